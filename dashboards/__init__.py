@@ -1,0 +1,1 @@
+"""Bokeh pages over the feed."""

@@ -1,0 +1,1 @@
+"""A detector that is not there: physics, counting and the real protocols."""

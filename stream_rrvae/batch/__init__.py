@@ -1,0 +1,1 @@
+"""The live code over recorded data."""

@@ -1,0 +1,1 @@
+"""Where the beam is and how the detector sees the scan."""

@@ -1,0 +1,143 @@
+"""The one settings tree: TOML file < environment (STREAM_RRVAE_...) < command line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from stream_rrvae.errors import ConfigError
+
+ENV_PREFIX = "STREAM_RRVAE_"
+DEFAULT_FEED = "tcp://127.0.0.1:5556"
+Mode = Literal["apply", "finetune", "off"]
+Decoder = Literal["harmonic"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CalibrationSettings(_Part):
+    """What the site knows of its geometry; it overrides what the stream says."""
+
+    mrad_per_px: float | None = Field(None, gt=0)
+    semiangle_mrad: float | None = Field(None, gt=0)
+    beam_center_px: tuple[float, float] | None = None  # (ky, kx)
+    scan_step_nm: tuple[float, float] | None = None  # (y, x)
+    detector_rotation_deg: float | None = None
+    detector_flip: bool | None = None
+
+
+class IngestSettings(_Part):
+    batch_frames: int = Field(64, ge=1, le=4096)
+    batch_wait_s: float = Field(0.01, gt=0)
+    queue_bytes: int = Field(256 << 20, ge=1 << 20)  # frames received and not yet computed
+    settle_frames: int = Field(32, ge=1)  # frames looked at to find the beam when the stream does not say
+    stall_timeout_s: float = Field(5.0, gt=0)  # no frame for so long: the scan is aborted
+    end_grace_s: float = Field(0.5, ge=0)  # late frames are still taken after the announced end
+    frame_bytes_limit: int = Field(256 << 20, ge=1)
+
+
+class LearnSettings(_Part):
+    mode: Mode = "finetune"
+    checkpoint: Path | None = None
+    decoder: Decoder = "harmonic"
+    latents: int = Field(2, ge=1, le=8)
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(1, ge=1)  # CPU threads of torch, so that acquisition keeps its own
+    round_s: float = Field(2.0, gt=0)  # training between two published versions
+    budget_s: float = Field(12.0, gt=0)  # training for one scan, counted over its rounds
+    assumed_dose_electrons: float = Field(1e4, gt=0)  # for data that is not in counts
+
+
+class FeedSettings(_Part):
+    url: str = DEFAULT_FEED
+    rate_hz: float = Field(10.0, gt=0, le=60)
+
+
+class Settings(BaseSettings):
+    """Everything that `serve` can be told."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    source: str = ""
+    instrument: str = "instrument"
+    channel: str | None = None
+    scan_shape: tuple[int, int] | None = None  # (y, x)
+    scans: int | None = Field(None, ge=1)  # end after so many
+    out: Path | None = None
+    allow_remote: bool = False  # bind beyond loopback without keys
+    calibration: CalibrationSettings = CalibrationSettings()
+    ingest: IngestSettings = IngestSettings()
+    learn: LearnSettings = LearnSettings()
+    feed: FeedSettings = FeedSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """The TOML file that `load` was given, weakest of the sources."""
+
+    content: Mapping[str, Any] = {}
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return self.content.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(self.content)
+
+
+def load(file: Path | None, command_line: Mapping[str, Any]) -> Settings:
+    """Settings from `file`, environment and `command_line` (nested dict, None = not given).
+
+    Raises ConfigError with one line that names the setting and what it should be.
+    """
+    _FileSource.content = _read_toml(file) if file else {}
+    try:
+        return Settings(**_given(command_line))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"setting {name}: {first['msg']} (got {first['input']!r})") from error
+    finally:
+        _FileSource.content = {}
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+
+
+def _given(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """`tree` without what was not given, so that weaker sources show through."""
+    kept: dict[str, Any] = {}
+    for name, value in tree.items():
+        inner = _given(value) if isinstance(value, Mapping) else value
+        if inner is not None and inner != {}:
+            kept[name] = inner
+    return kept

@@ -1,0 +1,1 @@
+"""Snapshots of a running scan, published for viewers."""

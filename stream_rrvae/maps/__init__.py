@@ -1,0 +1,1 @@
+"""Derived maps, their statistics and the results file."""

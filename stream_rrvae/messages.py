@@ -1,0 +1,185 @@
+"""What flows through the service: frozen values, no behaviour beyond their own checks.
+
+Conventions, written once. Scan axes are (y, x); detector axes are (ky, kx), row and column
+of the frame as it arrives; pixel centres lie at whole numbers. Angles are atan2(y, x) in
+radians, in (-pi, pi]. The geometry between detector and scan is in `Calibration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plain = Any  # None, bool, int, float, str, bytes, or a list or dict of these: what msgpack and JSON carry
+Float32Array = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+PIXEL_TYPES = ("uint8", "uint16", "uint32", "float32")
+
+
+class Encoding(StrEnum):
+    """How a frame's bytes are packed; both LZ4 forms use the HDF5 framing (12-byte header)."""
+
+    NONE = "none"
+    BSLZ4 = "bslz4"
+    LZ4 = "lz4"
+
+
+class Refusal(StrEnum):
+    """Why a message or frame was refused; the label of a counter, so short and few."""
+
+    PARTS = "parts"  # wrong number of message parts
+    HEADER = "header"  # header too long or not parseable
+    VERSION = "version"  # protocol version not known
+    TYPE = "type"  # message type not known, or a field of the wrong type
+    FIELD = "field"  # a required field is absent or out of bounds
+    PIXEL_TYPE = "pixel_type"  # pixel type not supported or not the announced one
+    SHAPE = "shape"  # frame shape not acceptable or not the announced one
+    SIZE = "size"  # byte counts do not fit the shape
+    ENCODING = "encoding"  # compression not known
+    CHANNEL = "channel"  # the wanted detector channel is not in the message
+    DECODE = "decode"  # compressed bytes could not be decoded
+    NUMBER = "number"  # frame number outside the scan
+    NO_SCAN = "no_scan"  # a frame without a running scan
+    STALE = "stale"  # a frame or end of another series
+
+
+class ScanState(StrEnum):
+    IDLE = "idle"
+    RUNNING = "running"
+    COMPLETE = "complete"  # the end was announced or every position is there
+    ABORTED = "aborted"  # a new scan began, or frames stopped coming
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Geometry of detector and scan; None = not known.
+
+    `detector_rotation_rad` and `detector_flip` say how the detector sees the scan axes:
+    a vector v = (x, y) of the scan appears on the detector as R(+rotation) F v, with
+    F = diag(1, -1) if `detector_flip` else 1. Hence v = F R(-rotation) v_detector.
+    """
+
+    mrad_per_px: float | None = None
+    semiangle_mrad: float | None = None
+    beam_center_px: tuple[float, float] | None = None  # (ky, kx)
+    disc_radius_px: float | None = None
+    scan_step_nm: tuple[float, float] | None = None  # (y, x)
+    detector_rotation_rad: float | None = None
+    detector_flip: bool = False
+    beam_energy_ev: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanStart:
+    """The announcement of a scan."""
+
+    scan_id: str
+    series: int
+    frame_shape: tuple[int, int]  # (ky, kx)
+    pixel_type: str  # one of PIXEL_TYPES
+    frames_expected: int
+    scan_shape: tuple[int, int] | None = None  # (y, x); None = to be settled by the receiver
+    saturation: float | None = None  # largest valid value; above it there is no data
+    channels: tuple[str, ...] = ()
+    calibration: Calibration = field(default_factory=Calibration)
+    pixel_mask: BoolArray | None = None  # [ky, kx], True = the pixel is usable
+    shard_id: int = 0
+    shard_count: int = 1
+    metadata: Mapping[str, Plain] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame as it came; the payload is still encoded and its sizes are checked."""
+
+    series: int
+    number: int  # 0-based, row-major position in the scan
+    shape: tuple[int, int]  # (ky, kx)
+    pixel_type: str
+    encoding: Encoding
+    payload: memoryview  # keeps the message it came in alive
+
+
+@dataclass(frozen=True, slots=True)
+class ScanEnd:
+    series: int
+    scan_id: str = ""
+
+
+Message = ScanStart | Frame | ScanEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The account of a scan; both identities hold at every moment.
+
+    expected = received + missing
+    received = processed + refused + duplicate
+
+    `expected` counts the positions due so far (all of them once the scan has ended) plus
+    every message beyond them (second copies, refusals that fill no hole).
+    """
+
+    expected: int = 0
+    received: int = 0
+    missing: int = 0
+    processed: int = 0
+    refused: int = 0
+    duplicate: int = 0
+    reordered: int = 0  # of the processed: came after a later frame
+    refusals: Mapping[str, int] = field(default_factory=dict)  # refused, by reason
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What the learner says of its latest published maps; version 0 = none yet."""
+
+    version: int = 0
+    state: str = "off"  # off | waiting | training | ready | failed
+    mode: str = "off"  # off | apply | finetune
+    detail: str = ""
+    quality: Mapping[str, float | list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the service is doing, measured on its own monotonic clock."""
+
+    rate_fps: float = 0.0
+    latency_p50_s: float = float("nan")  # frame received -> value in the scan store
+    latency_p95_s: float = float("nan")
+    last_frame_age_s: float = float("nan")
+    rejected_messages: int = 0  # outside any scan
+    learner_restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a viewer needs at one moment.
+
+    `maps` are float32 [scan_y, scan_x], NaN = not measured; their names and units are
+    those of the results file. `axes` is "scan" or "detector": what the vectors refer to.
+    """
+
+    instrument: str
+    serial: int
+    published_unix_s: float
+    state: ScanState
+    scan_id: str
+    scan_shape: tuple[int, int]
+    calibration: Calibration
+    counters: Counters
+    health: Health
+    model: ModelStatus
+    axes: str
+    maps: Mapping[str, Float32Array]
+    units: Mapping[str, str]
+    pattern: Float32Array | None = None  # [ky, kx], latest processed frame
+    pattern_position: tuple[int, int] | None = None  # (y, x)
+    metadata: Mapping[str, Plain] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Recordings: what was received, on disk."""

@@ -1,0 +1,1 @@
+"""The rotationally invariant VAE: model, training, gauge, checkpoints, worker."""

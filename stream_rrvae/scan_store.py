@@ -1,0 +1,332 @@
+"""The shared-memory hub: one block per scan that every process of the service sees.
+
+acquire writes what it measured, the learner writes its maps, the feed reads both. The block
+is a plain file in memory (/dev/shm) mapped by everybody, so a killed process takes nothing
+with it and whoever comes back maps the same scan again.
+
+Layout: magic, header length, JSON header, then the arrays of `_fields`, each 64-byte aligned.
+Single writers: acquire for everything but the learner's part; the learner for that part.
+What must be read whole (learner's maps, latest pattern) is guarded by a sequence count:
+odd while it is being written, so a reader tries again.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.errors import StoreError
+from stream_rrvae.messages import Counters, Float32Array, ModelStatus, ScanStart, ScanState
+from stream_rrvae.plain import from_plain, to_plain
+
+MAGIC = b"SRRVAE01"
+DEFAULT_FOLDER = Path("/dev/shm")
+PREFIX = "stream-rrvae-"
+HEADER_LIMIT = 1 << 20
+NOTE_BYTES = 16384
+READ_TRIES = 1000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreShape:
+    """What sizes the block: positions are scan_shape[0] * scan_shape[1], row-major."""
+
+    scan_shape: tuple[int, int]  # (y, x)
+    frame_shape: tuple[int, int]  # (ky, kx)
+    n_features: int
+    n_latents: int
+
+    @property
+    def n_positions(self) -> int:
+        return self.scan_shape[0] * self.scan_shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerMaps:
+    """One model version's maps of every position [n] and latents [n_latents, n]."""
+
+    status: ModelStatus
+    rotation: Float32Array  # rad, detector axes, counted like atan2(com_y, com_x)
+    confidence: Float32Array  # 0..1
+    latents: Float32Array  # [n_latents, n]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def _fields(shape: StoreShape) -> tuple[_Field, ...]:
+    n = shape.n_positions
+    return (
+        _Field("sequence", "i8", (8,)),
+        _Field("account", "u1", (NOTE_BYTES,)),
+        _Field("status", "u1", (NOTE_BYTES,)),
+        _Field("coverage", "u1", (n,)),
+        _Field("sum", "f4", (n,)),
+        _Field("com_y", "f4", (n,)),
+        _Field("com_x", "f4", (n,)),
+        _Field("bright_field", "f4", (n,)),
+        _Field("annular_dark_field", "f4", (n,)),
+        _Field("features", "f2", (n, shape.n_features)),
+        _Field("pattern", "f4", shape.frame_shape),
+        _Field("pattern_number", "i8", (1,)),
+        _Field("rotation", "f4", (n,)),
+        _Field("confidence", "f4", (n,)),
+        _Field("latents", "f4", (shape.n_latents, n)),
+    )
+
+
+_SEQ_ACCOUNT, _SEQ_STATUS, _SEQ_PATTERN, _SEQ_MAPS = range(4)
+_NAN_FIELDS = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field", "rotation", "confidence", "latents")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Acquire's word on the scan: its state and counters."""
+
+    state: ScanState
+    counters: Counters
+
+
+class ScanStore:
+    """One scan's block; make it with `create`, join it with `attach`.
+
+    Arrays (views of the shared memory, [n] = row-major positions):
+    `coverage` 0 = not measured, 1 = measured, 2 = measured but empty (no counts);
+    `sum`, `bright_field`, `annular_dark_field` in counts; `com_y`, `com_x` in px from the
+    beam centre in detector axes; `features` float16 [n, n_features].
+    """
+
+    coverage: NDArray[np.uint8]
+    sum: Float32Array
+    com_y: Float32Array
+    com_x: Float32Array
+    bright_field: Float32Array
+    annular_dark_field: Float32Array
+    features: NDArray[np.float16]
+
+    def __init__(self, path: Path, memory: mmap.mmap, offset: int, header: dict[str, Any], owner: bool) -> None:
+        self.path = path
+        self.shape: StoreShape = from_plain(StoreShape, header["shape"])
+        self.start: ScanStart = from_plain(ScanStart, header["start"])
+        self.features_info: dict[str, Any] = header["features_info"]
+        self._memory = memory
+        self._owner = owner
+        self._views = _map_fields(memory, offset, self.shape)
+        for name in ("coverage", *_NAN_FIELDS[:5], "features"):
+            setattr(self, name, self._views[name])
+
+    @classmethod
+    def create(
+        cls,
+        start: ScanStart,
+        shape: StoreShape,
+        features_info: dict[str, Any] | None = None,
+        folder: Path = DEFAULT_FOLDER,
+    ) -> Self:
+        """Lay out the block of a new scan. Raises StoreError when memory is not to be had."""
+        plain = {
+            "shape": to_plain(shape),
+            "start": to_plain(replace(start, pixel_mask=None)),
+            "features_info": features_info or {},
+        }
+        header = json.dumps(plain).encode()
+        if len(header) > HEADER_LIMIT:
+            raise StoreError(f"the scan's metadata is {len(header)} bytes long, more than {HEADER_LIMIT}")
+        path = folder / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+        offset = _aligned(len(MAGIC) + 8 + len(header))
+        size = offset + _total_bytes(shape)
+        memory = _new_block(path, size)
+        memory[: len(MAGIC)] = MAGIC
+        memory[len(MAGIC) : len(MAGIC) + 8] = len(header).to_bytes(8, "little")
+        memory[len(MAGIC) + 8 : len(MAGIC) + 8 + len(header)] = header
+        store = cls(path, memory, offset, plain, owner=True)
+        for name in _NAN_FIELDS:
+            store._views[name].fill(np.nan)
+        store._views["pattern_number"][0] = -1
+        store.write_account(Account(ScanState.RUNNING, Counters()))
+        store.write_status(ModelStatus())
+        return store
+
+    @classmethod
+    def attach(cls, path: Path) -> Self:
+        """Map an existing block. Raises StoreError when it is gone or not one of ours."""
+        try:
+            with path.open("r+b") as file:
+                memory = mmap.mmap(file.fileno(), 0)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"cannot map the scan store {path}: {error}") from error
+        if memory[: len(MAGIC)] != MAGIC:
+            raise StoreError(f"{path} is not a scan store of this version")
+        length = int.from_bytes(memory[len(MAGIC) : len(MAGIC) + 8], "little")
+        if length > HEADER_LIMIT:
+            raise StoreError(f"{path} has a damaged header")
+        header = json.loads(memory[len(MAGIC) + 8 : len(MAGIC) + 8 + length])
+        return cls(path, memory, _aligned(len(MAGIC) + 8 + length), header, owner=False)
+
+    # acquire's side
+
+    def write_account(self, account: Account) -> None:
+        self._write_note("account", _SEQ_ACCOUNT, to_plain(account))
+
+    def write_pattern(self, number: int, pattern: NDArray[Any]) -> None:
+        """Show `pattern` [ky, kx] of position `number` as the latest."""
+        with self._writing(_SEQ_PATTERN):
+            self._views["pattern"][...] = pattern
+            self._views["pattern_number"][0] = number
+
+    # the learner's side
+
+    def write_status(self, status: ModelStatus) -> None:
+        self._write_note("status", _SEQ_STATUS, to_plain(status))
+
+    def write_maps(self, maps: LearnerMaps) -> None:
+        """Publish the maps of one model version, whole."""
+        with self._writing(_SEQ_MAPS):
+            self._views["rotation"][:] = maps.rotation
+            self._views["confidence"][:] = maps.confidence
+            self._views["latents"][:] = maps.latents
+            self.write_status(maps.status)
+
+    # everybody's side
+
+    def read_account(self) -> Account:
+        return from_plain(Account, self._read_note("account", _SEQ_ACCOUNT))
+
+    def read_status(self) -> ModelStatus:
+        return from_plain(ModelStatus, self._read_note("status", _SEQ_STATUS))
+
+    def read_maps(self) -> LearnerMaps:
+        """The learner's latest maps with their status, all of one version; NaN where none."""
+
+        def copy() -> LearnerMaps:
+            views = self._views
+            return LearnerMaps(
+                self.read_status(), views["rotation"].copy(), views["confidence"].copy(), views["latents"].copy()
+            )
+
+        return self._read_whole(_SEQ_MAPS, copy)
+
+    def read_pattern(self) -> tuple[int, Float32Array] | None:
+        """Latest pattern as (position, float32 [ky, kx]), or None before the first."""
+        number, pattern = self._read_whole(
+            _SEQ_PATTERN, lambda: (int(self._views["pattern_number"][0]), self._views["pattern"].copy())
+        )
+        return None if number < 0 else (number, pattern)
+
+    def close(self) -> None:
+        """Let go of the block; the process that made it also removes its name."""
+        if self._owner:
+            self.path.unlink(missing_ok=True)
+            self._owner = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_note(self, name: str, sequence: int, plain: Any) -> None:
+        text = json.dumps(plain).encode()
+        if len(text) > NOTE_BYTES - 4:
+            raise StoreError(f"the {name} note is {len(text)} bytes long, more than {NOTE_BYTES - 4}")
+        with self._writing(sequence):
+            view = self._views[name]
+            view[:4] = np.frombuffer(len(text).to_bytes(4, "little"), np.uint8)
+            view[4 : 4 + len(text)] = np.frombuffer(text, np.uint8)
+
+    def _read_note(self, name: str, sequence: int) -> Any:
+        def copy() -> bytes:
+            view = self._views[name]
+            length = int.from_bytes(view[:4].tobytes(), "little")
+            return view[4 : 4 + length].tobytes()
+
+        return json.loads(self._read_whole(sequence, copy))
+
+    @contextmanager
+    def _writing(self, index: int) -> Iterator[None]:
+        sequence = self._views["sequence"]
+        # A writer killed in the middle leaves an odd count behind; the next odd one follows it.
+        sequence[index] += 2 if sequence[index] % 2 else 1
+        yield
+        sequence[index] += 1
+
+    def _read_whole(self, index: int, copy: Callable[[], T]) -> T:
+        """`copy` made while nobody wrote; after many tries the last one (its writer died)."""
+        sequence = self._views["sequence"]
+        for _ in range(READ_TRIES):
+            before = int(sequence[index])
+            value = copy()
+            if before % 2 == 0 and before == int(sequence[index]):
+                return value
+            os.sched_yield()
+        return copy()
+
+
+def sweep(folder: Path = DEFAULT_FOLDER) -> list[Path]:
+    """Remove the blocks of services that are gone; gives their paths."""
+    removed = []
+    for path in sorted(folder.glob(f"{PREFIX}*")):
+        pid = path.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
+def _aligned(offset: int) -> int:
+    return (offset + 63) // 64 * 64
+
+
+def _field_bytes(field: _Field) -> int:
+    return int(np.prod(field.shape, dtype=np.int64)) * np.dtype(field.dtype).itemsize
+
+
+def _total_bytes(shape: StoreShape) -> int:
+    return sum(_aligned(_field_bytes(field)) for field in _fields(shape))
+
+
+def _new_block(path: Path, size: int) -> mmap.mmap:
+    """A block of `size` bytes, allocated now so that a full memory shows here and not later."""
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StoreError(f"cannot make the scan store {path}: {error}") from error
+    try:
+        os.posix_fallocate(handle, 0, size)
+        return mmap.mmap(handle, size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StoreError(
+            f"no room for a scan store of {size / 1e6:.0f} MB in {path.parent}: free some memory there, "
+            f"or scan fewer positions at once ({error})"
+        ) from error
+    finally:
+        os.close(handle)
+
+
+def _map_fields(memory: mmap.mmap, offset: int, shape: StoreShape) -> dict[str, NDArray[Any]]:
+    views: dict[str, NDArray[Any]] = {}
+    for field in _fields(shape):
+        count = int(np.prod(field.shape, dtype=np.int64))
+        views[field.name] = np.frombuffer(memory, field.dtype, count, offset).reshape(field.shape)
+        offset += _aligned(_field_bytes(field))
+    return views

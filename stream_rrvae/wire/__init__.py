@@ -1,0 +1,1 @@
+"""Bytes from a detector in, messages out; no sockets here."""
