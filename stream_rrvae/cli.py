@@ -1,0 +1,147 @@
+"""The command line; each command's work is elsewhere and loaded only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from stream_rrvae import __version__
+from stream_rrvae.config import DEFAULT_FEED
+from stream_rrvae.errors import ConfigError, SecurityError, StreamRrvaeError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ScanShape(click.ParamType):
+    """Positions as YxX, such as 256x256."""
+
+    name = "YxX"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """The shape (y, x) of `value`; a usage error when it is none."""
+        if isinstance(value, tuple):
+            return value[0], value[1]
+        rows, _, columns = str(value).lower().partition("x")
+        if not (rows.isdigit() and columns.isdigit() and int(rows) and int(columns)):
+            self.fail(f"{value!r} is no scan shape; write rows x columns, such as 256x256", param, ctx)
+        return int(rows), int(columns)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(__version__, prog_name="stream-rrvae")
+def cli() -> None:
+    """Live analysis of 4D-STEM while the microscope is scanning."""
+
+
+@cli.command()
+@click.option("--source", metavar="URL", help="Detector: native+sub://, native+pull:// or dectris-v2:// host:port.")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
+@click.option("--instrument", help="Name shown on the dashboard.")
+@click.option("--scan-shape", type=ScanShape(), help="Positions, where the stream does not say them.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for one results file a scan.")
+@click.option("--scans", type=click.IntRange(1), help="End after so many scans.  [default: run until stopped]")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Model to start from.")
+@click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")
+@click.option("--channel", help="Detector channel to use.  [default: threshold_1, else the first]")
+@click.option("--feed", metavar="URL", help=f"Where snapshots are published.  [default: {DEFAULT_FEED}]")
+@click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
+@click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
+@click.option("--detector-rotation-deg", type=float, help="Rotation of the detector against the scan axes in degrees.")
+@click.option("--detector-flip/--no-detector-flip", default=None, help="The detector is mirrored in y.")
+@click.option("--seed", type=int, help="Seed of the learner.")
+@click.option(
+    "--allow-remote", is_flag=True, default=None, help="Bind beyond loopback without keys: closed networks only."
+)
+def serve(file: Path | None, **options: Any) -> None:
+    """The service: receive, compute, learn, publish; runs until told to stop."""
+    from stream_rrvae.config import load
+    from stream_rrvae.commands.serve import run_service
+
+    settings = load(file, _as_tree(options))
+    if not settings.source:
+        raise ConfigError("no source: say --source URL, such as dectris-v2://172.17.41.2:31001")
+    run_service(settings)
+
+
+def _as_tree(options: dict[str, Any]) -> dict[str, Any]:
+    """The flat options of the command line in the shape of the settings tree."""
+    calibration = ("semiangle_mrad", "mrad_per_px", "detector_rotation_deg", "detector_flip")
+    learn = ("mode", "checkpoint", "seed")
+    tree: dict[str, Any] = {"calibration": {n: options.pop(n) for n in calibration}}
+    tree["learn"] = {n: options.pop(n) for n in learn}
+    tree["feed"] = {"url": options.pop("feed")}
+    return {**options, **tree}
+
+
+@cli.command()
+@click.option("--headless", is_flag=True, help="No dashboard and no browser.")
+@click.option(
+    "--scans", type=click.IntRange(0), help="End after so many scans; 0 = go on.  [default: 1 headless, else 0]"
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-out"), help="Folder for results."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=5006, help="Port of the dashboard.")
+@click.option("--specimen", default="graphene", help="What is scanned; see detector-sim --help.")
+@click.option("--dose", default="inf", help="Electrons a frame; inf = without noise.")
+@click.option("--scan-shape", type=ScanShape(), default="64x64", help="Positions.")
+@click.option("--rate", default=None, help="Frames/s.  [default: 1000 headless, else 250]")
+@click.option("--seed", type=int, default=0, help="Seed of simulator and learner.")
+def demo(**options: Any) -> None:
+    """Simulated detector, service and dashboard on this machine; nothing else needed."""
+    from stream_rrvae.commands.demo import DemoOptions, run_demo
+
+    run_demo(DemoOptions(**options))
+
+
+@cli.command()
+@click.option(
+    "--feed", "feeds", metavar="URL", multiple=True, default=(DEFAULT_FEED,), help="Feed of a service; may be repeated."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=5006, help="Port of the web server.")
+@click.option("--address", default="127.0.0.1", help="Address to bind.")
+@click.option("--prefix", default="", help="Path prefix behind a reverse proxy.")
+@click.option(
+    "--allow-origin", "allow_origins", multiple=True, help="Public host:port of a reverse proxy; may be repeated."
+)
+@click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
+def dashboard(**options: Any) -> None:
+    """The web pages: /live."""
+    from dashboards.server import DashboardOptions, serve
+
+    serve(DashboardOptions(**options))
+
+
+@cli.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Where recordings and results will go.",
+)
+def doctor(out: Path) -> None:
+    """Check this machine and say what to change."""
+    from stream_rrvae.commands.doctor import examine, show
+
+    failed = show(examine(out))
+    sys.exit(1 if failed else 0)
+
+
+def main() -> None:
+    """Entry point: one line on standard error for an error; status 1 = failed, 2 = wrong usage."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(0)
+    except StreamRrvaeError as error:
+        click.echo(f"stream-rrvae: {error}", err=True)
+        sys.exit(2 if isinstance(error, ConfigError | SecurityError) else 1)

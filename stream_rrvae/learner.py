@@ -1,0 +1,107 @@
+"""The learner as a process: started, told which scan to work on, started again when it dies."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import threading
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from stream_rrvae.config import LearnSettings
+from stream_rrvae.log import event
+from stream_rrvae.metrics import Metrics
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+PATIENCE_S = 5.0
+
+
+def _run(control: Connection, settings: dict[str, Any]) -> None:
+    # Imported here so that torch never loads in the acquiring process.
+    from stream_rrvae.rrvae.worker import run_worker
+
+    run_worker(control, LearnSettings(**settings))
+
+
+class Learner:
+    """Keeps one learner process alive; a dead one costs a restart and nothing else."""
+
+    def __init__(self, settings: LearnSettings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._context = multiprocessing.get_context("spawn")
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._scan: Path | None = None
+        self._control: Connection | None = None
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._watcher = threading.Thread(target=self._watch, name="learner-watch", daemon=True)
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the present learner."""
+        process = self._process
+        return process.pid if process else None
+
+    def start(self) -> None:
+        self._launch()
+        self._watcher.start()
+
+    def work_on(self, store: Path) -> None:
+        """From now on, learn from the scan store at `store`."""
+        with self._lock:
+            self._scan = store
+            self._tell({"scan": str(store)})
+
+    def stop(self) -> None:
+        """Ask the process to end; after `PATIENCE_S` it is killed."""
+        self._stopping.set()
+        with self._lock:
+            self._tell({"stop": True})
+        if self._watcher.is_alive():
+            self._watcher.join(PATIENCE_S)
+        process = self._process
+        if process and process.is_alive():
+            process.kill()
+            process.join()
+
+    def _launch(self) -> None:
+        with self._lock:
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(
+                target=_run, args=(theirs, self._settings.model_dump()), name="stream-rrvae-learn", daemon=True
+            )
+            process.start()
+            theirs.close()
+            self._control, self._process = ours, process
+            if self._scan is not None:
+                self._tell({"scan": str(self._scan)})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self._control is None:
+            return
+        try:
+            self._control.send_bytes(json.dumps(message).encode())
+        except OSError:
+            # It died just now: the watcher starts another and tells it the same.
+            event("learner_not_reached", logging.WARNING)
+
+    def _watch(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            process = self._process
+            assert process is not None
+            wait([process.sentinel])
+            process.join()
+            if self._stopping.is_set():
+                return
+            self.restarts += 1
+            self._metrics.learner_restarts.inc()
+            event("learner_restarted", logging.WARNING, exit_code=process.exitcode, restarts=self.restarts)
+            self._stopping.wait(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            if not self._stopping.is_set():
+                self._launch()

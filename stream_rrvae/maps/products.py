@@ -1,0 +1,105 @@
+"""Map products: frame results -> one value a position, NaN where there is none.
+
+A product sees only values of positions, so partial scans and shards merge in any order
+(`merge`). Third parties add theirs by the entry-point group `stream_rrvae.map_products`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Protocol
+
+import numpy as np
+
+from stream_rrvae.maps.phase import com_phase, phase_unit
+from stream_rrvae.maps.values import PositionValues, position_values
+from stream_rrvae.messages import Float32Array
+from stream_rrvae.scan_store import ScanStore
+
+ENTRY_POINTS = "stream_rrvae.map_products"
+
+
+class MapProduct(Protocol):
+    """One map of the results file and of the feed."""
+
+    name: str
+
+    def unit(self, values: PositionValues) -> str:
+        """The unit of the map, given what is calibrated."""
+        ...
+
+    def compute(self, values: PositionValues) -> Float32Array:
+        """The map as [n], row-major; NaN = not measured."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScanMaps:
+    """All maps of a moment: float32 [scan_y, scan_x] by name, with their units."""
+
+    axes: str  # what the vectors refer to: "scan" or "detector"
+    maps: dict[str, Float32Array]
+    units: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleProduct:
+    """A product made of two functions."""
+
+    name: str
+    compute: Callable[[PositionValues], Float32Array]
+    unit: Callable[[PositionValues], str]
+
+
+def _always(unit: str) -> Callable[[PositionValues], str]:
+    return lambda _values: unit
+
+
+def direction(values: PositionValues) -> Float32Array:
+    """Angle of the COM, atan2(y, x) in (-pi, pi]; NaN where the COM is."""
+    return np.arctan2(values.com_y, values.com_x)
+
+
+BUILT_IN: tuple[MapProduct, ...] = (
+    SimpleProduct("sum", lambda v: v.sum, _always("counts")),
+    SimpleProduct("com_x", lambda v: v.com_x, lambda v: v.com_unit),
+    SimpleProduct("com_y", lambda v: v.com_y, lambda v: v.com_unit),
+    SimpleProduct("com_magnitude", lambda v: np.hypot(v.com_y, v.com_x), lambda v: v.com_unit),
+    SimpleProduct("com_direction", direction, _always("rad")),
+    SimpleProduct("rotation", lambda v: v.rotation, _always("rad")),
+    SimpleProduct("rotation_confidence", lambda v: v.confidence, _always("1")),
+    SimpleProduct("bright_field", lambda v: v.bright_field, _always("counts")),
+    SimpleProduct("annular_dark_field", lambda v: v.annular_dark_field, _always("counts")),
+    SimpleProduct("coverage", lambda v: v.coverage, _always("1")),
+)
+PHASE = SimpleProduct("dpc_phase", lambda v: com_phase(v).ravel(), phase_unit)
+
+
+@cache
+def products() -> tuple[MapProduct, ...]:
+    """The built-in products, then those of installed packages."""
+    return BUILT_IN + tuple(point.load() for point in entry_points(group=ENTRY_POINTS))
+
+
+def scan_maps(store: ScanStore, extra: Iterable[MapProduct] = ()) -> ScanMaps:
+    """Every product over the store's present content, and the latents by number."""
+    return maps_of(position_values(store), extra)
+
+
+def maps_of(values: PositionValues, extra: Iterable[MapProduct] = ()) -> ScanMaps:
+    """Every product over `values`, on the scan grid."""
+    chosen = [*products(), *extra]
+    maps = {p.name: p.compute(values).reshape(values.scan_shape).astype(np.float32, copy=False) for p in chosen}
+    units = {p.name: p.unit(values) for p in chosen}
+    for number, latent in enumerate(values.latents, start=1):
+        maps[f"latent_{number}"] = latent.reshape(values.scan_shape)
+        units[f"latent_{number}"] = "1"
+    return ScanMaps(values.axes, maps, units)
+
+
+def merge(first: Float32Array, second: Float32Array) -> Float32Array:
+    """Two partial maps of one scan in one; where both have a value, the first's."""
+    return np.where(np.isnan(first), second, first)

@@ -1,0 +1,136 @@
+"""The results file: NeXus in HDF5, one scan, opens with plain h5py.
+
+/entry (NXentry): definition, program and its version, start and end, configuration (JSON);
+/entry/maps (NXdata): the maps [scan_y, scan_x] with `units`, over the axes scan_y and scan_x;
+/entry/quality: figures of the model and the account of the frames; /entry/process: model settings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from stream_rrvae import __version__
+from stream_rrvae.errors import FileFormatError
+from stream_rrvae.maps.products import PHASE, ScanMaps, scan_maps
+from stream_rrvae.messages import Counters, ModelStatus, ScanStart
+from stream_rrvae.plain import to_plain
+from stream_rrvae.scan_store import ScanStore
+
+DEFINITION = "stream_rrvae_results"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """When and how: goes into every results file."""
+
+    started_unix_s: float
+    ended_unix_s: float
+    settings: Mapping[str, Any]
+
+
+def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
+    """Write the store's scan to `path`, which appears whole or not at all. Raises FileFormatError."""
+    maps = scan_maps(store, extra=(PHASE,))
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(part, "w") as file:
+            _write_entry(file, store, maps, provenance)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise FileFormatError(f"cannot write {path}: {error}; free some space or choose another --out") from error
+    return path
+
+
+def free_name(folder: Path, stem: str) -> Path:
+    """`folder/stem.results.h5`, numbered when that name is taken: a scan is never overwritten."""
+    path, number = folder / f"{stem}.results.h5", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.results.h5"
+    return path
+
+
+def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: Provenance) -> None:
+    file.attrs["default"] = "entry"
+    entry = file.create_group("entry")
+    entry.attrs.update({"NX_class": "NXentry", "default": "maps", "format_version": FORMAT_VERSION})
+    account, status = store.read_account(), store.read_status()
+    entry["definition"] = DEFINITION
+    entry["program_name"] = "stream-rrvae"
+    entry["program_name"].attrs["version"] = __version__
+    entry["start_time"] = _iso(provenance.started_unix_s)
+    entry["end_time"] = _iso(provenance.ended_unix_s)
+    entry["scan_id"] = store.start.scan_id
+    entry["state"] = str(account.state)
+    entry["configuration"] = json.dumps(dict(provenance.settings), default=str)
+    entry["calibration"] = json.dumps(to_plain(store.start.calibration))
+    entry["metadata"] = json.dumps(to_plain(store.start.metadata), default=str)
+    entry["model_version"] = status.version
+    _write_maps(entry.create_group("maps"), store.start, maps)
+    _write_quality(entry.create_group("quality"), account.counters, status)
+    _write_process(entry.create_group("process"), store, status)
+
+
+def _write_maps(group: h5py.Group, start: ScanStart, maps: ScanMaps) -> None:
+    group.attrs.update({"NX_class": "NXdata", "signal": "com_magnitude", "axes": ["scan_y", "scan_x"]})
+    group.attrs["auxiliary_signals"] = [name for name in maps.maps if name != "com_magnitude"]
+    group.attrs["vector_axes"] = maps.axes
+    group.attrs["vector_convention"] = (
+        f"COM and rotation are angles atan2(y, x) in {maps.axes} axes: x grows with the column, y with the row"
+    )
+    for name, values in maps.maps.items():
+        stored = values.astype(np.uint8) if name == "coverage" else values
+        data = group.create_dataset(name, data=stored, compression="gzip", shuffle=True)
+        data.attrs["units"] = maps.units[name]
+    step = start.calibration.scan_step_nm
+    shape = maps.maps["sum"].shape
+    for axis, name in enumerate(("scan_y", "scan_x")):
+        group[name] = np.arange(shape[axis], dtype=np.float32) * (step[axis] if step else 1.0)
+        group[name].attrs["units"] = "nm" if step else "px"
+
+
+def _write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -> None:
+    group.attrs["NX_class"] = "NXcollection"
+    for name in ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered"):
+        group[f"frames_{name}"] = getattr(counters, name)
+    for reason, count in counters.refusals.items():
+        group[f"refused_by_reason/{reason}"] = count
+    for name, value in status.quality.items():
+        group[name] = np.asarray(value, np.float64)
+
+
+def _write_process(group: h5py.Group, store: ScanStore, status: ModelStatus) -> None:
+    group.attrs["NX_class"] = "NXprocess"
+    group["mode"], group["state"], group["detail"] = status.mode, status.state, status.detail
+    group["features"] = json.dumps(store.features_info)
+
+
+def _iso(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat()
+
+
+def summary(path: Path) -> str:
+    """One line on a results file: account and figures. Raises FileFormatError when it is none."""
+    try:
+        with h5py.File(path) as file:
+            quality = file["entry/quality"]
+            frames = f"{quality['frames_received'][()]} frames received, {quality['frames_missing'][()]} missing"
+            figures = [frames, f"model version {file['entry/model_version'][()]}"]
+            if "pearson_latent_com" in quality:
+                figures.append(f"r(latent 1, |COM|) = {quality['pearson_latent_com'][0]:.4f}")
+            if "angle_error_deg" in quality:
+                figures.append(f"angle between rotation and COM {quality['angle_error_deg'][()]:.2f} degrees")
+    except (OSError, KeyError) as error:
+        raise FileFormatError(f"{path} is no results file: {error}") from error
+    return ", ".join(figures)

@@ -1,0 +1,79 @@
+"""What was measured and learnt at every position of a scan, in the axes and units that maps are shown in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_rrvae.calibration.geometry import to_scan_axes
+from stream_rrvae.messages import Calibration, Float32Array
+from stream_rrvae.scan_store import ScanStore
+
+SCAN_MEAN = "scan_mean"
+
+
+@dataclass(frozen=True, slots=True)
+class PositionValues:
+    """Row-major [n] values; NaN = not measured.
+
+    Vectors are in `axes`: "scan" once the detector rotation is known, else "detector".
+    `com_unit` is "mrad" once the scale is known, else "px". Latents are [n_latents, n].
+    """
+
+    scan_shape: tuple[int, int]
+    calibration: Calibration
+    axes: str
+    com_unit: str
+    coverage: Float32Array
+    sum: Float32Array
+    com_y: Float32Array
+    com_x: Float32Array
+    bright_field: Float32Array
+    annular_dark_field: Float32Array
+    rotation: Float32Array
+    confidence: Float32Array
+    latents: Float32Array
+
+
+def reference_com(store: ScanStore) -> tuple[Float32Array, Float32Array]:
+    """COM (y, x) [n] in px, detector axes, from the beam centre.
+
+    Where the centre was only estimated from the data, the mean of the scan takes its place:
+    a disc's edge fixes the centre to about 0.1 px, which a field's COM hardly exceeds.
+    """
+    com_y, com_x = store.com_y.copy(), store.com_x.copy()
+    measured = np.isfinite(com_y) & np.isfinite(com_x)
+    if store.features_info.get("com_reference") == SCAN_MEAN and measured.any():
+        com_y -= com_y[measured].mean(dtype=np.float64)
+        com_x -= com_x[measured].mean(dtype=np.float64)
+    return com_y, com_x
+
+
+def position_values(store: ScanStore) -> PositionValues:
+    """The store's content at this moment, calibrated; the learner's part is of one model version."""
+    calibration = store.start.calibration
+    learnt = store.read_maps()
+    com_y, com_x = reference_com(store)
+    scale = calibration.mrad_per_px or 1.0
+    axes = "detector"
+    turn_y, turn_x = np.sin(learnt.rotation), np.cos(learnt.rotation)
+    if calibration.detector_rotation_rad is not None:
+        axes = "scan"
+        com_y, com_x = to_scan_axes(com_y, com_x, calibration)
+        turn_y, turn_x = to_scan_axes(turn_y, turn_x, calibration)
+    return PositionValues(
+        scan_shape=store.shape.scan_shape,
+        calibration=calibration,
+        axes=axes,
+        com_unit="mrad" if calibration.mrad_per_px else "px",
+        coverage=store.coverage.astype(np.float32),
+        sum=store.sum.copy(),
+        com_y=np.asarray(com_y * scale, np.float32),
+        com_x=np.asarray(com_x * scale, np.float32),
+        bright_field=store.bright_field.copy(),
+        annular_dark_field=store.annular_dark_field.copy(),
+        rotation=np.arctan2(turn_y, turn_x).astype(np.float32),
+        confidence=learnt.confidence,
+        latents=learnt.latents,
+    )

@@ -1,0 +1,148 @@
+"""The service: acquire, learn and publish, put together."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from stream_rrvae.config import Settings
+from stream_rrvae.errors import FileFormatError
+from stream_rrvae.feed.publisher import Publisher
+from stream_rrvae.feed.snapshot import build_snapshot
+from stream_rrvae.ingest.acquisition import Acquisition
+from stream_rrvae.learner import Learner
+from stream_rrvae.log import event
+from stream_rrvae.maps.results import Provenance, free_name, write_results
+from stream_rrvae.messages import Health, Snapshot
+from stream_rrvae.metrics import new_metrics
+from stream_rrvae.scan_store import ScanStore, sweep
+from stream_rrvae.security import check_bind
+
+LEARNER_GRACE_S = 15.0
+STATUS_LOOK_S = 0.1
+LAST_WORD_S = 2.0  # for a scan that a newer one has followed, or when stopping
+SCANS_TO_WAIT_FOR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    store: ScanStore
+    started_unix_s: float
+    ended_unix_s: float
+
+
+class Service:
+    """One instrument's service; `run` returns when it was stopped or did its number of scans."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = new_metrics()
+        check_bind(settings.feed.url, settings.allow_remote)
+        self._acquisition = Acquisition(settings, self._metrics, self)
+        self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
+        self._publisher = Publisher(settings.feed.url, settings.instrument, settings.feed.rate_hz, self._snapshot)
+        self._current: ScanStore | None = None
+        self._opened_unix_s = 0.0
+        self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)
+        self._finisher = threading.Thread(target=self._finish_all, name="finish", daemon=True)
+        self._stopping = threading.Event()
+        self._serial = 0
+        self.scans_done = 0
+        self.error: FileFormatError | None = None
+
+    @property
+    def learner_pid(self) -> int | None:
+        """Process id of the learner, None in mode off."""
+        return self._learner.pid if self._learner else None
+
+    def start(self) -> None:
+        """Start everything; on return frames can be received."""
+        sweep()
+        if self._learner:
+            self._learner.start()
+        self._finisher.start()
+        self._publisher.start()
+        self._acquisition.start()
+
+    def wait(self) -> None:
+        """Until stopped, the wanted scans are done, or acquisition failed (its error is raised)."""
+        while not self._stopping.wait(STATUS_LOOK_S):
+            self._acquisition.check()
+
+    def request_stop(self) -> None:
+        """End `wait`; safe in a signal handler."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """End acquisition first, so that what was received is finished and written."""
+        self._stopping.set()
+        self._acquisition.stop()
+        self._ended.put(None)
+        self._finisher.join()
+        self._publisher.stop()
+        if self._learner:
+            self._learner.stop()
+        if self._current:
+            self._current.close()
+
+    # ScanListener, called by acquisition
+
+    def opened(self, store: ScanStore) -> None:
+        """A scan begins: the learner and the feed turn to it."""
+        previous, self._current = self._current, store
+        self._opened_unix_s = time.time()
+        if self._learner:
+            self._learner.work_on(store.path)
+        if previous and previous.read_account().state != "running":
+            previous.close()
+        event("scan_opened", scan_id=store.start.scan_id, scan_shape=store.shape.scan_shape)
+
+    def closed(self, store: ScanStore) -> None:
+        """A scan is over: its results are written as soon as the learner is done with it."""
+        account = store.read_account()
+        event("scan_closed", scan_id=store.start.scan_id, state=account.state, missing=account.counters.missing)
+        self._ended.put(_Ended(store, self._opened_unix_s, time.time()))
+
+    def _finish_all(self) -> None:
+        while (ended := self._ended.get()) is not None:
+            self._await_learner(ended.store)
+            self._write(ended)
+            self.scans_done += 1
+            if self._settings.scans and self.scans_done >= self._settings.scans:
+                self._stopping.set()
+
+    def _await_learner(self, store: ScanStore) -> None:
+        """Until the learner has said its last word on the scan, or its time is over."""
+        if self._learner is None:
+            return
+        deadline = time.monotonic() + self._settings.learn.budget_s + LEARNER_GRACE_S
+        hurried = False
+        while time.monotonic() < deadline and store.read_status().state not in ("ready", "failed"):
+            if not hurried and (self._current is not store or self._stopping.is_set()):
+                hurried = True
+                patience_s = 0.0 if self._ended.qsize() > SCANS_TO_WAIT_FOR else LAST_WORD_S
+                deadline = min(deadline, time.monotonic() + patience_s)
+            time.sleep(STATUS_LOOK_S)  # the learner is another process: its note in the store is all there is
+
+    def _write(self, ended: _Ended) -> None:
+        if self._settings.out is None:
+            return
+        path = free_name(self._settings.out, ended.store.start.scan_id)
+        provenance = Provenance(ended.started_unix_s, ended.ended_unix_s, self._settings.model_dump(mode="json"))
+        try:
+            write_results(path, ended.store, provenance)
+        except FileFormatError as error:
+            self.error = error
+            event("results_not_written", logging.ERROR, path=str(path), reason=str(error))
+        else:
+            event("results_written", path=str(path))
+
+    def _snapshot(self) -> Snapshot:
+        self._serial += 1
+        health: Health = self._acquisition.health()
+        if self._learner:
+            health = replace(health, learner_restarts=self._learner.restarts)
+        return build_snapshot(self._current, self._settings.instrument, self._serial, health)
