@@ -58,8 +58,8 @@ def cli() -> None:
 )
 def serve(file: Path | None, **options: Any) -> None:
     """The service: receive, compute, learn, publish; runs until told to stop."""
-    from stream_rrvae.config import load
     from stream_rrvae.commands.serve import run_service
+    from stream_rrvae.config import load
 
     settings = load(file, _as_tree(options))
     if not settings.source:

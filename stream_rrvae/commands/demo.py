@@ -13,9 +13,9 @@ from types import FrameType
 import click
 
 from stream_rrvae.commands.children import Child
+from stream_rrvae.commands.progress import ScanProgress
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.messages import Snapshot
-from stream_rrvae.commands.progress import ScanProgress
 
 LOOK_S = 0.5
 HEADLESS_FPS, WATCHED_FPS = "1000", "250"

@@ -1,21 +1,10 @@
-"""The shared-memory hub: one block per scan that every process of the service sees.
-
-acquire writes what it measured, the learner writes its maps, the feed reads both. The block
-is a plain file in memory (/dev/shm) mapped by everybody, so a killed process takes nothing
-with it and whoever comes back maps the same scan again.
-
-Layout: magic, header length, JSON header, then the arrays of `_fields`, each 64-byte aligned.
-Single writers: acquire for everything but the learner's part; the learner for that part.
-What must be read whole (learner's maps, latest pattern) is guarded by a sequence count:
-odd while it is being written, so a reader tries again.
-"""
+"""The scan store itself; see the package for what it is for."""
 
 from __future__ import annotations
 
 import json
 import mmap
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,29 +18,15 @@ from numpy.typing import NDArray
 from stream_rrvae.errors import StoreError
 from stream_rrvae.messages import Counters, Float32Array, ModelStatus, ScanStart, ScanState
 from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.scan_store.block import DEFAULT_FOLDER, new_block, new_path
+from stream_rrvae.scan_store.layout import NAN_FIELDS, NOTE_BYTES, StoreShape, aligned, map_fields, total_bytes
 
 MAGIC = b"SRRVAE01"
-DEFAULT_FOLDER = Path("/dev/shm")
-PREFIX = "stream-rrvae-"
 HEADER_LIMIT = 1 << 20
-NOTE_BYTES = 16384
 READ_TRIES = 1000
+_SEQ_ACCOUNT, _SEQ_STATUS, _SEQ_PATTERN, _SEQ_MAPS = range(4)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class StoreShape:
-    """What sizes the block: positions are scan_shape[0] * scan_shape[1], row-major."""
-
-    scan_shape: tuple[int, int]  # (y, x)
-    frame_shape: tuple[int, int]  # (ky, kx)
-    n_features: int
-    n_latents: int
-
-    @property
-    def n_positions(self) -> int:
-        return self.scan_shape[0] * self.scan_shape[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,38 +37,6 @@ class LearnerMaps:
     rotation: Float32Array  # rad, detector axes, counted like atan2(com_y, com_x)
     confidence: Float32Array  # 0..1
     latents: Float32Array  # [n_latents, n]
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-
-def _fields(shape: StoreShape) -> tuple[_Field, ...]:
-    n = shape.n_positions
-    return (
-        _Field("sequence", "i8", (8,)),
-        _Field("account", "u1", (NOTE_BYTES,)),
-        _Field("status", "u1", (NOTE_BYTES,)),
-        _Field("coverage", "u1", (n,)),
-        _Field("sum", "f4", (n,)),
-        _Field("com_y", "f4", (n,)),
-        _Field("com_x", "f4", (n,)),
-        _Field("bright_field", "f4", (n,)),
-        _Field("annular_dark_field", "f4", (n,)),
-        _Field("features", "f2", (n, shape.n_features)),
-        _Field("pattern", "f4", shape.frame_shape),
-        _Field("pattern_number", "i8", (1,)),
-        _Field("rotation", "f4", (n,)),
-        _Field("confidence", "f4", (n,)),
-        _Field("latents", "f4", (shape.n_latents, n)),
-    )
-
-
-_SEQ_ACCOUNT, _SEQ_STATUS, _SEQ_PATTERN, _SEQ_MAPS = range(4)
-_NAN_FIELDS = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field", "rotation", "confidence", "latents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +71,8 @@ class ScanStore:
         self.features_info: dict[str, Any] = header["features_info"]
         self._memory = memory
         self._owner = owner
-        self._views = _map_fields(memory, offset, self.shape)
-        for name in ("coverage", *_NAN_FIELDS[:5], "features"):
+        self._views = map_fields(memory, offset, self.shape)
+        for name in ("coverage", *NAN_FIELDS[:5], "features"):
             setattr(self, name, self._views[name])
 
     @classmethod
@@ -149,15 +92,15 @@ class ScanStore:
         header = json.dumps(plain).encode()
         if len(header) > HEADER_LIMIT:
             raise StoreError(f"the scan's metadata is {len(header)} bytes long, more than {HEADER_LIMIT}")
-        path = folder / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
-        offset = _aligned(len(MAGIC) + 8 + len(header))
-        size = offset + _total_bytes(shape)
-        memory = _new_block(path, size)
+        path = new_path(folder)
+        offset = aligned(len(MAGIC) + 8 + len(header))
+        size = offset + total_bytes(shape)
+        memory = new_block(path, size)
         memory[: len(MAGIC)] = MAGIC
         memory[len(MAGIC) : len(MAGIC) + 8] = len(header).to_bytes(8, "little")
         memory[len(MAGIC) + 8 : len(MAGIC) + 8 + len(header)] = header
         store = cls(path, memory, offset, plain, owner=True)
-        for name in _NAN_FIELDS:
+        for name in NAN_FIELDS:
             store._views[name].fill(np.nan)
         store._views["pattern_number"][0] = -1
         store.write_account(Account(ScanState.RUNNING, Counters()))
@@ -178,7 +121,7 @@ class ScanStore:
         if length > HEADER_LIMIT:
             raise StoreError(f"{path} has a damaged header")
         header = json.loads(memory[len(MAGIC) + 8 : len(MAGIC) + 8 + length])
-        return cls(path, memory, _aligned(len(MAGIC) + 8 + length), header, owner=False)
+        return cls(path, memory, aligned(len(MAGIC) + 8 + length), header, owner=False)
 
     # acquire's side
 
@@ -279,54 +222,3 @@ class ScanStore:
                 return value
             os.sched_yield()
         return copy()
-
-
-def sweep(folder: Path = DEFAULT_FOLDER) -> list[Path]:
-    """Remove the blocks of services that are gone; gives their paths."""
-    removed = []
-    for path in sorted(folder.glob(f"{PREFIX}*")):
-        pid = path.name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            path.unlink(missing_ok=True)
-            removed.append(path)
-    return removed
-
-
-def _aligned(offset: int) -> int:
-    return (offset + 63) // 64 * 64
-
-
-def _field_bytes(field: _Field) -> int:
-    return int(np.prod(field.shape, dtype=np.int64)) * np.dtype(field.dtype).itemsize
-
-
-def _total_bytes(shape: StoreShape) -> int:
-    return sum(_aligned(_field_bytes(field)) for field in _fields(shape))
-
-
-def _new_block(path: Path, size: int) -> mmap.mmap:
-    """A block of `size` bytes, allocated now so that a full memory shows here and not later."""
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-    except OSError as error:
-        raise StoreError(f"cannot make the scan store {path}: {error}") from error
-    try:
-        os.posix_fallocate(handle, 0, size)
-        return mmap.mmap(handle, size)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise StoreError(
-            f"no room for a scan store of {size / 1e6:.0f} MB in {path.parent}: free some memory there, "
-            f"or scan fewer positions at once ({error})"
-        ) from error
-    finally:
-        os.close(handle)
-
-
-def _map_fields(memory: mmap.mmap, offset: int, shape: StoreShape) -> dict[str, NDArray[Any]]:
-    views: dict[str, NDArray[Any]] = {}
-    for field in _fields(shape):
-        count = int(np.prod(field.shape, dtype=np.int64))
-        views[field.name] = np.frombuffer(memory, field.dtype, count, offset).reshape(field.shape)
-        offset += _aligned(_field_bytes(field))
-    return views

@@ -1,0 +1,76 @@
+"""What lies where in a scan's block of shared memory."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+NOTE_BYTES = 16384
+NAN_FIELDS = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field", "rotation", "confidence", "latents")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreShape:
+    """What sizes the block: positions are scan_shape[0] * scan_shape[1], row-major."""
+
+    scan_shape: tuple[int, int]  # (y, x)
+    frame_shape: tuple[int, int]  # (ky, kx)
+    n_features: int
+    n_latents: int
+
+    @property
+    def n_positions(self) -> int:
+        return self.scan_shape[0] * self.scan_shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def fields_of(shape: StoreShape) -> tuple[Field, ...]:
+    n = shape.n_positions
+    return (
+        Field("sequence", "i8", (8,)),
+        Field("account", "u1", (NOTE_BYTES,)),
+        Field("status", "u1", (NOTE_BYTES,)),
+        Field("coverage", "u1", (n,)),
+        Field("sum", "f4", (n,)),
+        Field("com_y", "f4", (n,)),
+        Field("com_x", "f4", (n,)),
+        Field("bright_field", "f4", (n,)),
+        Field("annular_dark_field", "f4", (n,)),
+        Field("features", "f2", (n, shape.n_features)),
+        Field("pattern", "f4", shape.frame_shape),
+        Field("pattern_number", "i8", (1,)),
+        Field("rotation", "f4", (n,)),
+        Field("confidence", "f4", (n,)),
+        Field("latents", "f4", (shape.n_latents, n)),
+    )
+
+
+def aligned(offset: int) -> int:
+    return (offset + 63) // 64 * 64
+
+
+def _bytes_of(field: Field) -> int:
+    return int(np.prod(field.shape, dtype=np.int64)) * np.dtype(field.dtype).itemsize
+
+
+def total_bytes(shape: StoreShape) -> int:
+    return sum(aligned(_bytes_of(field)) for field in fields_of(shape))
+
+
+def map_fields(memory: mmap.mmap, offset: int, shape: StoreShape) -> dict[str, NDArray[Any]]:
+    views: dict[str, NDArray[Any]] = {}
+    for field in fields_of(shape):
+        count = int(np.prod(field.shape, dtype=np.int64))
+        views[field.name] = np.frombuffer(memory, field.dtype, count, offset).reshape(field.shape)
+        offset += aligned(_bytes_of(field))
+    return views
