@@ -1,0 +1,92 @@
+"""Publishes the newest snapshot at a steady rate; a slow viewer misses snapshots and delays nobody."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import zmq
+
+from stream_rrvae.errors import ConfigError, StreamRrvaeError
+from stream_rrvae.feed.codec import encode_snapshot
+from stream_rrvae.messages import Snapshot
+from stream_rrvae.security import check_bind
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """A thread that calls `take` `rate_hz` times a second and publishes what it gives.
+
+    `take` runs in that thread. What it raises is logged and counted in `failures`; the
+    next turn tries again. A turn that takes longer than the period skips the turns it missed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        instrument: str,
+        rate_hz: float,
+        take: Callable[[], Snapshot],
+        allow_remote: bool = False,
+    ) -> None:
+        self.url = check_bind(url, allow_remote)
+        self.published = 0
+        self.failures = 0
+        self._period_s = 1.0 / rate_hz
+        self._take = take
+        self._stop = threading.Event()
+        self._socket: zmq.Socket[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name=f"feed-{instrument}", daemon=True)
+
+    def start(self) -> None:
+        """Bind and begin; `url` then names the port that was taken. Raises ConfigError."""
+        self._socket = _bound_socket(self.url)
+        self.url = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close the socket; may be called more than once."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        assert self._socket is not None
+        deadline = time.monotonic()
+        with self._socket:
+            while not self._stop.wait(max(0.0, deadline - time.monotonic())):
+                self._publish_one(self._socket)
+                deadline = next_deadline(deadline, time.monotonic(), self._period_s)
+
+    def _publish_one(self, socket: zmq.Socket[bytes]) -> None:
+        try:
+            socket.send(encode_snapshot(self._take()), zmq.NOBLOCK)
+            self.published += 1
+        except StreamRrvaeError as error:
+            self.failures += 1
+            _log.warning("no snapshot this time: %s", error)
+        except Exception:
+            # Viewers must not lose their instrument to one bad moment of it.
+            self.failures += 1
+            _log.exception("no snapshot this time")
+
+
+def next_deadline(deadline_s: float, now_s: float, period_s: float) -> float:
+    """The first time on the grid of `deadline_s` that is still to come."""
+    missed = max(0, int((now_s - deadline_s) / period_s))
+    return deadline_s + (missed + 1) * period_s
+
+
+def _bound_socket(url: str) -> zmq.Socket[bytes]:
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
+    socket.setsockopt(zmq.CONFLATE, 1)  # one snapshot waits for each viewer, always the newest
+    socket.setsockopt(zmq.LINGER, 0)
+    try:
+        socket.bind(url)
+    except zmq.ZMQError as error:
+        socket.close()
+        raise ConfigError(f"cannot publish on {url}: {error.strerror}; choose another --feed") from error
+    return socket

@@ -1,0 +1,77 @@
+"""A snapshot of the service at this moment, from the scan store and what it knows of itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from stream_rrvae.maps.products import scan_maps
+from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, Plain, ScanState, Snapshot
+from stream_rrvae.scan_store import ScanStore
+
+METADATA_LIMIT = 64
+METADATA_TEXT_LIMIT = 256
+
+
+def build_snapshot(store: ScanStore | None, instrument: str, serial: int, health: Health) -> Snapshot:
+    """What viewers get: every map of `store` as it is now, or an idle service without a store.
+
+    `serial` counts the snapshots of one service, from 1.
+    """
+    if store is None:
+        return _idle(instrument, serial, health)
+    account = store.read_account()
+    maps = scan_maps(store)
+    latest = store.read_pattern()
+    return Snapshot(
+        instrument=instrument,
+        serial=serial,
+        published_unix_s=time.time(),
+        state=account.state,
+        scan_id=store.start.scan_id,
+        scan_shape=store.shape.scan_shape,
+        calibration=store.start.calibration,
+        counters=account.counters,
+        health=health,
+        model=store.read_status(),
+        axes=maps.axes,
+        maps=maps.maps,
+        units=maps.units,
+        pattern=None if latest is None else latest[1],
+        pattern_position=None if latest is None else _position(latest[0], store.shape.scan_shape),
+        metadata=shown_metadata(store.start.metadata),
+    )
+
+
+def shown_metadata(metadata: Mapping[str, Plain]) -> dict[str, Plain]:
+    """What of a detector's metadata a viewer can show: short single values, not whole tables."""
+    shown = {str(name): value for name, value in metadata.items() if _is_short(value)}
+    return dict(list(shown.items())[:METADATA_LIMIT])
+
+
+def _is_short(value: Plain) -> bool:
+    if isinstance(value, str):
+        return len(value) <= METADATA_TEXT_LIMIT
+    return isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63)
+
+
+def _position(number: int, scan_shape: tuple[int, int]) -> tuple[int, int]:
+    return number // scan_shape[1], number % scan_shape[1]
+
+
+def _idle(instrument: str, serial: int, health: Health) -> Snapshot:
+    return Snapshot(
+        instrument=instrument,
+        serial=serial,
+        published_unix_s=time.time(),
+        state=ScanState.IDLE,
+        scan_id="",
+        scan_shape=(0, 0),
+        calibration=Calibration(),
+        counters=Counters(),
+        health=health,
+        model=ModelStatus(),
+        axes="detector",
+        maps={},
+        units={},
+    )
