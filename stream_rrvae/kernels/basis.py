@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import jn_zeros, jv
 
+from stream_rrvae.errors import CalibrationError
 from stream_rrvae.messages import BoolArray, Float32Array
+
+EIGENVALUE_FLOOR = 1e-3  # of the largest; the Gram matrix of a well sampled disc is nearly the identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +46,66 @@ class Projection:
     Columns of `weights` are orthonormal over the usable pixels and scale = sqrt(len(pixels)), so
     with N counts in the disc the noise covariance of the features is the identity over N (Poisson,
     flat disc). `offset` are the features of an evenly lit disc: what is left is the modulation.
+    Pixels of one bin share their weights, so that a kernel may sum each bin first.
     """
 
     spec: BasisSpec
     pixels: NDArray[np.int32]  # [p] row-major indices of the usable pixels inside the disc
-    weights: Float32Array  # [p, n_features]
+    bins: NDArray[np.int32]  # [p] bin of each of these pixels; row-major over the disc
+    bin_weights: Float32Array  # [n_bins, n_features]; 0 where a bin has no usable pixel
     scale: float
     offset: Float32Array  # [n_features]
 
+    @property
+    def weights(self) -> Float32Array:
+        """Weights of every pixel [p, n_features]."""
+        return self.bin_weights[self.bins]
+
 
 def project_onto(
-    spec: BasisSpec, frame_shape: tuple[int, int], center_px: tuple[float, float], radius_px: float, usable: BoolArray
+    spec: BasisSpec,
+    frame_shape: tuple[int, int],
+    center_px: tuple[float, float],
+    radius_px: float,
+    usable: BoolArray,
+    bin_px: int = 1,
 ) -> Projection:
-    """The basis for a disc at `center_px` (ky, kx) of `radius_px`, on the pixels where `usable` [ky, kx]."""
-    ky, kx = np.indices(frame_shape, dtype=np.float64)
+    """The basis for a disc at `center_px` (ky, kx) of `radius_px`, on the pixels where `usable` [ky, kx].
+
+    `bin_px` > 1 makes it constant over squares of so many pixels (see `number_bins`). Where the usable
+    pixels cannot carry all functions, the projection is onto what they can carry. Raises
+    CalibrationError when there is no usable pixel in the disc.
+    """
+    disc = inside_disc(frame_shape, center_px, radius_px * spec.radius)
+    inside = disc & usable
+    if not inside.any():
+        raise CalibrationError(f"no usable pixel within {radius_px * spec.radius:.4g} px of {center_px}")
+    numbers = number_bins(disc, bin_px)
+    ky, kx = np.nonzero(inside)
     dy, dx = ky - center_px[0], kx - center_px[1]
-    reach_px = radius_px * spec.radius
-    inside = (np.hypot(dy, dx) < reach_px) & usable
-    r = np.hypot(dy, dx)[inside] / reach_px
-    phi = np.arctan2(dy, dx)[inside]
-    weights = _orthonormal(_columns(spec, r, phi))
-    scale = float(np.sqrt(r.size))
-    offset = scale * weights.mean(axis=0)
+    columns = _columns(spec, np.hypot(dy, dx) / (radius_px * spec.radius), np.arctan2(dy, dx))
+    bins = numbers[inside]
+    counts = np.bincount(bins, minlength=int(numbers.max()) + 1)
+    weights = _orthonormal(_bin_means(columns, bins, counts), counts)
+    scale = float(np.sqrt(bins.size))
+    offset = scale * (counts @ weights) / bins.size
     pixels = np.flatnonzero(inside).astype(np.int32)
-    return Projection(spec, pixels, weights.astype(np.float32), scale, offset.astype(np.float32))
+    return Projection(spec, pixels, bins, weights.astype(np.float32), scale, offset.astype(np.float32))
+
+
+def inside_disc(frame_shape: tuple[int, int], center_px: tuple[float, float], radius_px: float) -> BoolArray:
+    """Pixels [ky, kx] whose centre is nearer to `center_px` than `radius_px`."""
+    ky, kx = np.ogrid[: frame_shape[0], : frame_shape[1]]
+    return np.asarray(np.hypot(ky - center_px[0], kx - center_px[1]) < radius_px)
+
+
+def number_bins(disc: BoolArray, bin_px: int) -> NDArray[np.int32]:
+    """Bin of each pixel [ky, kx] of `disc`, -1 outside: squares of `bin_px`, counted row by row from its corner."""
+    ky, kx = np.nonzero(disc)
+    cells = ((ky - ky.min()) // bin_px) * disc.shape[1] + (kx - kx.min()) // bin_px
+    numbers = np.full(disc.shape, -1, np.int32)
+    numbers[disc] = np.unique(cells, return_inverse=True)[1]
+    return numbers
 
 
 def to_complex(features: NDArray[np.floating], spec: BasisSpec) -> NDArray[np.complex64]:
@@ -81,7 +120,7 @@ def to_complex(features: NDArray[np.floating], spec: BasisSpec) -> NDArray[np.co
 
 
 def _columns(spec: BasisSpec, r: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Basis functions [p, n_features] at polar positions, each of unit length."""
+    """Basis functions [p, n_features] at polar positions."""
     columns = []
     for m in range(spec.max_order + 1):
         for zero in jn_zeros(m, spec.n_radial):
@@ -90,11 +129,23 @@ def _columns(spec: BasisSpec, r: NDArray[np.float64], phi: NDArray[np.float64]) 
                 columns.append(radial)
             else:
                 columns.extend((radial * np.cos(m * phi), -radial * np.sin(m * phi)))
-    matrix = np.stack(columns, axis=1)
-    return np.asarray(matrix / np.linalg.norm(matrix, axis=0))
+    return np.stack(columns, axis=1)
 
 
-def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The orthonormal set nearest to `columns` (Loewdin): keeps every function as turnable as pixels allow."""
-    values, vectors = np.linalg.eigh(columns.T @ columns)
-    return np.asarray(columns @ (vectors / np.sqrt(values)) @ vectors.T)
+def _bin_means(columns: NDArray[np.float64], bins: NDArray[np.int32], counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Mean of each column over the pixels of each bin [n_bins, n_features], 0 for a bin without pixels."""
+    sums = np.stack([np.bincount(bins, column, counts.size) for column in columns.T], axis=1)
+    return np.asarray(sums / np.maximum(counts, 1)[:, None])
+
+
+def _orthonormal(columns: NDArray[np.float64], counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The set orthonormal under `counts` that is nearest to `columns` (Loewdin): as turnable as pixels allow.
+
+    Directions that the pixels cannot tell from others get no weight instead of a huge one.
+    """
+    lengths = np.sqrt(counts @ columns**2)
+    unit = columns / np.where(lengths > EIGENVALUE_FLOOR * lengths.max(), lengths, np.inf)
+    values, vectors = np.linalg.eigh(unit.T @ (counts[:, None] * unit))
+    kept = values > EIGENVALUE_FLOOR * values[-1]
+    inverse_root = np.where(kept, 1 / np.sqrt(np.where(kept, values, 1.0)), 0.0)
+    return np.asarray(unit @ (vectors * inverse_root) @ vectors.T)

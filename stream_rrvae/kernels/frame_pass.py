@@ -1,0 +1,77 @@
+"""One pass over a batch of frames: sum, centre of mass, virtual detectors and features of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.kernels.frame_loops import reduce_batch
+from stream_rrvae.kernels.plan import FramePlan, make_plan
+from stream_rrvae.messages import PIXEL_TYPES, Float32Array
+
+ACCUMULATORS = {"uint8": np.uint32, "uint16": np.uint32, "uint32": np.uint64, "float32": np.float64}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResults:
+    """What `reduce_frames` fills, one entry a frame.
+
+    `com_y`, `com_x` in px from the plan's disc centre along +ky and +kx, over all usable pixels; NaN without
+    counts. `features` as in `kernels.basis.Projection`; NaN when the disc is empty or mostly without data.
+    """
+
+    sum: NDArray[np.float64]  # [B] counts
+    com_y: Float32Array  # [B]
+    com_x: Float32Array  # [B]
+    bright_field: Float32Array  # [B] counts within the disc
+    annular_dark_field: Float32Array  # [B] counts in the annulus
+    features: Float32Array  # [B, n_features]
+
+    @classmethod
+    def empty(cls, batch: int, n_features: int) -> Self:
+        """Room for `batch` frames."""
+        com_y, com_x, bright, dark = (np.empty(batch, np.float32) for _ in range(4))
+        return cls(np.empty(batch), com_y, com_x, bright, dark, np.empty((batch, n_features), np.float32))
+
+
+def reduce_frames(frames: NDArray[Any], plan: FramePlan, results: FrameResults, count: int) -> None:
+    """Measure the first `count` of `frames` [B, ky, kx] (one of PIXEL_TYPES, native) into `results`.
+
+    A pixel that is not `plan.usable`, above the saturation, the integer type's maximum, NaN or infinite has no
+    data and counts nowhere; inside the basis it is taken to be the mean of the disc's other pixels, which
+    leaves the features of an evenly lit disc at 0. Holds no GIL.
+    """
+    batch = np.ascontiguousarray(frames[:count])
+    if batch.shape[1:] != plan.frame_shape or batch.shape[0] != count:
+        raise ValueError(f"{count} frames of {plan.frame_shape} do not fit an array of {frames.shape}")
+    low, high = valid_range(batch.dtype, plan.saturation)
+    projection = plan.projection
+    moments, fields = np.empty((count, 3)), np.empty((count, 2))
+    reduce_batch(
+        batch, low, high, plan.usable, plan.disc_center_px, plan.spans, plan.bands, plan.bin_px, plan.bin_numbers,
+        projection.bin_weights, projection.offset, projection.scale, ACCUMULATORS[batch.dtype.name](0),
+        moments, fields, results.features[:count],
+    )  # fmt: skip
+    results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T
+    results.bright_field[:count], results.annular_dark_field[:count] = fields.T
+
+
+def valid_range(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, Any]:
+    """Smallest and largest valid value, in the pixel type: an integer type's maximum means no data."""
+    limit = np.inf if saturation is None else saturation
+    if dtype.kind == "f":
+        ceiling = float(np.finfo(dtype).max)
+        return dtype.type(-ceiling), dtype.type(min(limit, ceiling))
+    ceiling = int(np.iinfo(dtype).max) - 1
+    return dtype.type(0), dtype.type(min(limit, ceiling))
+
+
+def warm_up(pixel_types: tuple[str, ...] = PIXEL_TYPES) -> None:
+    """Compile, or load from the disk cache, what frames of these types will need."""
+    plan = make_plan((8, 8), (3.5, 3.5), 3.0, BasisSpec())
+    for pixel_type in pixel_types:
+        reduce_frames(np.ones((1, 8, 8), pixel_type), plan, FrameResults.empty(1, plan.n_features), 1)
