@@ -1,0 +1,64 @@
+"""Fixtures for every part: a small scan in a real scan store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_rrvae.messages import Calibration, ScanStart
+from stream_rrvae.scan_store import ScanStore, StoreShape
+
+REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data" / "graphene_60kV_31mrad_reference.npz"
+
+StoreMaker = Callable[..., ScanStore]
+
+
+@pytest.fixture(scope="session")
+def reference_path() -> Path:
+    """The independent abTEM reference, where the checkout has it beside itself."""
+    if not REFERENCE.exists():
+        pytest.skip(f"NOT CHECKED against the independent reference: {REFERENCE} is not there")
+    return REFERENCE
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Iterator[StoreMaker]:
+    """Makes scan stores (y, x) in a folder of the test's own; all are closed at its end."""
+    stores: list[ScanStore] = []
+
+    def make(
+        scan_shape: tuple[int, int] = (4, 5), *, calibration: Calibration | None = None, reference: str = "beam_center"
+    ) -> ScanStore:
+        n = scan_shape[0] * scan_shape[1]
+        start = ScanStart("scan-1", 1, (8, 8), "uint16", n, scan_shape)
+        if calibration:
+            start = replace(start, calibration=calibration)
+        info = {"basis": {}, "com_reference": reference}
+        store = ScanStore.create(start, StoreShape(scan_shape, (8, 8), 78, 2), info, folder=tmp_path)
+        stores.append(store)
+        return store
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def filled_store(make_store: StoreMaker) -> ScanStore:
+    """A calibrated 4x5 scan with every position measured but the last."""
+    calibration = Calibration(
+        mrad_per_px=2.0, semiangle_mrad=31.0, scan_step_nm=(0.1, 0.2), detector_rotation_rad=0.0, beam_energy_ev=60e3
+    )
+    store = make_store(calibration=calibration)
+    n = store.shape.n_positions
+    store.coverage[: n - 1] = 1
+    store.sum[: n - 1] = np.arange(n - 1) + 100
+    store.com_y[: n - 1] = np.linspace(-1, 1, n - 1)
+    store.com_x[: n - 1] = 0.5
+    store.bright_field[: n - 1] = 90
+    store.annular_dark_field[: n - 1] = 10
+    return store

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from stream_rrvae.config import load
+from stream_rrvae.ingest.source import parse_source
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+SITES = sorted((DEPLOY / "sites").glob("*.toml"))
+
+
+@pytest.mark.parametrize("site", SITES, ids=lambda path: path.stem)
+def test_every_site_file_is_valid_and_wholly_used(site: Path) -> None:
+    settings = load(site, {})
+    parse_source(settings.source)
+    dumped = settings.model_dump(mode="json")
+    for name, value in tomllib.loads(site.read_text()).items():
+        if not isinstance(value, dict):
+            assert dumped[name] == value, name
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="NOT CHECKED: systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_exposure_of_every_unit_is_at_most_two(unit: Path) -> None:
+    checked = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--threshold=20", str(unit)], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout[-300:] + checked.stderr
