@@ -117,6 +117,22 @@ def dashboard(**options: Any) -> None:
 
 
 @cli.command()
+@click.argument("file")
+@click.option("--to", metavar="URL", required=True, help="Where to wait for the receiver: the URL of its --source.")
+@click.option("--speed", default="1", help="1, N times, or max.")
+@click.option("--frame-rate", "frame_rate_fps", default=1000.0, help="Frames/s at speed 1.")
+@click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
+@click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
+@click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
+@click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
+def replay(**options: Any) -> None:
+    """Send FILE (.npy, or file.h5::/dataset) through the real protocol."""
+    from stream_rrvae.commands.replay import ReplayOptions, run_replay
+
+    run_replay(ReplayOptions(**options))
+
+
+@cli.command()
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
