@@ -5,7 +5,7 @@ All checks raise WireError with the Refusal that the counters show.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,10 +19,12 @@ MAX_SCAN_SIDE = 1 << 16
 MAX_POSITIONS = 1 << 26
 MAX_CHANNELS = 32
 MAX_TEXT = 256
+MAX_HEADER_BYTES = 64 << 10  # what a message may hold besides pixels
 MAX_SHARDS = 1024
 PACKING_HEADER_BYTES = 12  # 8 bytes uncompressed size, 4 bytes block size, both big-endian
 MAX_RATIO = 256  # LZ4 spends at least one byte on 255, so no honest payload is smaller
 
+_LARGEST = sys.float_info.max  # so NaN and the infinities are outside every bound
 ITEM_BYTES = {"uint8": 1, "uint16": 2, "uint32": 4, "float32": 4}
 _WIRE_DTYPES = {name: np.dtype(name).newbyteorder("<") for name in PIXEL_TYPES}
 
@@ -95,11 +97,11 @@ def check_pixel_mask(usable: NDArray[np.bool_], frame_shape: tuple[int, int]) ->
         raise WireError(Refusal.FIELD, "the pixel mask leaves no usable pixel")
 
 
-def check_number(value: object, what: str, low: float = -math.inf, high: float = math.inf) -> float:
+def check_number(value: object, what: str, low: float = -_LARGEST, high: float = _LARGEST) -> float:
     """`value` as a finite float in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WireError(Refusal.TYPE, f"{what} is a {type(value).__name__}, not a number")
-    if not (low <= value <= high and math.isfinite(value)):
+    if not low <= value <= high:
         raise WireError(Refusal.FIELD, f"{what} is out of bounds")
     return float(value)
 

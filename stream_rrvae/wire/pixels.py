@@ -26,7 +26,10 @@ def decode_pixels(frame: Frame, out: NDArray[Any] | None = None) -> NDArray[Any]
     frame_bytes = shape[0] * shape[1] * dtype.itemsize
     if out is not None and (out.shape != shape or out.dtype != dtype.newbyteorder("=")):
         raise ValueError(f"`out` is {out.dtype} {out.shape}, the frame {frame.pixel_type} {shape}")
-    raw = _unpacked(frame, frame_bytes, dtype.itemsize)
+    try:
+        raw = _unpacked(frame, frame_bytes, dtype.itemsize)
+    except WireError as error:
+        raise WireError(error.reason, error.detail, frame.number) from error
     pixels = np.frombuffer(raw, dtype).reshape(shape)
     if out is None:
         native = pixels.astype(dtype.newbyteorder("="), copy=False)
@@ -44,9 +47,9 @@ def _unpacked(frame: Frame, frame_bytes: int, item_bytes: int) -> memoryview | b
     try:
         raw: bytes = decompress(payload, encoding.value, elem_size=item_bytes)
     except (RuntimeError, ValueError) as error:
-        raise WireError(Refusal.DECODE, str(error), frame.number) from error
+        raise WireError(Refusal.DECODE, str(error)) from error
     if len(raw) != frame_bytes:
-        raise WireError(Refusal.DECODE, f"{len(raw)} bytes decoded, not {frame_bytes}", frame.number)
+        raise WireError(Refusal.DECODE, f"{len(raw)} bytes decoded, not {frame_bytes}")
     return raw
 
 

@@ -79,18 +79,37 @@ def check_calibration(calibration: Calibration) -> None:
                 limits.check_number(number, name, low, high)
 
 
-def check_metadata(metadata: Any) -> None:
-    """Plain JSON data (finite numbers, texts that UTF-8 can write), bounded in depth, entries and length."""
+def check_metadata(metadata: Any, share: int = 1) -> None:
+    """Plain JSON data (finite numbers, texts that UTF-8 can write), bounded in depth, entries and length.
+
+    With a `share` of n only an n-th of the room is granted.
+    """
     if not isinstance(metadata, Mapping):
         raise WireError(Refusal.TYPE, "the metadata is not a map")
+    _Budget(share).take(metadata, MAX_METADATA_DEPTH)
+
+
+def fitting_metadata(notes: Mapping[str, Plain], name: str, extras: Mapping[str, Any]) -> dict[str, Plain]:
+    """`notes` and, under `name`, those of the `extras` that metadata can hold beside them."""
     budget = _Budget()
-    budget.take(metadata, MAX_METADATA_DEPTH)
+    budget.take({**notes, name: {}}, MAX_METADATA_DEPTH)
+    kept = {key: value for key, value in extras.items() if budget.affords({key: value})}
+    return {**notes, name: kept}
 
 
 class _Budget:
-    def __init__(self) -> None:
-        self.items = MAX_METADATA_ITEMS
-        self.chars = MAX_METADATA_CHARS
+    def __init__(self, share: int = 1) -> None:
+        self.items = MAX_METADATA_ITEMS // share
+        self.chars = MAX_METADATA_CHARS // share
+
+    def affords(self, value: Plain) -> bool:
+        before = self.items, self.chars
+        try:
+            self.take(value, MAX_METADATA_DEPTH - 1)
+        except WireError:
+            self.items, self.chars = before
+            return False
+        return True
 
     def take(self, value: Plain, depth: int) -> None:
         self.items -= 1
@@ -134,6 +153,3 @@ def _check_counts(start: ScanStart) -> None:
     integer(counts, "series")
     integer(counts, "frames", 1, limits.MAX_POSITIONS)
     integer({**counts, "shard_id": start.shard_id}, "shard_id", 0, integer(counts, "shards", 1, limits.MAX_SHARDS) - 1)
-
-
-__all__ = ["check_calibration", "check_channels", "check_metadata", "check_scan_id", "check_start", "sanitised_id"]
