@@ -16,7 +16,7 @@ from stream_rrvae.errors import ConfigError, SecurityError, StreamRrvaeError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class ScanShape(click.ParamType):
+class ScanShape(click.ParamType[tuple[int, int]]):
     """Positions as YxX, such as 256x256."""
 
     name = "YxX"
@@ -67,14 +67,21 @@ def serve(file: Path | None, **options: Any) -> None:
     run_service(settings)
 
 
+_PART_OF_TREE = {
+    **dict.fromkeys(("semiangle_mrad", "mrad_per_px", "detector_rotation_deg", "detector_flip"), "calibration"),
+    **dict.fromkeys(("mode", "checkpoint", "seed", "decoder", "latents", "budget_s"), "learn"),
+}
+
+
 def _as_tree(options: dict[str, Any]) -> dict[str, Any]:
     """The flat options of the command line in the shape of the settings tree."""
-    calibration = ("semiangle_mrad", "mrad_per_px", "detector_rotation_deg", "detector_flip")
-    learn = ("mode", "checkpoint", "seed")
-    tree: dict[str, Any] = {"calibration": {n: options.pop(n) for n in calibration}}
-    tree["learn"] = {n: options.pop(n) for n in learn}
-    tree["feed"] = {"url": options.pop("feed")}
-    return {**options, **tree}
+    tree: dict[str, Any] = {"calibration": {}, "learn": {}}
+    for name, value in options.items():
+        part = _PART_OF_TREE.get(name)
+        (tree[part] if part else tree)[name] = value
+    if "feed" in tree:
+        tree["feed"] = {"url": tree["feed"]}
+    return tree
 
 
 @cli.command()
@@ -114,6 +121,29 @@ def dashboard(**options: Any) -> None:
     from dashboards.server import DashboardOptions, serve
 
     serve(DashboardOptions(**options))
+
+
+@cli.command("analyse")
+@click.argument("source", metavar="INPUT")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Results file to write.")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
+@click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
+@click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Model to start from.")
+@click.option("--decoder", type=click.Choice(["harmonic"]), help="Kind of model.")
+@click.option("--latents", type=click.IntRange(1, 8), help="Latents of the model.")
+@click.option("--seconds", "budget_s", type=click.FloatRange(0.1), help="Seconds of training.")
+@click.option("--seed", type=int, help="Seed of the learner.")
+@click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
+@click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
+@click.option("--detector-rotation-deg", type=float, help="Rotation of the detector against the scan axes in degrees.")
+@click.option("--detector-flip/--no-detector-flip", default=None, help="The detector is mirrored in y.")
+def analyse_(source: str, out: Path, file: Path | None, **options: Any) -> None:
+    """Analyse INPUT (.npy, or file.h5::/dataset) with the live code."""
+    from stream_rrvae.commands.analyse import run_analyse
+    from stream_rrvae.config import load
+
+    run_analyse(source, out, load(file, _as_tree(options)))
 
 
 @cli.command()

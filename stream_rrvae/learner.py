@@ -6,6 +6,8 @@ import json
 import logging
 import multiprocessing
 import threading
+import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,12 @@ from typing import Any
 from stream_rrvae.config import LearnSettings
 from stream_rrvae.log import event
 from stream_rrvae.metrics import Metrics
+from stream_rrvae.scan_store import ScanStore
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 PATIENCE_S = 5.0
+GRACE_S = 15.0  # over its training budget, for encoding
+LOOK_S = 0.1
 
 
 def _run(control: Connection, settings: dict[str, Any]) -> None:
@@ -55,6 +60,19 @@ class Learner:
         with self._lock:
             self._scan = store
             self._tell({"scan": str(store)})
+
+    def last_word_on(self, store: ScanStore, patience_s: Callable[[], float | None] = lambda: None) -> None:
+        """Wait until the learner is done with the store's scan, or its time is over.
+
+        `patience_s` is asked meanwhile: once it gives a number, that many seconds are left.
+        """
+        deadline_s = time.monotonic() + self._settings.budget_s + GRACE_S
+        hurried = False
+        while time.monotonic() < deadline_s and store.read_status().state not in ("ready", "failed"):
+            left_s = None if hurried else patience_s()
+            if left_s is not None:
+                hurried, deadline_s = True, min(deadline_s, time.monotonic() + left_s)
+            time.sleep(LOOK_S)  # the learner is another process: its note in the store is all there is
 
     def stop(self) -> None:
         """Ask the process to end; after `PATIENCE_S` it is killed."""

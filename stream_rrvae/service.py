@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import FileFormatError
@@ -21,7 +22,6 @@ from stream_rrvae.metrics import new_metrics
 from stream_rrvae.scan_store import ScanStore, sweep
 from stream_rrvae.security import check_bind
 
-LEARNER_GRACE_S = 15.0
 STATUS_LOOK_S = 0.1
 LAST_WORD_S = 2.0  # for a scan that a newer one has followed, or when stopping
 SCANS_TO_WAIT_FOR = 2
@@ -69,8 +69,8 @@ class Service:
 
     def wait(self) -> None:
         """Until stopped, the wanted scans are done, or acquisition failed (its error is raised)."""
-        while not self._stopping.wait(STATUS_LOOK_S):
-            self._acquisition.check()
+        while not self._stopping.is_set() and not self._acquisition.join(STATUS_LOOK_S):
+            pass
 
     def request_stop(self) -> None:
         """End `wait`; safe in a signal handler."""
@@ -108,24 +108,18 @@ class Service:
 
     def _finish_all(self) -> None:
         while (ended := self._ended.get()) is not None:
-            self._await_learner(ended.store)
+            if self._learner:
+                self._learner.last_word_on(ended.store, partial(self._patience_s, ended.store))
             self._write(ended)
             self.scans_done += 1
             if self._settings.scans and self.scans_done >= self._settings.scans:
                 self._stopping.set()
 
-    def _await_learner(self, store: ScanStore) -> None:
-        """Until the learner has said its last word on the scan, or its time is over."""
-        if self._learner is None:
-            return
-        deadline = time.monotonic() + self._settings.learn.budget_s + LEARNER_GRACE_S
-        hurried = False
-        while time.monotonic() < deadline and store.read_status().state not in ("ready", "failed"):
-            if not hurried and (self._current is not store or self._stopping.is_set()):
-                hurried = True
-                patience_s = 0.0 if self._ended.qsize() > SCANS_TO_WAIT_FOR else LAST_WORD_S
-                deadline = min(deadline, time.monotonic() + patience_s)
-            time.sleep(STATUS_LOOK_S)  # the learner is another process: its note in the store is all there is
+    def _patience_s(self, store: ScanStore) -> float | None:
+        """How long the learner may still take over a scan that something else waits behind; None = its time."""
+        if self._current is store and not self._stopping.is_set():
+            return None
+        return 0.0 if self._ended.qsize() > SCANS_TO_WAIT_FOR else LAST_WORD_S
 
     def _write(self, ended: _Ended) -> None:
         if self._settings.out is None:

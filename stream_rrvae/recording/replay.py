@@ -40,7 +40,7 @@ class Replay:
         self._rate_fps = rate_fps
         self._calibration = calibration or Calibration()
         self._stopping = threading.Event()
-        self._socket = zmq.Context.instance().socket(zmq.PUSH)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
         self._socket.sndhwm = QUEUE_MESSAGES
         self._socket.linger = LINGER_MS
         self._socket.bind(address)

@@ -1,0 +1,24 @@
+"""`analyse`: a file of frames through the live code, without a detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stream_rrvae import log
+from stream_rrvae.batch.analyse import analyse
+from stream_rrvae.config import Settings
+from stream_rrvae.maps.results import summary
+from stream_rrvae.recording.frame_file import open_frames
+
+
+def run_analyse(source: str, out: Path, settings: Settings) -> None:
+    """Analyse `source` into `out` with a bar. Raises StreamRrvaeError when that cannot be done."""
+    log.set_up()
+    with (
+        open_frames(source, settings.scan_shape) as frames,
+        click.progressbar(length=frames.n_frames, label="frames measured") as bar,
+    ):
+        analyse(frames, settings, out, lambda done: bar.update(done - bar.pos))
+    click.echo(f"{out}: {summary(out)}")
