@@ -33,6 +33,7 @@ _SELF_DESCRIBED_BYTES = b"\xd9\xd9\xf7"
 _ARRAY, _MAP, _TAG = 4, 5, 6
 _ARGUMENTS = {24: struct.Struct(">xB"), 25: struct.Struct(">xH"), 26: struct.Struct(">xI"), 27: struct.Struct(">xQ")}
 _FLOATS = {25: struct.Struct(">xe"), 26: struct.Struct(">xf"), 27: struct.Struct(">xd")}
+_CONSTANTS = {20: False, 21: True, 22: None}
 _CUT_SHORT = (IndexError, struct.error)
 
 
@@ -130,26 +131,26 @@ def _argument(data: memoryview, position: int) -> tuple[int, int]:
     return layout.unpack_from(data, position)[0], position + layout.size
 
 
-def _small_unsigned(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
+def _small_unsigned(data: memoryview, position: int, _depth: int, _budget: Budget) -> tuple[Value, int]:
     return data[position], position + 1
 
 
-def _unsigned(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
+def _unsigned(data: memoryview, position: int, _depth: int, _budget: Budget) -> tuple[Value, int]:
     return _argument(data, position)
 
 
-def _negative(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
+def _negative(data: memoryview, position: int, _depth: int, _budget: Budget) -> tuple[Value, int]:
     argument, position = _argument(data, position)
     return -1 - argument, position
 
 
-def _bytes(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
+def _bytes(data: memoryview, position: int, _depth: int, _budget: Budget) -> tuple[Value, int]:
     length, position = _argument(data, position)
     end = position + length
     return data[position:end], end
 
 
-def _text(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
+def _text(data: memoryview, position: int, _depth: int, _budget: Budget) -> tuple[Value, int]:
     length, position = _argument(data, position)
     if length > MAX_TEXT_BYTES:
         raise _refusal(f"a text of {length} bytes is over the limit of {MAX_TEXT_BYTES}")
@@ -208,16 +209,16 @@ def _tagged(data: memoryview, position: int, depth: int, budget: Budget) -> tupl
     raise _refusal(f"the tag {tag} is not of the subset")
 
 
-def _constant(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
-    return {20: False, 21: True, 22: None}[data[position] & 31], position + 1
+def _constant(data: memoryview, position: int, _depth: int, _budget: Budget) -> tuple[Value, int]:
+    return _CONSTANTS[data[position] & 31], position + 1
 
 
-def _float(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
+def _float(data: memoryview, position: int, _depth: int, _budget: Budget) -> tuple[Value, int]:
     layout = _FLOATS[data[position] & 31]
     return layout.unpack_from(data, position)[0], position + layout.size
 
 
-def _unknown(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
+def _unknown(data: memoryview, position: int, _depth: int, _budget: Budget) -> tuple[Value, int]:
     raise _refusal(f"an item that begins with {data[position]:#x} is not of the subset")
 
 
@@ -250,7 +251,7 @@ def _refusal(detail: str) -> WireError:
 def _reader(initial: int) -> Reader:
     kind, info = initial >> 5, initial & 31
     if kind == 7:
-        return _constant if info in (20, 21, 22) else _float if info in _FLOATS else _unknown
+        return _constant if info in _CONSTANTS else _float if info in _FLOATS else _unknown
     if info >= 24 and info not in _ARGUMENTS:
         return _unknown
     if initial < 24:
