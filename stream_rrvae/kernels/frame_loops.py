@@ -1,155 +1,159 @@
-"""The loops of the frame pass, compiled. All in one file: Numba's disk cache sees changes of one file only.
+"""The loops of the frame pass, compiled. All in one file: Numba's disk cache notices changes of one file only.
 
-Accumulators are uint32 (u8, u16), uint64 (u32) or float64 (f32); integer sums are exact. Loops run along a
-row without branches, so that the compiler makes vector instructions of them.
+Accumulators are uint32 (u8, u16), uint64 (u32) or float64 (f32): integer sums are exact. The loop along a row
+has no branches and the projection reads its weights once for four frames, so that the compiler makes vector
+instructions of both.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled
 
-FRAMES_AT_ONCE = 4  # share one read of the weights
+if TYPE_CHECKING:
+    from stream_rrvae.kernels.plan import Layout
+
+Scalar = Any  # of the pixel type or of the accumulator
+FRAMES_AT_ONCE = 4
+MOST_WITHOUT_DATA = 0.5  # of the basis' pixels; beyond it a frame has no features
 
 
 @compiled
 def reduce_batch(
-    frames: Any, low: Any, high: Any, usable: Any, center: Any, spans: Any, bands: Any, bin_px: Any, numbers: Any,
-    weights: Any, offset: Any, scale: Any, zero: Any, moments: Any, fields: Any, features: Any,
-) -> None:  # fmt: skip
-    """Moments [B, 3] (sum, com_y, com_x), fields [B, 2] (bright, dark) and features [B, F] of frames [B, ky, kx]."""
-    n_bins, n_features = weights.shape
-    block = np.zeros((FRAMES_AT_ONCE, n_bins + (-n_bins) % 4), np.float32)
-    rows = np.full((3, frames.shape[2] + bin_px), zero)
-    bins = np.full(n_bins, zero)
+    frames: NDArray[Any], low: Scalar, high: Scalar, zero: Scalar, layout: Layout, moments: Any, features: Any
+) -> None:
+    """Measure `frames` [B, ky, kx]: `moments` f8 [B, 5] and `features` f4 [B, n_features].
+
+    Moments are sum, com_y, com_x, bright field and annular dark field. `low` and `high` bound the valid values, in
+    the pixel type; `zero` has the accumulators' type.
+    """
+    n_bins = layout.weights.shape[1]
+    lines = np.full((2, frames.shape[2] + layout.bin_px), zero)
+    bins = np.empty(n_bins)
+    block = np.zeros((FRAMES_AT_ONCE, n_bins), np.float32)
     for first in range(0, frames.shape[0], FRAMES_AT_ONCE):
         last = min(first + FRAMES_AT_ONCE, frames.shape[0])
         for i in range(first, last):
-            bad = _reduce_frame(
-                frames[i], low, high, usable, center, spans, bands, bin_px, rows, bins, moments[i], fields[i]
-            )
-            _normalise(frames[i], low, high, usable, spans, numbers, bins, bad, scale, block[i - first])
-        if n_features > 0:
-            _project(block, weights, offset, features[first:last])
+            without_data = _sums(frames[i], low, high, layout, lines, bins, moments[i])
+            if n_bins > 0:
+                _normalise(frames[i], low, high, layout, bins, without_data, block[i - first])
+        _project(block, layout.weights, layout.offset, features[first:last])
 
 
 @compiled
-def _reduce_frame(
-    frame: Any, low: Any, high: Any, usable: Any, center: Any, spans: Any, bands: Any, bin_px: Any,
-    rows: Any, bins: Any, moments: Any, fields: Any,
-) -> Any:  # fmt: skip
-    """Sums of one frame and of its bins; gives the number of usable pixels of the basis without data."""
-    clean, column, band = rows[0], rows[1], rows[2]
+def _sums(
+    frame: NDArray[Any], low: Scalar, high: Scalar, layout: Layout, lines: Any, bins: Any, moments: Any
+) -> Scalar:
+    """Moments and bins of one frame; gives the number of usable pixels of the basis without data."""
+    column, band = lines[0], lines[1]
     column[:] = 0
-    total = 0.0
-    moment_y = 0.0
-    bright = 0.0
-    dark = 0.0
-    bad = 0
-    k = 0
+    total = moment_y = bright = dark = 0.0
+    without_data = 0
+    next_band = 0
     for y in range(frame.shape[0]):
-        _clean_row(frame[y], low, high, usable[y], clean)
-        _add(column, clean, 0, frame.shape[1])
-        row = float(_sum(clean, 0, frame.shape[1]))
-        total += row
-        moment_y += y * row
-        bright += _sum(clean, spans[y, 0], spans[y, 1])
-        dark += float(_sum(clean, spans[y, 2], spans[y, 3])) + float(_sum(clean, spans[y, 4], spans[y, 5]))
-        if k < bands.shape[0] and bands[k, 0] <= y:
-            if y == bands[k, 0]:
-                band[:] = 0
-            _add(band, clean, spans[y, 6], spans[y, 7])
-            bad += _count_bad(frame[y], low, high, usable[y], spans[y, 6], spans[y, 7])
-            if y == bands[k, 1] - 1:
-                _fold(band, bands[k, 2], bands[k, 3], bin_px, bins[bands[k, 4] :])
-                k += 1
-    moment_x = 0.0
-    for x in range(frame.shape[1]):
-        moment_x += x * float(column[x])
+        row_total, row_bright, row_dark, row_without = _row(frame[y], layout.zones[y], low, high, column, band)
+        total += row_total
+        moment_y += y * float(row_total)
+        bright += row_bright
+        dark += row_dark
+        without_data += row_without
+        if next_band < layout.bands.shape[0] and y == layout.bands[next_band, 1] - 1:
+            _fold(band, layout.bands[next_band], layout.bin_px, bins)
+            next_band += 1
     moments[0] = total
-    moments[1] = moment_y / total - center[0] if total > 0 else np.nan
-    moments[2] = moment_x / total - center[1] if total > 0 else np.nan
-    fields[0] = bright
-    fields[1] = dark
-    return bad
+    moments[1] = moment_y / total - layout.center_y if total > 0 else np.nan
+    moments[2] = _first_moment(column[: frame.shape[1]]) / total - layout.center_x if total > 0 else np.nan
+    moments[3] = bright
+    moments[4] = dark
+    return without_data
 
 
 @compiled
-def _clean_row(row: Any, low: Any, high: Any, usable: Any, clean: Any) -> None:
+def _row(
+    row: NDArray[Any], zones: NDArray[np.uint8], low: Scalar, high: Scalar, column: Any, band: Any
+) -> tuple[Scalar, Scalar, Scalar, Scalar]:
+    """Add a row to the column sums and to its row of bins; gives its total, bright, dark, and pixels without data."""
+    kind = column.dtype.type
+    zero = kind(0)
+    total = bright = dark = zero
+    without_data = np.uint32(0)
     for x in range(row.size):
-        value = row[x]
-        clean[x] = value if (value <= high) & (value >= low) & usable[x] else 0
+        zone = zones[x]
+        valid = (row[x] <= high) & (row[x] >= low)  # False for NaN
+        value = kind(row[x]) if valid & ((zone & 1) != 0) else zero
+        column[x] = kind(column[x] + value)
+        band[x] = kind(band[x] + (value if (zone & 8) != 0 else zero))
+        total = kind(total + value)
+        bright = kind(bright + (value if (zone & 2) != 0 else zero))
+        dark = kind(dark + (value if (zone & 4) != 0 else zero))
+        without_data = np.uint32(without_data + (np.uint32(0) if valid else np.uint32(zone >> 3)))
+    return total, bright, dark, without_data
 
 
 @compiled
-def _add(target: Any, source: Any, begin: Any, end: Any) -> None:
-    for x in range(begin, end):
-        target[x] += source[x]
+def _fold(band: Any, place: NDArray[np.int32], bin_px: int, bins: Any) -> None:
+    """Sum a row of bins along the row, and empty it for the next."""
+    column, first = place[2], place[3]
+    bins[first : first + place[4]] = 0.0
+    for step in range(bin_px):
+        for j in range(place[4]):
+            bins[first + j] += band[column + step + j * bin_px]
+    band[:] = 0
 
 
 @compiled
-def _sum(values: Any, begin: Any, end: Any) -> Any:
-    total = values.dtype.type(0)
-    for x in range(begin, end):
-        total = values.dtype.type(total + values[x])
-    return total
-
-
-@compiled
-def _count_bad(row: Any, low: Any, high: Any, usable: Any, begin: Any, end: Any) -> Any:
-    bad = np.uint32(0)
-    for x in range(begin, end):
-        value = row[x]
-        bad = np.uint32(bad + np.uint32(usable[x] & (not ((value <= high) & (value >= low)))))
-    return bad
-
-
-@compiled
-def _fold(band: Any, begin: Any, count: Any, bin_px: Any, bins: Any) -> None:
-    for j in range(count):
-        total = band.dtype.type(0)
-        for x in range(begin + j * bin_px, begin + (j + 1) * bin_px):
-            total = band.dtype.type(total + band[x])
-        bins[j] = total
+def _first_moment(column: Any) -> float:
+    moment = 0.0
+    for x in range(column.size):
+        moment += x * float(column[x])
+    return moment
 
 
 @compiled
 def _normalise(
-    frame: Any, low: Any, high: Any, usable: Any, spans: Any, numbers: Any, bins: Any, bad: Any, scale: Any, out: Any
+    frame: NDArray[Any], low: Scalar, high: Scalar, layout: Layout, bins: Any, without_data: int, out: Any
 ) -> None:
-    """Bins over the disc's sum, times `scale`; NaN for an empty disc or one that is mostly without data."""
+    """Bins as features need them: scale * bin / sum; NaN for an empty disc or one mostly without data."""
     total = 0.0
     for j in range(bins.size):
         total += bins[j]
-    pixels = scale * scale
-    if not total > 0 or 2 * bad > pixels:
-        out[: bins.size] = np.nan
+    if not (total > 0 and without_data <= MOST_WITHOUT_DATA * layout.pixels):
+        out[:] = np.nan
         return
-    mean = total / (pixels - bad)
-    factor = scale / (mean * pixels)
+    share = np.sqrt(layout.pixels) / layout.pixels  # of an average pixel: scale / pixels
+    factor = share * (layout.pixels - without_data) / total
     for j in range(bins.size):
         out[j] = bins[j] * factor
-    if bad > 0:
-        _fill(frame, low, high, usable, spans, numbers, np.float32(mean * factor), out)
+    if without_data > 0:
+        _fill(frame, low, high, layout, np.float32(share), out)
 
 
 @compiled
-def _fill(frame: Any, low: Any, high: Any, usable: Any, spans: Any, numbers: Any, value: Any, out: Any) -> None:
-    """`value` for every usable pixel of the basis without data."""
-    for y in range(frame.shape[0]):
-        for x in range(spans[y, 6], spans[y, 7]):
-            if usable[y, x] and not (frame[y, x] <= high and frame[y, x] >= low):
-                out[numbers[y, x]] += value
+def _fill(frame: NDArray[Any], low: Scalar, high: Scalar, layout: Layout, value: Scalar, out: Any) -> None:
+    """Take every pixel of the basis without data for an average one."""
+    for y in range(layout.bands[0, 0], layout.bands[-1, 1]):
+        for x in range(frame.shape[1]):
+            valid = (frame[y, x] <= high) & (frame[y, x] >= low)
+            if not valid and (layout.zones[y, x] & 8) != 0:
+                out[layout.bin_numbers[y, x]] += value
 
 
 @compiled
-def _project(block: Any, weights: Any, offset: Any, features: Any) -> None:
-    for i in range(features.shape[0]):
-        for f in range(offset.size):
-            features[i, f] = -offset[f]
-        for j in range(weights.shape[0]):
-            for f in range(offset.size):
-                features[i, f] += block[i, j] * weights[j, f]
+def _project(block: Any, weights: NDArray[np.float32], offset: NDArray[np.float32], features: Any) -> None:
+    """Features of up to four frames from their bins [4, n_bins]."""
+    results = np.empty(FRAMES_AT_ONCE, np.float32)
+    for f in range(weights.shape[0]):
+        row = weights[f]
+        a = b = c = d = np.float32(0)
+        for j in range(row.size):
+            a += block[0, j] * row[j]
+            b += block[1, j] * row[j]
+            c += block[2, j] * row[j]
+            d += block[3, j] * row[j]
+        results[:] = (a, b, c, d)
+        for i in range(features.shape[0]):
+            features[i, f] = results[i] - offset[f]

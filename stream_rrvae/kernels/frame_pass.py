@@ -45,19 +45,15 @@ def reduce_frames(frames: NDArray[Any], plan: FramePlan, results: FrameResults, 
     data and counts nowhere; inside the basis it is taken to be the mean of the disc's other pixels, which
     leaves the features of an evenly lit disc at 0. Holds no GIL.
     """
+    if not 0 <= count <= min(len(frames), results.sum.size) or frames.shape[1:] != plan.frame_shape:
+        raise ValueError(f"{count} frames of {plan.frame_shape} cannot be taken from an array of {frames.shape}")
     batch = np.ascontiguousarray(frames[:count])
-    if batch.shape[1:] != plan.frame_shape or batch.shape[0] != count:
-        raise ValueError(f"{count} frames of {plan.frame_shape} do not fit an array of {frames.shape}")
     low, high = valid_range(batch.dtype, plan.saturation)
-    projection = plan.projection
-    moments, fields = np.empty((count, 3)), np.empty((count, 2))
-    reduce_batch(
-        batch, low, high, plan.usable, plan.disc_center_px, plan.spans, plan.bands, plan.bin_px, plan.bin_numbers,
-        projection.bin_weights, projection.offset, projection.scale, ACCUMULATORS[batch.dtype.name](0),
-        moments, fields, results.features[:count],
-    )  # fmt: skip
-    results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T
-    results.bright_field[:count], results.annular_dark_field[:count] = fields.T
+    zero = ACCUMULATORS[batch.dtype.name](0)
+    moments = np.empty((count, 5))
+    reduce_batch(batch, low, high, zero, plan.layout, moments, results.features[:count])
+    results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T[:3]
+    results.bright_field[:count], results.annular_dark_field[:count] = moments.T[3:]
 
 
 def valid_range(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, Any]:
