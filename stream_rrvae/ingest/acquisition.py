@@ -1,0 +1,118 @@
+"""Acquisition as a whole: two threads, their hand-over, and how they are doing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from stream_rrvae.config import Settings
+from stream_rrvae.ingest.hand_over import HandOver, HandOverClosedError
+from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.ingest.receiver import Receiver
+from stream_rrvae.ingest.scan import ScanMachine, ScanRules
+from stream_rrvae.ingest.sockets import DetectorSocket
+from stream_rrvae.ingest.source import parse_source
+from stream_rrvae.ingest.worker import ScanListener, Worker
+from stream_rrvae.kernels.frame_pass import warm_up
+from stream_rrvae.messages import Health
+from stream_rrvae.metrics import Metrics
+from stream_rrvae.scan_store import DEFAULT_FOLDER
+from stream_rrvae.wire.registry import protocol
+
+log = logging.getLogger(__name__)
+
+
+class Acquisition:
+    """Receives scans from `settings.source` into scan stores, from `start` until `stop` or an error.
+
+    Raises ConfigError when the source makes no sense.
+    """
+
+    def __init__(
+        self, settings: Settings, metrics: Metrics, listener: ScanListener, folder: Path = DEFAULT_FOLDER
+    ) -> None:
+        self._settings = settings
+        self._source = parse_source(settings.source)
+        self._meter = Meter(metrics)
+        self._decoder = protocol(self._source.protocol, settings.channel, settings.ingest.frame_bytes_limit)
+        self._hand_over = HandOver(settings.ingest.queue_bytes, self._meter.queued)
+        self._worker = Worker(self._hand_over, settings, listener, self._meter, folder)
+        self._socket: DetectorSocket | None = None
+        self._threads: list[threading.Thread] = []
+        self._error: BaseException | None = None
+        self._error_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Compile what frames need, connect, and begin; when this returns a detector may be armed.
+
+        Raises ConfigError when the endpoint cannot be connected to.
+        """
+        ingest = self._settings.ingest
+        warm_up()
+        self._socket = DetectorSocket(self._source, ingest.queue_bytes, ingest.frame_bytes_limit)
+        rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
+        receiver = Receiver(self._socket, self._decoder, ScanMachine(rules), self._hand_over, ingest, self._meter)
+        self._threads = [
+            threading.Thread(target=self._receive, args=(receiver, self._socket), name="receive", daemon=True),
+            threading.Thread(target=self._compute, name="compute", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        """Stop receiving, measure what was received, close the running scan; False if that took too long."""
+        if self._socket is not None:
+            self._socket.wake()
+        return self._wait(timeout_s)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until it has ended; True if so. Raises the error that ended it, if one did."""
+        ended = self._wait(timeout_s)
+        if self._error is not None:
+            raise self._error
+        return ended
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended acquisition against its will."""
+        return self._error
+
+    def health(self) -> Health:
+        return self._meter.health()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _receive(self, receiver: Receiver, socket: DetectorSocket) -> None:
+        with socket:
+            self._guarded(receiver.run)
+            self._hand_over.finish()
+
+    def _compute(self) -> None:
+        self._guarded(self._worker.run)
+        if self._error is not None and self._socket is not None:
+            self._socket.wake()
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        """Nothing dies silently: the first error is kept, and one thread's end ends the other."""
+        try:
+            run()
+        except HandOverClosedError:
+            log.debug("the other thread ended first")
+        except BaseException as error:
+            log.exception("acquisition ends: %s", error)
+            with self._error_lock:
+                self._error = self._error or error
+
+    def _wait(self, timeout_s: float | None) -> bool:
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout_s)
+        return not any(thread.is_alive() for thread in self._threads)

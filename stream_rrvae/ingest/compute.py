@@ -1,0 +1,110 @@
+"""From one scan's frames to its scan store: decode, measure, write by frame number, keep the account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.errors import WireError
+from stream_rrvae.ingest.account import ScanAccount
+from stream_rrvae.ingest.events import Accepted, Refused
+from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames, valid_range
+from stream_rrvae.kernels.plan import FramePlan
+from stream_rrvae.messages import ScanState
+from stream_rrvae.scan_store import Account, ScanStore
+from stream_rrvae.wire.pixels import decode_pixels
+
+MEASURED, EMPTY = 1, 2  # coverage
+SLAB_BYTES = 4 << 20  # decoded frames at a time: what caches hold, and little memory for large frames
+PATTERN_INTERVAL_S = 0.05
+
+
+class ScanCompute:
+    """One scan from its first measured frame to its last; used by one thread."""
+
+    def __init__(
+        self, store: ScanStore, plan: FramePlan, account: ScanAccount, batch_frames: int, meter: Meter
+    ) -> None:
+        self.store = store
+        self._plan = plan
+        self._account = account
+        self._counters = account.counters()
+        self._meter = meter
+        shape, dtype = plan.frame_shape, np.dtype(store.start.pixel_type)
+        n_frames = max(1, min(batch_frames, SLAB_BYTES // (shape[0] * shape[1] * dtype.itemsize)))
+        self._slab: NDArray[Any] = np.empty((n_frames, *shape), dtype)
+        self._results = FrameResults.empty(n_frames, plan.n_features)
+        self._next_pattern_s = 0.0
+
+    def take(self, items: Sequence[Accepted | Refused], on_refused: Callable[[WireError], None]) -> None:
+        """Measure what can be, account for everything; afterwards the store and its account agree."""
+        room = len(self._slab)
+        held: list[Accepted] = []
+        for item in items:
+            if isinstance(item, Refused):
+                self._account.refused(item.reason, item.number)
+            elif self._decoded(item, self._slab[len(held)], on_refused):
+                held.append(item)
+            if len(held) == room:
+                self._measure(held)
+                held = []
+        self._measure(held)
+        self.write_account(ScanState.RUNNING)
+
+    def write_account(self, state: ScanState) -> None:
+        """Tell the store and the metrics how the account stands."""
+        counters = self._account.counters()
+        self.store.write_account(Account(state, counters))
+        self._meter.counted(self._counters, counters)
+        self._counters = counters
+
+    def _decoded(self, item: Accepted, out: NDArray[Any], on_refused: Callable[[WireError], None]) -> bool:
+        """Whether `out` now holds the frame, whose position is taken from here on."""
+        frame = item.frame
+        if self._account.is_placed(frame.number):
+            self._account.duplicate()
+            return False
+        try:
+            decode_pixels(frame, out)
+        except WireError as error:
+            self._account.refused(error.reason, frame.number)
+            on_refused(error)
+            return False
+        self._account.processed(frame.number)
+        return True
+
+    def _measure(self, held: Sequence[Accepted]) -> None:
+        count = len(held)
+        if not count:
+            return
+        reduce_frames(self._slab, self._plan, self._results, count)
+        numbers = np.fromiter((item.frame.number for item in held), np.intp, count)
+        self._write(numbers, count)
+        now_s = monotonic()
+        self._meter.stored(np.fromiter((item.received_s for item in held), np.float64, count), now_s)
+        if now_s >= self._next_pattern_s:
+            self._next_pattern_s = now_s + PATTERN_INTERVAL_S
+            self.store.write_pattern(int(numbers[-1]), self._with_gaps(self._slab[count - 1]))
+
+    def _write(self, numbers: NDArray[np.intp], count: int) -> None:
+        store, results = self.store, self._results
+        store.sum[numbers] = results.sum[:count]
+        store.com_y[numbers] = results.com_y[:count]
+        store.com_x[numbers] = results.com_x[:count]
+        store.bright_field[numbers] = results.bright_field[:count]
+        store.annular_dark_field[numbers] = results.annular_dark_field[:count]
+        with np.errstate(over="ignore"):
+            store.features[numbers] = results.features[:count]
+        # Last, so that a covered position always has its values.
+        store.coverage[numbers] = np.where(results.sum[:count] == 0, EMPTY, MEASURED)
+
+    def _with_gaps(self, frame: NDArray[Any]) -> NDArray[np.float32]:
+        """The pattern as it is shown: NaN where a pixel has no data."""
+        low, high = valid_range(frame.dtype, self._plan.saturation)
+        valid = self._plan.usable & (frame >= low) & (frame <= high)
+        return np.where(valid, frame, np.float32(np.nan)).astype(np.float32)

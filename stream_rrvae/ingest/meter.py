@@ -1,0 +1,90 @@
+"""How acquisition is doing: rate, latency and age for `Health`, and the metrics of every frame."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.messages import Counters, Health, Refusal, ScanState
+from stream_rrvae.metrics import Metrics
+
+RATE_WINDOW_S = 1.0
+LATENCY_WINDOW_S = 3.0
+LATENCIES_A_BATCH = 8
+BATCHES_KEPT = 8192
+
+
+class Meter:
+    """Fed by the receiving and the computing thread, read by anybody."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._rejected = 0
+        self._last_frame_s = float("nan")
+        self._counts: deque[tuple[float, int]] = deque()
+        self._latencies: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=BATCHES_KEPT)
+
+    def frame_arrived(self, now_s: float) -> None:
+        self._last_frame_s = now_s
+
+    def rejected(self, reason: Refusal, count: int = 1) -> None:
+        """Messages that belong to no scan."""
+        with self._lock:
+            self._rejected += count
+        self._metrics.messages_rejected.labels(str(reason)).inc(count)
+
+    def queued(self, size_bytes: int) -> None:
+        self._metrics.queue_bytes.set(size_bytes)
+
+    def stored(self, received_s: NDArray[np.float64], now_s: float) -> None:
+        """Frames received at these times are in the scan store at `now_s`."""
+        latencies = now_s - received_s
+        step = max(1, latencies.size // LATENCIES_A_BATCH)
+        with self._lock:
+            self._counts.append((now_s, latencies.size))
+            self._latencies.append((now_s, latencies[::step]))
+            self._forget(now_s)
+        # One observation a batch, its oldest frame: one a frame would cost more than the frame.
+        self._metrics.frame_to_map_seconds.observe(float(latencies.max()))
+        self._metrics.last_frame_timestamp_seconds.set(time.time())
+
+    def counted(self, before: Counters, after: Counters) -> None:
+        """Pass on what was added to a scan's account."""
+        metrics = self._metrics
+        metrics.frames_received.inc(after.received - before.received)
+        metrics.frames_processed.inc(after.processed - before.processed)
+        metrics.frames_duplicate.inc(after.duplicate - before.duplicate)
+        for reason, count in after.refusals.items():
+            metrics.frames_refused.labels(reason).inc(count - before.refusals.get(reason, 0))
+
+    def scan_closed(self, state: ScanState, missing: int) -> None:
+        self._metrics.frames_missing.inc(missing)
+        self._metrics.scans.labels(str(state)).inc()
+
+    def health(self) -> Health:
+        """The last seconds, on the monotonic clock."""
+        now_s = time.monotonic()
+        with self._lock:
+            self._forget(now_s)
+            frames = sum(count for _, count in self._counts)
+            latencies = np.concatenate([values for _, values in self._latencies] or [np.full(1, np.nan)])
+            rejected = self._rejected
+        p50, p95 = np.percentile(latencies, (50, 95))
+        return Health(
+            rate_fps=frames / RATE_WINDOW_S,
+            latency_p50_s=float(p50),
+            latency_p95_s=float(p95),
+            last_frame_age_s=now_s - self._last_frame_s,
+            rejected_messages=rejected,
+        )
+
+    def _forget(self, now_s: float) -> None:
+        while self._counts and self._counts[0][0] < now_s - RATE_WINDOW_S:
+            self._counts.popleft()
+        while self._latencies and self._latencies[0][0] < now_s - LATENCY_WINDOW_S:
+            self._latencies.popleft()

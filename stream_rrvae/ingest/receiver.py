@@ -1,0 +1,126 @@
+"""The receiving thread's work: drain the socket, decode headers, ask the state machine, hand over in batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from time import monotonic
+
+from stream_rrvae.config import IngestSettings
+from stream_rrvae.errors import WireError
+from stream_rrvae.ingest.events import Accepted, Event, Opened, Refused, Rejected
+from stream_rrvae.ingest.hand_over import Batch, HandOver
+from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.ingest.quiet import QuietLog
+from stream_rrvae.ingest.scan import ScanMachine
+from stream_rrvae.ingest.sockets import DetectorSocket, Parts
+from stream_rrvae.messages import Frame, Message, ScanStart
+from stream_rrvae.wire.limits import ITEM_BYTES
+from stream_rrvae.wire.protocol import DetectorProtocol
+
+MESSAGES_A_ROUND = 512  # then the wake-up and the deadlines are looked at, however much is waiting
+
+log = logging.getLogger(__name__)
+
+
+class Receiver:
+    """Everything between the socket and the hand-over; `run` is the whole life of its thread."""
+
+    def __init__(
+        self,
+        socket: DetectorSocket,
+        protocol: DetectorProtocol,
+        machine: ScanMachine,
+        hand_over: HandOver,
+        settings: IngestSettings,
+        meter: Meter,
+    ) -> None:
+        self._socket = socket
+        self._protocol = protocol
+        self._machine = machine
+        self._hand_over = hand_over
+        self._settings = settings
+        self._meter = meter
+        self._quiet = QuietLog(log)
+        self._items: list[Accepted | Refused] = []
+        self._size_bytes = 0
+        self._uncharged_bytes = 0  # of the message at hand: kept alive by its first accepted frame
+        self._flush_s: float | None = None
+
+    def run(self) -> None:
+        """Receive until woken to stop; then close what runs and hand over what is left."""
+        while self._socket.wait(self._patience_s()):
+            # The round's time is taken before draining: when handing over had to wait for long,
+            # what was sent meanwhile counts before anything is called stalled.
+            now_s = monotonic()
+            self._drain()
+            self._carry_out(self._machine.on_tick(now_s))
+            if self._flush_s is not None and now_s >= self._flush_s:
+                self._flush()
+        self._carry_out(self._machine.close())
+
+    def _patience_s(self) -> float | None:
+        deadlines = [s for s in (self._flush_s, self._machine.deadline_s) if s is not None]
+        return min(deadlines) - monotonic() if deadlines else None
+
+    def _drain(self) -> None:
+        for _ in range(MESSAGES_A_ROUND):
+            parts = self._socket.receive()
+            if parts is None:
+                return
+            self._take(parts)
+
+    def _take(self, parts: Parts) -> None:
+        self._uncharged_bytes = sum(part.nbytes for part in parts)
+        try:
+            messages = self._protocol.decode(parts)
+        except WireError as error:
+            self._quiet.warning(str(error.reason), "a message was refused: %s", error)
+            self._carry_out(self._machine.on_refused(error.reason, error.frame_number, monotonic()))
+            return
+        for message in messages:
+            self._carry_out(self._answer(message))
+
+    def _answer(self, message: Message) -> Sequence[Event]:
+        if isinstance(message, Frame):
+            now_s = monotonic()
+            self._meter.frame_arrived(now_s)
+            return self._machine.on_frame(message, now_s)
+        if isinstance(message, ScanStart):
+            return self._machine.on_start(message)
+        return self._machine.on_end(message, monotonic())
+
+    def _carry_out(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Accepted | Refused):
+                self._collect(event)
+            elif isinstance(event, Rejected):
+                self._meter.rejected(event.reason)
+                self._quiet.warning(str(event.reason), "a message outside any scan was rejected: %s", event.reason)
+            else:
+                self._flush()
+                if isinstance(event, Opened):
+                    self._socket.expect_frames_of(_frame_bytes(event.start))
+                self._hand_over.put(event)
+
+    def _collect(self, event: Accepted | Refused) -> None:
+        self._items.append(event)
+        if isinstance(event, Accepted):
+            self._size_bytes += self._uncharged_bytes
+            self._uncharged_bytes = 0
+        if self._flush_s is None:
+            self._flush_s = monotonic() + self._settings.batch_wait_s
+        if len(self._items) >= self._settings.batch_frames or self._size_bytes >= self._settings.queue_bytes // 4:
+            self._flush()
+
+    def _flush(self) -> None:
+        items, size_bytes = tuple(self._items), self._size_bytes
+        self._items.clear()
+        self._size_bytes = 0
+        self._flush_s = None
+        if items:
+            self._hand_over.put(Batch(items, size_bytes))
+
+
+def _frame_bytes(start: ScanStart) -> int:
+    return start.frame_shape[0] * start.frame_shape[1] * ITEM_BYTES[start.pixel_type]

@@ -1,0 +1,164 @@
+"""Which messages belong to which scan: a state machine without sockets, threads or a clock.
+
+Messages and the time go in, events come out. It waits for a start (whatever came before it is
+rejected), takes the frames of that series in any order, and closes the scan: complete when all
+positions were seen and the end was announced or nothing more came for a grace time, or when the
+grace after the end is over; aborted when another start came or frames stopped coming. Until its
+first frame a scan waits as long as it takes: a detector may be armed long before it is triggered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stream_rrvae.ingest.events import Accepted, Closed, Ended, Event, Opened, Refused, Rejected
+from stream_rrvae.messages import Frame, Refusal, ScanEnd, ScanStart, ScanState
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRules:
+    """What the site settles: its scan shape (y, x) if it knows better, and the waiting times."""
+
+    scan_shape: tuple[int, int] | None = None
+    end_grace_s: float = 0.5
+    stall_timeout_s: float = 5.0
+
+
+def settle_scan_shape(start: ScanStart, wanted: tuple[int, int] | None) -> tuple[int, int]:
+    """(y, x): as the site wants it, else as announced, else a square, else one line."""
+    shape = wanted or start.scan_shape
+    if shape is not None:
+        return shape
+    side = math.isqrt(start.frames_expected)
+    return (side, side) if side * side == start.frames_expected else (1, start.frames_expected)
+
+
+class ScanMachine:
+    """One connection's scans, one after another. Times are seconds of one monotonic clock."""
+
+    def __init__(self, rules: ScanRules) -> None:
+        self._rules = rules
+        self._running: _Running | None = None
+        self._closed_series: int | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._running is not None
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When `on_tick` has something to decide at the latest; None = nothing to wait for."""
+        return self._running.deadline_s(self._rules)[0] if self._running else None
+
+    def on_start(self, start: ScanStart) -> Sequence[Event]:
+        """A new scan, whatever state the old one is in; an announcement made twice is one."""
+        scan = self._running
+        if scan is not None and not scan.touched and _same(scan.start, start):
+            return ()
+        events = self.close()
+        shape = settle_scan_shape(start, self._rules.scan_shape)
+        self._running = _Running(start, shape[0] * shape[1])
+        return (*events, Opened(start, shape))
+
+    def on_frame(self, frame: Frame, now_s: float) -> Sequence[Event]:
+        scan = self._running
+        if scan is None:
+            return (Rejected(Refusal.STALE if frame.series == self._closed_series else Refusal.NO_SCAN),)
+        if frame.series != scan.start.series:
+            return (Rejected(Refusal.STALE),)
+        scan.last_frame_s = now_s
+        if not 0 <= frame.number < scan.n_positions:
+            return (Refused(Refusal.NUMBER, frame.number),)
+        if frame.pixel_type != scan.start.pixel_type:
+            return (Refused(Refusal.PIXEL_TYPE, frame.number),)
+        if frame.shape != scan.start.frame_shape:
+            return (Refused(Refusal.SHAPE, frame.number),)
+        scan.see(frame.number)
+        return self._closed_if_whole(Accepted(frame, now_s))
+
+    def on_refused(self, reason: Refusal, number: int | None, now_s: float) -> Sequence[Event]:
+        """A message that could not be read; within a scan it is taken for one of its frames."""
+        scan = self._running
+        if scan is None:
+            return (Rejected(reason),)
+        if number is not None and 0 <= number < scan.n_positions:
+            scan.last_frame_s = now_s
+        return (Refused(reason, number),)
+
+    def on_end(self, end: ScanEnd, now_s: float) -> Sequence[Event]:
+        scan = self._running
+        if scan is None or end.series != scan.start.series or end.scan_id not in ("", scan.start.scan_id):
+            expected = end.series == self._closed_series
+            return () if expected else (Rejected(Refusal.STALE if scan else Refusal.NO_SCAN),)
+        if scan.end_s is not None:
+            return ()
+        scan.end_s = now_s
+        return self._closed_if_whole(Ended())
+
+    def on_tick(self, now_s: float) -> Sequence[Event]:
+        """Let the time pass; call it when `deadline_s` is reached, and only after all that waited was given in."""
+        if self._running is None:
+            return ()
+        deadline_s, state = self._running.deadline_s(self._rules)
+        return () if deadline_s is None or now_s < deadline_s else self._close(state)
+
+    def close(self) -> Sequence[Event]:
+        """End what is running, as complete if nothing is wanting."""
+        scan = self._running
+        if scan is None:
+            return ()
+        over = scan.end_s is not None or scan.is_whole
+        return self._close(ScanState.COMPLETE if over else ScanState.ABORTED)
+
+    def _closed_if_whole(self, event: Event) -> Sequence[Event]:
+        scan = self._running
+        if scan is not None and scan.is_whole and scan.end_s is not None:
+            return (event, *self._close(ScanState.COMPLETE))
+        return (event,)
+
+    def _close(self, state: ScanState) -> Sequence[Event]:
+        if self._running is not None:
+            self._closed_series = self._running.start.series
+        self._running = None
+        return (Closed(state),)
+
+
+class _Running:
+    """What is known of the running scan."""
+
+    def __init__(self, start: ScanStart, n_positions: int) -> None:
+        self.start = start
+        self.n_positions = n_positions
+        self.last_frame_s: float | None = None
+        self.end_s: float | None = None
+        self._seen = bytearray(n_positions)
+        self._n_seen = 0
+
+    @property
+    def is_whole(self) -> bool:
+        return self._n_seen == self.n_positions
+
+    @property
+    def touched(self) -> bool:
+        return self.last_frame_s is not None or self.end_s is not None
+
+    def see(self, number: int) -> None:
+        self._n_seen += not self._seen[number]
+        self._seen[number] = 1
+
+    def deadline_s(self, rules: ScanRules) -> tuple[float | None, ScanState]:
+        """When the scan ends if nothing more comes, and as what."""
+        if self.end_s is not None:
+            return self.end_s + rules.end_grace_s, ScanState.COMPLETE
+        if self.last_frame_s is None:
+            return None, ScanState.RUNNING
+        if self.is_whole:
+            return self.last_frame_s + rules.end_grace_s, ScanState.COMPLETE
+        return self.last_frame_s + rules.stall_timeout_s, ScanState.ABORTED
+
+
+def _same(one: ScanStart, other: ScanStart) -> bool:
+    """Whether two announcements speak of one scan (masks aside: they do not compare)."""
+    return (one.series, one.scan_id, one.frames_expected) == (other.series, other.scan_id, other.frames_expected)

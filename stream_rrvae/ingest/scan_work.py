@@ -1,0 +1,150 @@
+"""One scan on the computing side, from its announcement to its close.
+
+Where the disc is not known, the first frames are held until there are enough of them (or the
+time is over) to find it; then the scan store is made and everything is measured.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from stream_rrvae.config import Settings
+from stream_rrvae.errors import CalibrationError, WireError
+from stream_rrvae.ingest.account import ScanAccount
+from stream_rrvae.ingest.compute import ScanCompute
+from stream_rrvae.ingest.events import Accepted, Opened, Refused
+from stream_rrvae.ingest.mean_pattern import MeanPattern
+from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.ingest.settle import Settled, needs_frames, plan_of, settle, settle_without_disc
+from stream_rrvae.kernels.plan import FramePlan
+from stream_rrvae.messages import ScanStart, ScanState
+from stream_rrvae.plain import to_plain
+from stream_rrvae.scan_store import ScanStore, StoreShape
+from stream_rrvae.wire.pixels import decode_pixels
+
+SETTLE_WAIT_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every scan's work needs beside its frames."""
+
+    settings: Settings
+    meter: Meter
+    folder: Path  # of the scan stores
+    on_store: Callable[[ScanStore], None]
+    on_refused: Callable[[WireError], None]
+
+
+class ScanWork:
+    """Raises StoreError from any method that makes the store, when there is no room for it."""
+
+    def __init__(self, opened: Opened, around: Surroundings) -> None:
+        self._start = opened.start
+        self._scan_shape = opened.scan_shape
+        self._n_positions = opened.scan_shape[0] * opened.scan_shape[1]
+        self._around = around
+        self._account = ScanAccount(self._n_positions)
+        self._held: list[Accepted | Refused] = []
+        self._settle_s: float | None = None
+        self._compute: ScanCompute | None = None
+        self._waits_for_frames = needs_frames(opened.start, around.settings.calibration)
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When `on_deadline` has to be called; None = nothing to wait for."""
+        return self._settle_s
+
+    @property
+    def store(self) -> ScanStore | None:
+        return self._compute.store if self._compute else None
+
+    def begin(self) -> None:
+        """Make the store at once if nothing has to be found first."""
+        if not self._waits_for_frames:
+            self._open(MeanPattern(self._start))
+
+    def take(self, items: Sequence[Accepted | Refused]) -> None:
+        """Measure, or hold until the disc is found."""
+        if self._compute is not None:
+            self._compute.take(items, self._around.on_refused)
+            return
+        self._held.extend(items)
+        n_frames = sum(isinstance(item, Accepted) for item in self._held)
+        if n_frames and self._settle_s is None:
+            self._settle_s = monotonic() + SETTLE_WAIT_S
+        if n_frames >= min(self._around.settings.ingest.settle_frames, self._n_positions):
+            self._look()
+
+    def on_deadline(self) -> None:
+        """The wait for the first frames is over."""
+        if self._compute is None:
+            self._look()
+
+    def end(self) -> None:
+        """The end was announced."""
+        self._account.end()
+        if self._compute is None:
+            self._look()
+        if self._compute is not None:
+            self._compute.write_account(ScanState.RUNNING)
+
+    def abandon(self) -> None:
+        """Leave what was measured as an aborted scan; for when nothing else can be relied on."""
+        if self._compute is not None:
+            self._account.end()
+            self._compute.write_account(ScanState.ABORTED)
+
+    def close(self, state: ScanState) -> tuple[ScanStore, int]:
+        """The scan is over; gives its store, which a scan without a single frame has too, and what is missing."""
+        self._account.end()
+        if self._compute is None:
+            self._look()
+        compute = self._compute or self._open(MeanPattern(self._start))
+        compute.take(self._held, self._around.on_refused)
+        compute.write_account(state)
+        return compute.store, self._account.counters().missing
+
+    def _look(self) -> None:
+        """Find the disc on the held frames; if none of them is any good, wait for others."""
+        mean = MeanPattern(self._start)
+        self._held = [self._looked_at(item, mean) for item in self._held]
+        self._settle_s = None
+        if mean.n_frames:
+            held, self._held = self._held, []
+            self._open(mean).take(held, self._around.on_refused)
+
+    def _looked_at(self, item: Accepted | Refused, mean: MeanPattern) -> Accepted | Refused:
+        if isinstance(item, Refused):
+            return item
+        try:
+            mean.add(decode_pixels(item.frame))
+        except WireError as error:
+            self._around.on_refused(error)
+            return Refused(error.reason, item.frame.number)
+        return item
+
+    def _open(self, mean: MeanPattern) -> ScanCompute:
+        settled, plan = _planned(self._start, self._around.settings, mean)
+        settings = self._around.settings
+        shape = StoreShape(self._scan_shape, self._start.frame_shape, plan.n_features, settings.learn.latents)
+        info = {"basis": to_plain(plan.projection.spec), "com_reference": settled.com_reference}
+        store = ScanStore.create(settled.start, shape, info, self._around.folder)
+        self._compute = ScanCompute(store, plan, self._account, settings.ingest.batch_frames, self._around.meter)
+        self._around.on_store(store)
+        return self._compute
+
+
+def _planned(start: ScanStart, settings: Settings, mean: MeanPattern) -> tuple[Settled, FramePlan]:
+    settled = settle(start, settings.calibration, mean.values)
+    try:
+        return settled, plan_of(settled)
+    except CalibrationError as error:
+        settled = settle_without_disc(start, settings.calibration, str(error))
+        return settled, plan_of(settled)

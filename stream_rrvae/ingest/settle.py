@@ -1,0 +1,168 @@
+"""What is settled before a scan's first value: its calibration and where the bright disc lies.
+
+The site's settings override the stream; what neither knows is found on the scan's first frames.
+A scan is never lost for want of a disc: a guess is taken and `metadata["calibration_note"]` says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.calibration.disc import Disc, find_disc
+from stream_rrvae.config import CalibrationSettings
+from stream_rrvae.errors import CalibrationError
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.kernels.plan import FramePlan, make_plan
+from stream_rrvae.messages import BoolArray, Calibration, ScanStart
+
+log = logging.getLogger(__name__)
+NOTE = "calibration_note"
+SMALLEST_RADIUS_PX = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What settings and stream say of the disc; None = to be found."""
+
+    center_px: tuple[float, float] | None  # (ky, kx)
+    radius_px: float | None
+
+    @property
+    def disc(self) -> Disc | None:
+        if self.center_px is None or self.radius_px is None:
+            return None
+        return Disc(self.center_px, self.radius_px)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A scan with everything decided that its measuring needs."""
+
+    start: ScanStart  # calibration filled in
+    disc: Disc
+    com_reference: str  # "beam_center" if that was given, "scan_mean" if it was only estimated
+
+
+def override(stream: Calibration, site: CalibrationSettings) -> Calibration:
+    """The stream's calibration with the site's word over it."""
+    given: dict[str, Any] = site.model_dump(exclude_none=True)
+    rotation_deg = given.pop("detector_rotation_deg", None)
+    if rotation_deg is not None:
+        given["detector_rotation_rad"] = math.radians(rotation_deg)
+    if "semiangle_mrad" in given and "mrad_per_px" in given:
+        given["disc_radius_px"] = given["semiangle_mrad"] / given["mrad_per_px"]
+    return replace(stream, **given)
+
+
+def _known_disc(calibration: Calibration, frame_shape: tuple[int, int]) -> Known:
+    """Centre and radius where they are given and can be: a centre off the detector is not believed."""
+    center, radius = calibration.beam_center_px, calibration.disc_radius_px
+    if center is not None and not all(-0.5 <= at <= side - 0.5 for at, side in zip(center, frame_shape, strict=True)):
+        center = None
+    if radius is None and calibration.semiangle_mrad and calibration.mrad_per_px:
+        radius = calibration.semiangle_mrad / calibration.mrad_per_px
+    if radius is not None and not SMALLEST_RADIUS_PX <= radius <= math.hypot(*frame_shape):
+        radius = None
+    return Known(center, radius)
+
+
+def needs_frames(start: ScanStart, site: CalibrationSettings) -> bool:
+    """Whether the disc has to be found on the scan's first frames."""
+    return _known_disc(override(start.calibration, site), start.frame_shape).disc is None
+
+
+def settle(start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64]) -> Settled:
+    """Decide on `start`; `mean` [ky, kx] is looked at where the disc is not known."""
+    calibration = override(start.calibration, site)
+    known = _known_disc(calibration, start.frame_shape)
+    notes = _disbelieved(calibration, known)
+    disc = known.disc
+    if disc is None:
+        found, note = _found(mean, _usable(start))
+        disc = Disc(known.center_px or found.center_px, known.radius_px or found.radius_px)
+        notes += note
+    return _settled(start, calibration, disc, "beam_center" if known.center_px else "scan_mean", notes)
+
+
+def settle_without_disc(start: ScanStart, site: CalibrationSettings, reason: str) -> Settled:
+    """The last resort: the whole detector is the disc, so that the scan is measured at all."""
+    ky, kx = start.frame_shape
+    disc = Disc(((ky - 1) / 2, (kx - 1) / 2), math.hypot(ky, kx))
+    note = f"the whole detector is taken for the disc: {reason}"
+    return _settled(start, override(start.calibration, site), disc, "scan_mean", [note])
+
+
+def plan_of(settled: Settled) -> FramePlan:
+    """How its frames are measured. Raises CalibrationError when no usable pixel lies in the disc."""
+    start, disc = settled.start, settled.disc
+    return make_plan(start.frame_shape, disc.center_px, disc.radius_px, BasisSpec(), start.pixel_mask, start.saturation)
+
+
+def _found(mean: NDArray[np.float64], usable: BoolArray) -> tuple[Disc, list[str]]:
+    try:
+        disc = find_disc(mean, usable)
+    except CalibrationError as error:
+        reason = str(error)
+    else:
+        if math.isfinite(disc.radius_px) and disc.radius_px >= SMALLEST_RADIUS_PX:
+            return disc, []
+        reason = f"a disc of radius {disc.radius_px:.2g} px was found"
+    return _guess(mean, usable), [f"beam centre and disc radius are a guess: {reason}"]
+
+
+def _guess(mean: NDArray[np.float64], usable: BoolArray) -> Disc:
+    """The detector's middle; an even disc's second moment is R^2 / 2, else a third of the detector."""
+    shape = mean.shape
+    middle = ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
+    weights = np.where(usable & (mean > 0), mean, 0.0)
+    radius = min(shape) / 3
+    if weights.sum() > 0:
+        ky, kx = np.indices(shape)
+        at_y, at_x = np.average(ky, weights=weights), np.average(kx, weights=weights)
+        second = np.average((ky - at_y) ** 2 + (kx - at_x) ** 2, weights=weights)
+        radius = min(radius, math.sqrt(2 * second)) if second > 0 else radius
+    return Disc(middle, max(SMALLEST_RADIUS_PX, radius))
+
+
+def _disbelieved(calibration: Calibration, known: Known) -> list[str]:
+    if calibration.beam_center_px is not None and known.center_px is None:
+        return [f"the given beam centre {calibration.beam_center_px} px lies off the detector and is not used"]
+    return []
+
+
+def _settled(
+    start: ScanStart, calibration: Calibration, disc: Disc, com_reference: str, notes: Sequence[str]
+) -> Settled:
+    metadata = dict(start.metadata)
+    if notes:
+        metadata[NOTE] = "; ".join(notes)
+        log.warning("scan %s: %s", start.scan_id, metadata[NOTE])
+    start = replace(start, calibration=_completed(calibration, disc), metadata=metadata)
+    return Settled(start, disc, com_reference)
+
+
+def _completed(calibration: Calibration, disc: Disc) -> Calibration:
+    """Of angle, scale and radius, two give the third."""
+    scale, semiangle = calibration.mrad_per_px, calibration.semiangle_mrad
+    if scale is None and semiangle is not None:
+        scale = semiangle / disc.radius_px
+    elif semiangle is None and scale is not None:
+        semiangle = scale * disc.radius_px
+    return replace(
+        calibration,
+        mrad_per_px=scale,
+        semiangle_mrad=semiangle,
+        beam_center_px=disc.center_px,
+        disc_radius_px=disc.radius_px,
+    )
+
+
+def _usable(start: ScanStart) -> BoolArray:
+    return np.ones(start.frame_shape, np.bool_) if start.pixel_mask is None else start.pixel_mask

@@ -1,0 +1,107 @@
+"""The ZeroMQ side: one connected socket and a wake-up, so that waiting never means polling."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Self
+
+import zmq
+
+from stream_rrvae.errors import ConfigError
+from stream_rrvae.ingest.source import SocketKind, Source
+
+MAX_PARTS = 8  # more than any protocol has; what is beyond is thrown away while it is read
+FIRST_FRAME_BYTES = 64 << 10  # assumed of a frame until a scan announces its own
+MESSAGES_WAITING = (64, 1 << 16)  # bounds of the high-water mark
+MESSAGE_FACTOR = 4  # a message may hold several channels or frames, each as large as the limit
+WAKE = "inproc://wake"
+
+Parts = list[memoryview]
+
+
+class DetectorSocket:
+    """The connection to a detector. Made and connected in one thread, then used in one other."""
+
+    def __init__(self, source: Source, queue_bytes: int, frame_bytes_limit: int) -> None:
+        self._queue_bytes = queue_bytes
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            self._socket = self._connected(source, frame_bytes_limit)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise ConfigError(f"cannot connect to {source.endpoint}: {error}") from error
+        self._woken = self._context.socket(zmq.PAIR)
+        self._woken.bind(WAKE)
+        self._wake = self._context.socket(zmq.PAIR)
+        self._wake.connect(WAKE)
+        self._wake_lock = threading.Lock()
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._woken, zmq.POLLIN)
+
+    def _connected(self, source: Source, frame_bytes_limit: int) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.SUB if source.socket is SocketKind.SUB else zmq.PULL)
+        socket.linger = 0
+        socket.ipv6 = "[" in source.endpoint
+        socket.rcvhwm = self._messages_waiting(FIRST_FRAME_BYTES)
+        # libzmq answers a larger message by dropping the connection and the good messages behind
+        # it; so this only bounds memory, far above what the decoder refuses by itself.
+        socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_FACTOR * frame_bytes_limit)
+        # The kernel's keep-alive, not ZeroMQ's heartbeats: these starve while a slow receiver holds
+        # the sender back, and then drop a healthy connection with all that is in flight.
+        socket.tcp_keepalive = 1
+        socket.tcp_keepalive_idle = 10
+        socket.tcp_keepalive_intvl = 5
+        socket.tcp_keepalive_cnt = 3
+        if source.socket is SocketKind.SUB:
+            socket.subscribe(b"")
+        socket.connect(source.endpoint)
+        return socket
+
+    def expect_frames_of(self, frame_bytes: int) -> None:
+        """Let as many messages wait as the queue could hold of such frames."""
+        self._socket.rcvhwm = self._messages_waiting(frame_bytes)
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Until a message is there (or the time is over); False when woken to stop."""
+        timeout_ms = None if timeout_s is None else max(0.0, timeout_s * 1000)
+        ready = dict(self._poller.poll(_rounded_up(timeout_ms)))
+        return self._woken not in ready
+
+    def receive(self) -> Parts | None:
+        """One waiting message, None when none waits; a message of too many parts is cut."""
+        try:
+            parts = [memoryview(self._socket.recv(zmq.NOBLOCK))]
+        except zmq.Again:
+            return None
+        while self._socket.getsockopt(zmq.RCVMORE):
+            part = self._socket.recv()
+            if len(parts) < MAX_PARTS:
+                parts.append(memoryview(part))
+        return parts
+
+    def wake(self) -> None:
+        """Make `wait` return, now or at its next call; from any thread."""
+        with self._wake_lock:
+            if not self._wake.closed:
+                self._wake.send(b"")
+
+    def close(self) -> None:
+        """Let go of everything; from the thread that receives, or when that has ended."""
+        with self._wake_lock:
+            self._context.destroy(linger=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _messages_waiting(self, frame_bytes: int) -> int:
+        low, high = MESSAGES_WAITING
+        return min(high, max(low, self._queue_bytes // frame_bytes))
+
+
+def _rounded_up(timeout_ms: float | None) -> int | None:
+    """Rounded down, a wait of less than a millisecond would spin."""
+    return None if timeout_ms is None else int(-(-timeout_ms // 1))

@@ -1,0 +1,94 @@
+"""The computing thread's work: one scan after another from the hand-over into scan stores."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Protocol
+
+from stream_rrvae.config import Settings
+from stream_rrvae.errors import StoreError, WireError
+from stream_rrvae.ingest.events import Closed, Ended, Opened
+from stream_rrvae.ingest.hand_over import Batch, HandOver, HandOverClosedError, Item
+from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.ingest.quiet import QuietLog
+from stream_rrvae.ingest.scan_work import ScanWork, Surroundings
+from stream_rrvae.messages import Refusal, ScanState
+from stream_rrvae.scan_store import ScanStore
+
+log = logging.getLogger(__name__)
+
+
+class ScanListener(Protocol):
+    """Told of every scan, in the computing thread: what it does holds acquisition back."""
+
+    def opened(self, store: ScanStore) -> None:
+        """The scan's store is there; from now on it is the listener's to close."""
+        ...
+
+    def closed(self, store: ScanStore) -> None:
+        """Nothing more will be written to it; its account says how the scan ended."""
+        ...
+
+
+class Worker:
+    """`run` is the whole life of the computing thread."""
+
+    def __init__(
+        self, hand_over: HandOver, settings: Settings, listener: ScanListener, meter: Meter, folder: Path
+    ) -> None:
+        self._hand_over = hand_over
+        self._listener = listener
+        self._meter = meter
+        self._quiet = QuietLog(log)
+        self._around = Surroundings(settings, meter, folder, listener.opened, self._refused)
+        self._scan: ScanWork | None = None
+
+    def run(self) -> None:
+        """Take items until the receiving side has finished; a scan left open is closed as aborted."""
+        try:
+            while True:
+                self._handle(self._hand_over.get(self._scan.deadline_s if self._scan else None))
+        except HandOverClosedError:
+            self._close(ScanState.ABORTED)
+        except BaseException:
+            if self._scan is not None:
+                self._scan.abandon()
+            raise
+        finally:
+            self._hand_over.abandon()
+
+    def _handle(self, item: Item | None) -> None:
+        try:
+            self._carry_out(item)
+        except StoreError as error:
+            log.error("a scan cannot be measured: %s", error)
+            self._scan = None
+            self._meter.scan_closed(ScanState.ABORTED, 0)
+
+    def _carry_out(self, item: Item | None) -> None:
+        if isinstance(item, Opened):
+            self._scan = ScanWork(item, self._around)
+            self._scan.begin()
+        elif isinstance(item, Closed):
+            self._close(item.state)
+        elif self._scan is None:
+            if isinstance(item, Batch):
+                self._meter.rejected(Refusal.NO_SCAN, len(item.items))
+        elif isinstance(item, Batch):
+            self._scan.take(item.items)
+        elif isinstance(item, Ended):
+            self._scan.end()
+        else:
+            self._scan.on_deadline()
+
+    def _close(self, state: ScanState) -> None:
+        if self._scan is None:
+            return
+        scan, self._scan = self._scan, None
+        store, missing = scan.close(state)
+        self._meter.scan_closed(state, missing)
+        self._listener.closed(store)
+
+    def _refused(self, error: WireError) -> None:
+        self._quiet.warning(str(error.reason), "a frame was refused: %s", error)
