@@ -19,7 +19,7 @@ from stream_rrvae.ingest.compute import ScanCompute
 from stream_rrvae.ingest.events import Accepted, Opened, Refused
 from stream_rrvae.ingest.mean_pattern import MeanPattern
 from stream_rrvae.ingest.meter import Meter
-from stream_rrvae.ingest.settle import Settled, needs_frames, plan_of, settle, settle_without_disc
+from stream_rrvae.ingest.settle import BASIS, Settled, believable, needs_frames, plan_of, settle, settle_without_disc
 from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.messages import ScanStart, ScanState
 from stream_rrvae.plain import to_plain
@@ -46,7 +46,7 @@ class ScanWork:
     """Raises StoreError from any method that makes the store, when there is no room for it."""
 
     def __init__(self, opened: Opened, around: Surroundings) -> None:
-        self._start = opened.start
+        self._start = believable(opened.start)
         self._scan_shape = opened.scan_shape
         self._n_positions = opened.scan_shape[0] * opened.scan_shape[1]
         self._around = around
@@ -134,7 +134,7 @@ class ScanWork:
         settled, plan = _planned(self._start, self._around.settings, mean)
         settings = self._around.settings
         shape = StoreShape(self._scan_shape, self._start.frame_shape, plan.n_features, settings.learn.latents)
-        info = {"basis": to_plain(plan.projection.spec), "com_reference": settled.com_reference}
+        info = {"basis": to_plain(BASIS), "com_reference": settled.com_reference}
         store = ScanStore.create(settled.start, shape, info, self._around.folder)
         self._compute = ScanCompute(store, plan, self._account, settings.ingest.batch_frames, self._around.meter)
         self._around.on_store(store)

@@ -25,6 +25,7 @@ from stream_rrvae.messages import BoolArray, Calibration, ScanStart
 log = logging.getLogger(__name__)
 NOTE = "calibration_note"
 SMALLEST_RADIUS_PX = 1.0
+BASIS = BasisSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,14 @@ def _known_disc(calibration: Calibration, frame_shape: tuple[int, int]) -> Known
     return Known(center, radius)
 
 
+def believable(start: ScanStart) -> ScanStart:
+    """`start` without a saturation value that would leave no valid pixel."""
+    if start.saturation is None or start.saturation > 0:
+        return start
+    note = f"the announced saturation value {start.saturation} is not used"
+    return replace(start, saturation=None, metadata={**start.metadata, NOTE: note})
+
+
 def needs_frames(start: ScanStart, site: CalibrationSettings) -> bool:
     """Whether the disc has to be found on the scan's first frames."""
     return _known_disc(override(start.calibration, site), start.frame_shape).disc is None
@@ -102,7 +111,7 @@ def settle_without_disc(start: ScanStart, site: CalibrationSettings, reason: str
 def plan_of(settled: Settled) -> FramePlan:
     """How its frames are measured. Raises CalibrationError when no usable pixel lies in the disc."""
     start, disc = settled.start, settled.disc
-    return make_plan(start.frame_shape, disc.center_px, disc.radius_px, BasisSpec(), start.pixel_mask, start.saturation)
+    return make_plan(start.frame_shape, disc.center_px, disc.radius_px, BASIS, start.pixel_mask, start.saturation)
 
 
 def _found(mean: NDArray[np.float64], usable: BoolArray) -> tuple[Disc, list[str]]:
@@ -142,7 +151,7 @@ def _settled(
 ) -> Settled:
     metadata = dict(start.metadata)
     if notes:
-        metadata[NOTE] = "; ".join(notes)
+        metadata[NOTE] = "; ".join([*([str(metadata[NOTE])] if NOTE in metadata else []), *notes])
         log.warning("scan %s: %s", start.scan_id, metadata[NOTE])
     start = replace(start, calibration=_completed(calibration, disc), metadata=metadata)
     return Settled(start, disc, com_reference)
