@@ -41,10 +41,10 @@ class Replay:
         self._calibration = calibration or Calibration()
         self._stopping = threading.Event()
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
-        self._socket.sndhwm = QUEUE_MESSAGES
-        self._socket.linger = LINGER_MS
+        self._socket.set(zmq.SNDHWM, QUEUE_MESSAGES)
+        self._socket.set(zmq.LINGER, LINGER_MS)
         self._socket.bind(address)
-        self.address: str = self._socket.last_endpoint.decode()
+        self.address: str = self._socket.get_string(zmq.LAST_ENDPOINT)
         self.sent = 0
 
     def run(self) -> None:

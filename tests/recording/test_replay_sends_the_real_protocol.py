@@ -8,7 +8,7 @@ import pytest
 import zmq
 
 from stream_rrvae.errors import ConfigError, SecurityError
-from stream_rrvae.messages import Calibration, Frame, ScanEnd, ScanStart
+from stream_rrvae.messages import Calibration, Frame, Message, ScanEnd, ScanStart
 from stream_rrvae.recording.frame_file import open_frames
 from stream_rrvae.recording.replay import Replay, bind_address
 from stream_rrvae.wire.pixels import decode_pixels
@@ -18,7 +18,7 @@ from stream_rrvae.wire.registry import protocol
 def test_a_receiver_gets_every_frame_as_stored(tmp_path: Path) -> None:
     data = np.random.default_rng(1).integers(0, 999, (6, 7, 9, 8), np.uint16)
     np.save(tmp_path / "frames.npy", data)
-    messages = []
+    messages: list[Message] = []
     decoder = protocol("native", None, 1 << 20)
     with open_frames(str(tmp_path / "frames.npy")) as frames, zmq.Context() as context:
         replay = Replay(frames, "tcp://127.0.0.1:*", None, Calibration(mrad_per_px=1.5))
