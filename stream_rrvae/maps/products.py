@@ -25,7 +25,10 @@ ENTRY_POINTS = "stream_rrvae.map_products"
 class MapProduct(Protocol):
     """One map of the results file and of the feed."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name in the results file."""
+        ...
 
     def unit(self, values: PositionValues) -> str:
         """The unit of the map, given what is calibrated."""

@@ -35,6 +35,7 @@ class Field:
 
 
 def fields_of(shape: StoreShape) -> tuple[Field, ...]:
+    """Every array of the block, in order."""
     n = shape.n_positions
     return (
         Field("sequence", "i8", (8,)),
@@ -56,6 +57,7 @@ def fields_of(shape: StoreShape) -> tuple[Field, ...]:
 
 
 def aligned(offset: int) -> int:
+    """`offset` or the next multiple of a cache line."""
     return (offset + 63) // 64 * 64
 
 
@@ -64,10 +66,12 @@ def _bytes_of(field: Field) -> int:
 
 
 def total_bytes(shape: StoreShape) -> int:
+    """Bytes of all arrays with their alignment."""
     return sum(aligned(_bytes_of(field)) for field in fields_of(shape))
 
 
 def map_fields(memory: mmap.mmap, offset: int, shape: StoreShape) -> dict[str, NDArray[Any]]:
+    """The arrays as views of `memory`, the first at `offset`."""
     views: dict[str, NDArray[Any]] = {}
     for field in fields_of(shape):
         count = int(np.prod(field.shape, dtype=np.int64))
