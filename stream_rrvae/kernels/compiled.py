@@ -14,9 +14,13 @@ FAST_MATH = {"reassoc", "contract", "nsz"}
 
 
 def compiled(function: F) -> F:
-    """`function` compiled at its first call for each kind of arguments."""
+    """`function` compiled at its first call for each kind of arguments; for use inside an entry."""
+    return cast(F, numba.njit(nogil=True, fastmath=FAST_MATH)(function))
+
+
+def compiled_entry(function: F) -> F:
+    """The same for a function that Python calls: the machine code, with all that it calls, is kept on disk."""
     try:
-        kernel = numba.njit(cache=True, nogil=True, fastmath=FAST_MATH)(function)
-    except RuntimeError:  # an installation without any writable folder for the cache
-        kernel = numba.njit(nogil=True, fastmath=FAST_MATH)(function)
-    return cast(F, kernel)
+        return cast(F, numba.njit(cache=True, nogil=True, fastmath=FAST_MATH)(function))
+    except RuntimeError:  # an installation without any writable folder: compile in every process
+        return compiled(function)

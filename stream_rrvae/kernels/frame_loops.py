@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.compiled import compiled
+from stream_rrvae.kernels.compiled import compiled, compiled_entry
 
 if TYPE_CHECKING:
     from stream_rrvae.kernels.plan import Layout
@@ -22,7 +22,7 @@ FRAMES_AT_ONCE = 4
 MOST_WITHOUT_DATA = 0.5  # of the basis' pixels; beyond it a frame has no features
 
 
-@compiled
+@compiled_entry
 def reduce_batch(
     frames: NDArray[Any], low: Scalar, high: Scalar, zero: Scalar, layout: Layout, moments: Any, features: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -66,8 +67,12 @@ def valid_range(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, An
     return dtype.type(0), dtype.type(min(limit, ceiling))
 
 
-def warm_up(pixel_types: tuple[str, ...] = PIXEL_TYPES) -> None:
-    """Compile, or load from the disk cache, what frames of these types will need."""
+def warm_up(pixel_types: Iterable[str] = PIXEL_TYPES) -> None:
+    """Compile what frames of these types will need, about 2 s each, or load it from Numba's disk cache."""
     plan = make_plan((8, 8), (3.5, 3.5), 3.0, BasisSpec())
     for pixel_type in pixel_types:
-        reduce_frames(np.ones((1, 8, 8), pixel_type), plan, FrameResults.empty(1, plan.n_features), 1)
+        frames, results = np.ones((1, 8, 8), pixel_type), FrameResults.empty(1, plan.n_features)
+        try:
+            reduce_frames(frames, plan, results, 1)
+        except OSError:  # the cache could not be written, a full disk say; the compiled code is there all the same
+            reduce_frames(frames, plan, results, 1)
