@@ -6,6 +6,7 @@ ignored, so a newer sender can say more.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import types
 import typing
@@ -50,17 +51,38 @@ def _restore(kind: Any, value: Any) -> Any:
         return kind(value)
     origin = get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        return None if value is None else _restore(next(a for a in get_args(kind) if a is not type(None)), value)
+        return _restore_union(get_args(kind), value)
     if origin is tuple:
         return _restore_tuple(kind, value)
+    if origin is list:
+        return [_restore(get_args(kind)[0], item) for item in _items(value)]
+    if origin is Mapping:
+        return _restore_mapping(kind, value)
     if kind in (int, float, str, bool):
         return _restore_scalar(kind, value)
     return value
 
 
+def _restore_union(kinds: tuple[Any, ...], value: Any) -> Any:
+    """`value` as the first of `kinds` that it fits; the last one says why it fits none."""
+    if value is None and type(None) in kinds:
+        return None
+    *others, last = [kind for kind in kinds if kind is not type(None)]
+    for kind in others:
+        with contextlib.suppress(TypeError, ValueError):
+            return _restore(kind, value)
+    return _restore(last, value)
+
+
+def _restore_mapping(kind: Any, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise TypeError(f"expected a mapping with texts as keys, got {type(value).__name__}")
+    of = get_args(kind)[1]
+    return {key: _restore(of, item) for key, item in value.items()}
+
+
 def _restore_tuple(kind: Any, value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"expected a list, got {type(value).__name__}")
+    value = _items(value)
     parts = get_args(kind)
     if len(parts) == 2 and parts[1] is Ellipsis:
         return tuple(_restore(parts[0], item) for item in value)
@@ -69,9 +91,22 @@ def _restore_tuple(kind: Any, value: Any) -> tuple[Any, ...]:
     return tuple(_restore(part, item) for part, item in zip(parts, value, strict=True))
 
 
+def _items(value: Any) -> list[Any] | tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"expected a list, got {type(value).__name__}")
+    return value
+
+
 def _restore_scalar(kind: type, value: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
     return value
+
+
+def _float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError("a whole number is too large for a float") from error

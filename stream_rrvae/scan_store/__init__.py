@@ -6,8 +6,8 @@ with it and whoever comes back maps the same scan again.
 
 Layout: magic, header length, JSON header, then the arrays of `layout.fields_of`, each 64-byte aligned.
 Single writers: acquire for everything but the learner's part; the learner for that part.
-What must be read whole (learner's maps, latest pattern) is guarded by a sequence count:
-odd while it is being written, so a reader tries again.
+What must be read whole (account, status, latest pattern, learner's maps) is kept twice, so that a
+writer killed in the middle leaves the last whole value in place (see `twin`).
 """
 
 from stream_rrvae.scan_store.block import DEFAULT_FOLDER, sweep

@@ -35,12 +35,12 @@ class Field:
 
 
 def fields_of(shape: StoreShape) -> tuple[Field, ...]:
-    """Every array of the block, in order."""
+    """Every array of the block, in order; those of `twin.Twin` have two slots."""
     n = shape.n_positions
     return (
         Field("sequence", "i8", (8,)),
-        Field("account", "u1", (NOTE_BYTES,)),
-        Field("status", "u1", (NOTE_BYTES,)),
+        Field("account", "u1", (2, NOTE_BYTES)),
+        Field("status", "u1", (2, NOTE_BYTES)),
         Field("coverage", "u1", (n,)),
         Field("sum", "f4", (n,)),
         Field("com_y", "f4", (n,)),
@@ -48,11 +48,12 @@ def fields_of(shape: StoreShape) -> tuple[Field, ...]:
         Field("bright_field", "f4", (n,)),
         Field("annular_dark_field", "f4", (n,)),
         Field("features", "f2", (n, shape.n_features)),
-        Field("pattern", "f4", shape.frame_shape),
-        Field("pattern_number", "i8", (1,)),
-        Field("rotation", "f4", (n,)),
-        Field("confidence", "f4", (n,)),
-        Field("latents", "f4", (shape.n_latents, n)),
+        Field("pattern", "f4", (2, *shape.frame_shape)),
+        Field("pattern_number", "i8", (2,)),
+        Field("maps_status", "u1", (2, NOTE_BYTES)),
+        Field("rotation", "f4", (2, n)),
+        Field("confidence", "f4", (2, n)),
+        Field("latents", "f4", (2, shape.n_latents, n)),
     )
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +17,11 @@ from stream_rrvae.messages import Counters, Float32Array, ModelStatus, ScanStart
 from stream_rrvae.plain import from_plain, to_plain
 from stream_rrvae.scan_store.block import DEFAULT_FOLDER, new_block, new_path
 from stream_rrvae.scan_store.layout import NAN_FIELDS, NOTE_BYTES, StoreShape, aligned, map_fields, total_bytes
+from stream_rrvae.scan_store.twin import Twin
 
 MAGIC = b"SRRVAE01"
 HEADER_LIMIT = 1 << 20
-READ_TRIES = 1000
-_SEQ_ACCOUNT, _SEQ_STATUS, _SEQ_PATTERN, _SEQ_MAPS = range(4)
-
-T = TypeVar("T")
+_TWINS = ("account", "status", "pattern", "maps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +67,7 @@ class ScanStore:
         self._memory = memory
         self._owner = owner
         self._views = map_fields(memory, offset, self.shape)
+        self._twins = {name: Twin(self._views["sequence"], index) for index, name in enumerate(_TWINS)}
         for name in ("coverage", *NAN_FIELDS[:5], "features"):
             setattr(self, name, self._views[name])
 
@@ -89,7 +85,10 @@ class ScanStore:
             "start": to_plain(replace(start, pixel_mask=None)),
             "features_info": features_info or {},
         }
-        header = json.dumps(plain).encode()
+        try:
+            header = json.dumps(plain).encode()
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"the scan's metadata cannot be written as JSON: {error}") from error
         if len(header) > HEADER_LIMIT:
             raise StoreError(f"the scan's metadata is {len(header)} bytes long, more than {HEADER_LIMIT}")
         path = new_path(folder)
@@ -102,7 +101,7 @@ class ScanStore:
         store = cls(path, memory, offset, plain, owner=True)
         for name in NAN_FIELDS:
             store._views[name].fill(np.nan)
-        store._views["pattern_number"][0] = -1
+        store._views["pattern_number"].fill(-1)
         store.write_account(Account(ScanState.RUNNING, Counters()))
         store.write_status(ModelStatus())
         return store
@@ -118,58 +117,59 @@ class ScanStore:
         if memory[: len(MAGIC)] != MAGIC:
             raise StoreError(f"{path} is not a scan store of this version")
         length = int.from_bytes(memory[len(MAGIC) : len(MAGIC) + 8], "little")
-        if length > HEADER_LIMIT:
-            raise StoreError(f"{path} has a damaged header")
-        header = json.loads(memory[len(MAGIC) + 8 : len(MAGIC) + 8 + length])
-        return cls(path, memory, aligned(len(MAGIC) + 8 + length), header, owner=False)
+        try:
+            header = json.loads(memory[len(MAGIC) + 8 : len(MAGIC) + 8 + min(length, HEADER_LIMIT)])
+            return cls(path, memory, aligned(len(MAGIC) + 8 + length), header, owner=False)
+        except (ValueError, TypeError, LookupError) as error:
+            raise StoreError(f"{path} is damaged: {error}") from error
 
     # acquire's side
 
     def write_account(self, account: Account) -> None:
-        self._write_note("account", _SEQ_ACCOUNT, to_plain(account))
+        with self._twins["account"].writing() as slot:
+            self._write_note("account", slot, account)
 
     def write_pattern(self, number: int, pattern: NDArray[Any]) -> None:
         """Show `pattern` [ky, kx] of position `number` as the latest."""
-        with self._writing(_SEQ_PATTERN):
-            self._views["pattern"][...] = pattern
-            self._views["pattern_number"][0] = number
+        with self._twins["pattern"].writing() as slot:
+            self._views["pattern"][slot] = pattern
+            self._views["pattern_number"][slot] = number
 
     # the learner's side
 
     def write_status(self, status: ModelStatus) -> None:
-        self._write_note("status", _SEQ_STATUS, to_plain(status))
+        with self._twins["status"].writing() as slot:
+            self._write_note("status", slot, status)
 
     def write_maps(self, maps: LearnerMaps) -> None:
         """Publish the maps of one model version, whole."""
-        with self._writing(_SEQ_MAPS):
-            self._views["rotation"][:] = maps.rotation
-            self._views["confidence"][:] = maps.confidence
-            self._views["latents"][:] = maps.latents
-            self.write_status(maps.status)
+        with self._twins["maps"].writing() as slot:
+            self._views["rotation"][slot] = maps.rotation
+            self._views["confidence"][slot] = maps.confidence
+            self._views["latents"][slot] = maps.latents
+            self._write_note("maps_status", slot, maps.status)
+        self.write_status(maps.status)
 
     # everybody's side
 
     def read_account(self) -> Account:
-        return from_plain(Account, self._read_note("account", _SEQ_ACCOUNT))
+        note = self._twins["account"].read(lambda slot: self._copy_note("account", slot))
+        return from_plain(Account, json.loads(note))
 
     def read_status(self) -> ModelStatus:
-        return from_plain(ModelStatus, self._read_note("status", _SEQ_STATUS))
+        note = self._twins["status"].read(lambda slot: self._copy_note("status", slot))
+        return from_plain(ModelStatus, json.loads(note))
 
     def read_maps(self) -> LearnerMaps:
-        """The learner's latest maps with their status, all of one version; NaN where none."""
-
-        def copy() -> LearnerMaps:
-            views = self._views
-            return LearnerMaps(
-                self.read_status(), views["rotation"].copy(), views["confidence"].copy(), views["latents"].copy()
-            )
-
-        return self._read_whole(_SEQ_MAPS, copy)
+        """The learner's latest maps, all of one version, with the latest status of that version; NaN where none."""
+        note, arrays = self._twins["maps"].read(self._copy_maps)
+        published, latest = from_plain(ModelStatus, json.loads(note)), self.read_status()
+        return LearnerMaps(latest if latest.version == published.version else published, *arrays)
 
     def read_pattern(self) -> tuple[int, Float32Array] | None:
         """Latest pattern as (position, float32 [ky, kx]), or None before the first."""
-        number, pattern = self._read_whole(
-            _SEQ_PATTERN, lambda: (int(self._views["pattern_number"][0]), self._views["pattern"].copy())
+        number, pattern = self._twins["pattern"].read(
+            lambda slot: (int(self._views["pattern_number"][slot]), self._views["pattern"][slot].copy())
         )
         return None if number < 0 else (number, pattern)
 
@@ -187,38 +187,20 @@ class ScanStore:
     ) -> None:
         self.close()
 
-    def _write_note(self, name: str, sequence: int, plain: Any) -> None:
-        text = json.dumps(plain).encode()
+    def _copy_maps(self, slot: int) -> tuple[bytes, tuple[Float32Array, ...]]:
+        arrays = tuple(self._views[name][slot].copy() for name in ("rotation", "confidence", "latents"))
+        return self._copy_note("maps_status", slot), arrays
+
+    def _write_note(self, name: str, slot: int, value: Account | ModelStatus) -> None:
+        text = json.dumps(to_plain(value)).encode()
         if len(text) > NOTE_BYTES - 4:
             raise StoreError(f"the {name} note is {len(text)} bytes long, more than {NOTE_BYTES - 4}")
-        with self._writing(sequence):
-            view = self._views[name]
-            view[:4] = np.frombuffer(len(text).to_bytes(4, "little"), np.uint8)
-            view[4 : 4 + len(text)] = np.frombuffer(text, np.uint8)
+        view = self._views[name][slot]
+        view[:4] = np.frombuffer(len(text).to_bytes(4, "little"), np.uint8)
+        view[4 : 4 + len(text)] = np.frombuffer(text, np.uint8)
 
-    def _read_note(self, name: str, sequence: int) -> Any:
-        def copy() -> bytes:
-            view = self._views[name]
-            length = int.from_bytes(view[:4].tobytes(), "little")
-            return view[4 : 4 + length].tobytes()
-
-        return json.loads(self._read_whole(sequence, copy))
-
-    @contextmanager
-    def _writing(self, index: int) -> Iterator[None]:
-        sequence = self._views["sequence"]
-        # A writer killed in the middle leaves an odd count behind; the next odd one follows it.
-        sequence[index] += 2 if sequence[index] % 2 else 1
-        yield
-        sequence[index] += 1
-
-    def _read_whole(self, index: int, copy: Callable[[], T]) -> T:
-        """`copy` made while nobody wrote; after many tries the last one (its writer died)."""
-        sequence = self._views["sequence"]
-        for _ in range(READ_TRIES):
-            before = int(sequence[index])
-            value = copy()
-            if before % 2 == 0 and before == int(sequence[index]):
-                return value
-            os.sched_yield()
-        return copy()
+    def _copy_note(self, name: str, slot: int) -> bytes:
+        """The note's JSON; it may be torn until the twin says that it is whole, so it is parsed after that."""
+        view = self._views[name][slot]
+        length = int.from_bytes(view[:4].tobytes(), "little")
+        return view[4 : 4 + length].tobytes() or b"{}"
