@@ -62,7 +62,7 @@ def integrate(
     qy = np.fft.fftfreq(gy.shape[0], step_y)[:, None]
     qx = np.fft.rfftfreq(gy.shape[1], step_x)[None, :]
     q2 = qy**2 + qx**2
-    q2[0, 0] = np.inf
+    q2[0, 0] = 1.0  # there the numerator is 0: the mean of the phase is free
     spectrum = (qy * np.fft.rfft2(gy) + qx * np.fft.rfft2(gx)) / (2j * np.pi * q2)
     phase = np.fft.irfft2(spectrum, gy.shape)[: measured.shape[0], : measured.shape[1]]
     return np.where(measured, phase - phase[measured].mean(), np.nan).astype(np.float32)

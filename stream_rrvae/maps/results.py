@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +48,8 @@ def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
             _write_entry(file, store, maps, provenance)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise FileFormatError(f"cannot write {path}: {error}; free some space or choose another --out") from error
     return path
 
