@@ -74,7 +74,7 @@ def make_plan(
     if usable.shape != shape:
         raise CalibrationError(f"a pixel mask of {usable.shape} does not fit frames of {shape}")
     reach_px = disc_radius_px * (spec.radius if spec else 0.0)
-    bin_px = bin_px or max(1, int(reach_px / BINNED_RADIUS))
+    bin_px = min(bin_px or max(1, int(reach_px / BINNED_RADIUS)), max(shape))
     projection = project_onto(spec, shape, disc_center_px, disc_radius_px, usable, bin_px) if spec else None
     zones = _zones(shape, disc_center_px, disc_radius_px, reach_px, usable)
     layout = _layout(zones, inside_disc(shape, disc_center_px, reach_px), disc_center_px, bin_px, projection)
