@@ -47,7 +47,7 @@ def read_appendix(user_data: Any, known: Calibration) -> Appendix:
 def _attempt(name: str, read: Callable[[], T], otherwise: T, errors: list[str]) -> T:
     try:
         return read()
-    except (WireError, ValueError, TypeError, OverflowError, RecursionError) as error:
+    except (WireError, ValueError, TypeError, RecursionError) as error:
         errors.append(f"{name}: {error}"[:MAX_ERROR_CHARS])
         return otherwise
 

@@ -66,7 +66,7 @@ def _read_pairs(data: memoryview, needed: frozenset[str], fields: dict[str, Valu
         raise _refusal("the message is not a map")
     count, position = _argument(data, position)
     budget = [MAX_ITEMS]
-    _claim(budget, 2 * count, len(data) - position)
+    _claim(budget, 2 * count)
     for _ in range(count):
         key, position = _key(data, position)
         if key in needed:
@@ -177,7 +177,7 @@ def _decoded(text: memoryview) -> str:
 
 def _array(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
     count, position = _argument(data, position)
-    _claim(budget, count, len(data) - position)
+    _claim(budget, count)
     depth = _deeper(depth)
     values = []
     for _ in range(count):
@@ -188,7 +188,7 @@ def _array(data: memoryview, position: int, depth: int, budget: Budget) -> tuple
 
 def _map(data: memoryview, position: int, depth: int, budget: Budget) -> tuple[Value, int]:
     count, position = _argument(data, position)
-    _claim(budget, 2 * count, len(data) - position)
+    _claim(budget, 2 * count)
     depth = _deeper(depth)
     values: dict[str, Value] = {}
     for _ in range(count):
@@ -222,10 +222,8 @@ def _unknown(data: memoryview, position: int, _depth: int, _budget: Budget) -> t
     raise _refusal(f"an item that begins with {data[position]:#x} is not of the subset")
 
 
-def _claim(budget: Budget, items: int, bytes_left: int) -> None:
-    """Take `items` from the budget before anything is made for them; each needs a byte at least."""
-    if items > bytes_left:
-        raise _refusal("the message is cut short")
+def _claim(budget: Budget, items: int) -> None:
+    """Take `items` from the budget before anything is made for them."""
     budget[0] -= items
     if budget[0] < 0:
         raise _refusal(f"the message has more than {MAX_ITEMS} items")

@@ -39,25 +39,22 @@ def _check_bslz4(payload: memoryview, size: int, block: int, item_bytes: int) ->
     if block % group or not MIN_BLOCK_BYTES <= block <= MAX_BSLZ4_BLOCK_BYTES:
         raise WireError(Refusal.DECODE, f"a block size of {block} is not acceptable")
     raw_tail = size % group
-    _walk(payload, -(-(size - raw_tail) // block), min(block, size), raw_tail)
+    _walk(payload, -(-(size - raw_tail) // block), raw_tail)
 
 
 def _check_lz4(payload: memoryview, size: int, block: int) -> None:
     if block < min(MIN_BLOCK_BYTES, size):
         raise WireError(Refusal.DECODE, f"a block size of {block} is not acceptable")
-    _walk(payload, -(-size // block), min(block, size), 0)
+    _walk(payload, -(-size // block), 0)
 
 
-def _walk(payload: memoryview, blocks: int, block: int, raw_tail: int) -> None:
-    longest = block + block // 255 + 16  # LZ4's own bound for bytes it cannot compress
+def _walk(payload: memoryview, blocks: int, raw_tail: int) -> None:
     position, end = PACKING_HEADER_BYTES, len(payload) - raw_tail
     read = LENGTH.unpack_from
     for _ in range(blocks):
         if position + LENGTH.size > end:
             raise WireError(Refusal.DECODE, "the compressed blocks are cut short")
         (length,) = read(payload, position)
-        if not 1 <= length <= longest:
-            raise WireError(Refusal.DECODE, f"a compressed block of {length} bytes is not possible")
         position += LENGTH.size + length
     if position != end:
         raise WireError(Refusal.DECODE, "the compressed blocks do not fill the payload")

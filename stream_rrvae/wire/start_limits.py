@@ -52,7 +52,7 @@ def check_start(start: ScanStart, limit_bytes: int) -> ScanStart:
 
 def check_scan_id(scan_id: str) -> None:
     """Letters, digits and ._:+- only, not beginning with a dot: the identity also names folders."""
-    if not 1 <= len(scan_id) <= MAX_ID_CHARS or scan_id.startswith(".") or scan_id != sanitised_id(scan_id):
+    if not 1 <= len(scan_id) <= MAX_ID_CHARS or scan_id != sanitised_id(scan_id):
         raise WireError(Refusal.FIELD, f"{scan_id[:MAX_ID_CHARS]!r} cannot identify a scan")
 
 

@@ -178,6 +178,18 @@ def test_read_map_leaves_what_it_read_before_the_fault() -> None:
     assert fields == {"a": 5}
 
 
+def test_read_map_refuses_a_needed_key_that_occurs_twice() -> None:
+    with pytest.raises(WireError, match="twice"):
+        read_map(memoryview(b"\xa2\x61a\x05\x61a\x06"), frozenset("a"), {})
+
+
+def test_what_could_not_be_kept_is_counted_once() -> None:
+    foreign = b"\x99\x9c\x40" + bytes(39_999) + b"\xf7"
+    fields: dict[str, Any] = {}
+    read_map(memoryview(b"\xa2\x61a" + foreign + b"\x61b\x05"), frozenset("b"), fields, others=True)
+    assert fields == {"b": 5}
+
+
 SKIPPED_FAULTS = {
     "indefinite": b"\x9f\x01\xff",
     "many items": b"\x9a" + struct.pack(">I", MAX_ITEMS + 1) + bytes(MAX_ITEMS + 1),

@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import PIXEL_TYPES, Encoding, Frame, Refusal
+from stream_rrvae.wire.packing import check_packing
 from stream_rrvae.wire.pixels import decode_pixels, encode_bslz4, encode_lz4, encode_raw
 
 Packers = dict[Encoding, Callable[[Any], bytes]]
@@ -107,11 +108,11 @@ def test_a_header_that_lies(packers: Packers, encoding: Encoding, announced: int
     assert refusal(struct.pack(">QI", announced, block) + honest[12:], pixels, encoding) is reason
 
 
-def test_bitshuffle_blocks_are_whole_groups_of_pixels_and_bounded() -> None:
-    pixels = np.ones((128, 128), np.uint16)
-    honest = encode_bslz4(pixels)
-    for block in (8200, (1 << 20) + 16, 0xFFFFFFFF):
-        assert refusal(struct.pack(">QI", 32_768, block) + honest[12:], pixels, Encoding.BSLZ4) is Refusal.DECODE
+@pytest.mark.parametrize(("block", "blocks"), [(8200, 4), (512, 64), ((1 << 20) + 16, 1)])
+def test_block_sizes_are_refused_before_the_decompressor_is_called(block: int, blocks: int) -> None:
+    fitting = struct.pack(">QI", 32_768, block) + struct.pack(">IB", 1, 0) * blocks
+    with pytest.raises(WireError, match="block size"):
+        check_packing(memoryview(fitting), Encoding.BSLZ4, 32_768, 2)
 
 
 @pytest.mark.parametrize("encoding", COMPRESSED)

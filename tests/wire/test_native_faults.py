@@ -70,6 +70,11 @@ def test_header_faults(header: Any, reason: Refusal) -> None:
     assert refusal(header) is reason
 
 
+def test_a_long_header_is_refused_unread() -> None:
+    with pytest.raises(WireError, match="limit"):
+        NativeProtocol().decode([memoryview(b"\xc1" * 65_537)])
+
+
 START_FAULTS: list[tuple[dict[str, Any], Refusal]] = [
     ({"scan_id": ""}, Refusal.FIELD),
     ({"scan_id": "../etc"}, Refusal.FIELD),
