@@ -1,0 +1,68 @@
+"""In which state an instrument is, told by word, shape and colour class alike.
+
+WAITING -> IDLE | LIVE <-> LAG | COMPLETE | ABORTED -> STALE -> UNREACHABLE. DISCONNECTED, when
+the page has lost this server, is painted by the page itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from dashboards.live_feed import LiveFeed
+from dashboards.numbers_text import fixed
+from stream_rrvae.messages import ScanState
+
+STALE_S = 2.0  # no snapshot, or no frame while a scan runs
+UNREACHABLE_S = 10.0  # no snapshot
+LAG_S = 1.0  # frame received -> in the maps
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """`kind` is a CSS class: idle, live, done, minor, major or invalid."""
+
+    word: str
+    shape: str
+    kind: str
+    reason: str = ""
+    stale: bool = False  # what the panels show is old
+
+
+_BY_SCAN = {
+    ScanState.IDLE: FeedState("IDLE", "○", "idle", "no scan yet"),
+    ScanState.COMPLETE: FeedState("COMPLETE", "✓", "done"),
+    ScanState.ABORTED: FeedState("ABORTED", "▲", "minor", "the scan ended before all its frames came"),
+}
+
+
+def feed_state(feed: LiveFeed) -> FeedState:
+    """The state of `feed` now."""
+    frame = feed.newest
+    if frame is None:
+        return FeedState("WAITING", "○", "idle", f"no service on {feed.url} yet; trying on")
+    silent_s = feed.clock() - frame.received_s
+    since = clock_text(frame.snapshot.published_unix_s)
+    if silent_s > UNREACHABLE_S:
+        return FeedState("UNREACHABLE", "◆", "invalid", f"nothing heard since {since}; trying on", stale=True)
+    if silent_s > STALE_S:
+        return FeedState("STALE", "■", "major", f"no data since {since}; waiting for the service", stale=True)
+    snapshot = frame.snapshot
+    if snapshot.state is not ScanState.RUNNING:
+        return _BY_SCAN[snapshot.state]
+    quiet_s = snapshot.health.last_frame_age_s
+    if quiet_s > STALE_S:
+        last = clock_text(snapshot.published_unix_s - quiet_s)
+        return FeedState("STALE", "■", "major", f"no frame from the detector since {last}", stale=True)
+    latency_s = snapshot.health.latency_p95_s
+    if latency_s > LAG_S:
+        return FeedState("LAG", "▲", "minor", f"maps are {fixed(latency_s, 1)} s behind the detector")
+    return FeedState("LIVE", "●", "live")
+
+
+def clock_text(unix_s: float) -> str:
+    """hh:mm:ss with the name of this machine's time zone."""
+    if not math.isfinite(unix_s) or not 0 <= unix_s < 2**33:
+        return "an unknown time"
+    return datetime.fromtimestamp(unix_s).astimezone().strftime("%H:%M:%S %Z")

@@ -1,0 +1,52 @@
+"""Plain HTTP beside the Bokeh pages: is the server alive, is it fed, and the pages' files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tornado.web import RedirectHandler, RequestHandler, StaticFileHandler
+
+from dashboards.feed_state import UNREACHABLE_S
+from dashboards.live_feed import LiveFeed
+from dashboards.templates import PAGES
+
+ASSETS = "/assets"
+
+
+class LiveHandler(RequestHandler):
+    """200 as long as the server's loop turns."""
+
+    def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        self.write("ok")
+
+
+class ReadyHandler(RequestHandler):
+    """200 when every feed was heard of lately, else 503; which one is in the body."""
+
+    def initialize(self, feeds: Sequence[LiveFeed]) -> None:
+        self._feeds = feeds
+
+    def get(self) -> None:
+        ages = {feed.url: _age_s(feed) for feed in self._feeds}
+        ready = all(age is not None and age <= UNREACHABLE_S for age in ages.values())
+        self.set_status(200 if ready else 503)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", "application/json")
+        self.write(json.dumps({"ready": ready, "last_snapshot_age_s": ages}))
+
+
+def _age_s(feed: LiveFeed) -> float | None:
+    return None if feed.newest is None else round(feed.clock() - feed.newest.received_s, 3)
+
+
+def handlers(feeds: Sequence[LiveFeed], path: str) -> list[Any]:
+    """URL patterns, without the prefix `path`, which Bokeh puts before them."""
+    return [
+        (r"/livez", LiveHandler),
+        (r"/readyz", ReadyHandler, {"feeds": feeds}),
+        (ASSETS + r"/(.*\.(?:css|js))", StaticFileHandler, {"path": str(PAGES)}),
+        (r"/?", RedirectHandler, {"url": f"{path}/live", "permanent": False}),
+    ]

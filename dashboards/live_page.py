@@ -1,0 +1,36 @@
+"""`/live`: one instrument's operator page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bokeh.document import Document
+
+from dashboards.live_feed import LiveFeed
+from dashboards.live_models import LiveModels
+from dashboards.live_session import LiveSession
+from dashboards.page_document import plain_document
+from dashboards.templates import template
+
+STATUS_MS = 250
+
+
+def make_live(document: Document, feed: LiveFeed, assets: str) -> LiveSession:
+    """Fill `document` with the live page of `feed`; `assets` is where its files are served."""
+    plain_document(document, template("live.html"), {"assets": assets})
+    models = LiveModels()
+    for plot in models.figures:
+        document.add_root(plot)
+    document.js_on_event("document_ready", models.hook())
+    session = LiveSession(document, feed, models)
+    document.on_event("document_ready", lambda _event: session.ready())
+    document.add_periodic_callback(session.tell_status, STATUS_MS)
+    document.on_session_destroyed(lambda _context: session.close())
+    return session
+
+
+def chosen_feed(feeds: Sequence[LiveFeed], argument: Sequence[bytes]) -> LiveFeed:
+    """The feed that the URL names by number from 1 (`?instrument=2`), else the first."""
+    text = argument[0].decode(errors="replace") if argument else "1"
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 1
+    return feeds[number - 1] if 1 <= number <= len(feeds) else feeds[0]

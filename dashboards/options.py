@@ -1,0 +1,46 @@
+"""What a dashboard server can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from stream_rrvae.errors import ConfigError
+from stream_rrvae.security import check_bind
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardOptions:
+    """`feeds` are the services' feed addresses, in the order in which they are shown.
+
+    `allow_origins` are the public host:port names under which browsers reach this server
+    through a proxy; `prefix` is the path that the proxy puts before ours.
+    """
+
+    feeds: tuple[str, ...]
+    port: int = 5006  # 0 = any free one
+    address: str = "127.0.0.1"
+    prefix: str = ""
+    allow_origins: tuple[str, ...] = ()
+    allow_remote: bool = False
+    max_sessions: int = 20
+
+    def checked(self) -> DashboardOptions:
+        """These options, if they make sense. Raises ConfigError or SecurityError."""
+        if not self.feeds:
+            raise ConfigError("a dashboard needs at least one --feed")
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"{self.port} is no port between 0 and 65535")
+        if self.max_sessions < 1:
+            raise ConfigError("at least one viewer must be allowed")
+        for origin in self.allow_origins:
+            if "*" in origin or urlsplit(f"//{origin}").hostname is None:
+                raise ConfigError(f"the origin {origin!r} must be one host:port, without wildcards")
+        check_bind(f"tcp://{self.address}:{self.port}", self.allow_remote)
+        return self
+
+    @property
+    def path(self) -> str:
+        """The prefix as paths begin with it: "" or "/something"."""
+        inner = self.prefix.strip("/")
+        return f"/{inner}" if inner else ""

@@ -1,0 +1,74 @@
+"use strict"
+// Titles, colour bars and the value under the pointer, from what came with the images.
+window.streamRrvaePanels = (() => {
+  const SOURCES = { magnitude: "measured", direction: "measured", chosen: "measured", pattern: "measured" }
+  const part = (panel, selector) => document.querySelector(`[data-panel="${panel}"] ${selector}`)
+  const section = (panel) => document.querySelector(`[data-panel="${panel}"]`)
+  let labels = {}
+
+  function showBar(panel, bar) {
+    part(panel, ".high").textContent = bar.high_text
+    part(panel, ".middle").textContent = bar.mid_text
+    part(panel, ".low").textContent = bar.low_text
+  }
+
+  const probeText = () => labels.position ? `(${labels.position})` : ""
+
+  function showMeasured(told) {
+    labels = told
+    for (const panel of ["magnitude", "chosen", "pattern"]) showBar(panel, told[panel])
+    part("magnitude", ".unit").textContent = told.magnitude.unit
+    part("chosen", ".unit").textContent = told.chosen.unit
+    part("chosen", ".bar").style.background = `var(--bar-${told.chosen.bar})`
+    part("pattern", ".unit").textContent = `log ${told.pattern.unit}`
+    part("pattern", ".read-out").textContent = probeText()
+    part("pattern", ".note").textContent = told.position && `✛ ${told.com}`
+    for (const panel of ["magnitude", "direction"]) section(panel).classList.toggle("has-data", told.has_maps)
+    section("chosen").classList.toggle("has-data", told.has_chosen)
+    section("pattern").classList.toggle("has-data", told.has_pattern)
+  }
+
+  function showModel(told) {
+    section("rotation").classList.toggle("has-data", told.has_rotation)
+    section("latents").classList.toggle("has-data", told.points > 0)
+    showBar("latents", told.scatter)
+    part("latents", ".unit").textContent = `colour: COM magnitude, ${told.scatter.unit}`
+  }
+
+  function showAxes(axes) {
+    const [x, y] = axes === "scan" ? ["+x", "+y"] : ["+kx", "+ky"]
+    for (const node of document.querySelectorAll(".axis-x")) node.textContent = x
+    for (const node of document.querySelectorAll(".axis-y")) node.textContent = y
+  }
+
+  function value(level, scale) {
+    if (!level) return "not visited"
+    if (scale.unit === "deg") return `${Math.round(((level - 1) / 255) * 360 - 180)}°`
+    const fraction = (level - 1) / 254
+    const number = scale.log ? scale.low * (scale.high / scale.low) ** fraction : scale.low + fraction * (scale.high - scale.low)
+    return `${Number(number.toPrecision(3))} ${scale.unit}`.replace("-", "−").trim()
+  }
+
+  // The colours carry 254 steps between the limits; the value shown is that exact and no more.
+  function readOut(panel, sources, x, y) {
+    if (!(panel in SOURCES) || !labels[panel]) return ""
+    const data = sources.get("measured").data
+    const box = panel === "pattern" ? "pattern" : "map"
+    const image = data[panel][0]
+    const [rows, columns] = image.shape
+    const column = Math.floor(((x - data[`${box}_x`][0]) / data[`${box}_w`][0]) * columns)
+    const row = Math.floor(((y - data[`${box}_y`][0]) / data[`${box}_h`][0]) * rows)
+    if (row < 0 || column < 0 || row >= rows || column >= columns) return ""
+    const step = box === "map" ? Math.ceil(labels.scan_shape[0] / rows) : 1
+    return `y ${row * step}, x ${column * step}: ${value(image[row * columns + column], labels[panel])}`
+  }
+
+  function point(panel, event, sources) {
+    const node = part(panel, ".read-out")
+    const leaves = event.event_name === "mouseleave"
+    if (leaves) node.textContent = panel === "pattern" ? probeText() : ""
+    else node.textContent = readOut(panel, sources, event.x, event.y)
+  }
+
+  return { showMeasured, showModel, showAxes, point }
+})()

@@ -1,0 +1,55 @@
+"use strict"
+// The status line and the tables; everything goes in as text, so nothing that a service says can be markup.
+window.streamRrvaeStatus = (() => {
+  const ready = {}
+  const setText = (node, value) => {
+    const text = value ?? "–"
+    if (node.textContent !== text) node.textContent = text
+    if (node.scrollWidth > node.clientWidth) node.title = text
+  }
+
+  function fillTable(table, rows) {
+    const wanted = JSON.stringify(rows)
+    if (ready[table.dataset.table] === wanted) return
+    ready[table.dataset.table] = wanted
+    table.replaceChildren(...rows.map(([name, value]) => {
+      const row = document.createElement("tr")
+      if (name) row.insertCell().textContent = name
+      const cell = row.insertCell()
+      cell.textContent = value
+      cell.title = value
+      if (!name) cell.colSpan = 2
+      return row
+    }))
+  }
+
+  function show(told) {
+    const page = document.getElementById("page")
+    for (const node of document.querySelectorAll("[data-text]")) setText(node, told[node.dataset.text])
+    document.getElementById("state").dataset.kind = told.kind
+    page.classList.toggle("stale", told.stale)
+    page.classList.toggle("frozen", Boolean(told.frozen))
+    for (const cell of document.querySelectorAll("[data-cell]")) {
+      const name = cell.dataset.cell
+      setText(cell.querySelector("dd"), told.cells[name])
+      cell.classList.toggle("alarm", (told.cells.alarms ?? []).includes(name))
+    }
+    for (const table of document.querySelectorAll("[data-table]")) fillTable(table, told.tables[table.dataset.table] ?? [])
+    const percent = 100 * (told.fraction ?? 0)
+    const progress = document.getElementById("progress")
+    progress.firstElementChild.style.width = `${percent}%`
+    progress.setAttribute("aria-valuenow", String(Math.floor(percent)))
+    showBadges(told)
+    document.title = `${told.instrument} · ${told.word}${told.word === "LIVE" ? ` ${told.percent}` : ""}`
+  }
+
+  function showBadges(told) {
+    const text = told.stale ? `${told.shape} ${told.word} · ${told.since}` : told.frozen ? "FROZEN" : ""
+    for (const badge of document.querySelectorAll(".badge")) {
+      badge.dataset.kind = told.stale ? told.kind : "done"
+      setText(badge, text)
+    }
+  }
+
+  return { show }
+})()

@@ -1,0 +1,138 @@
+"""Everything that a page shows as text, as plain data; the page puts it in as text, never as HTML."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from dashboards.feed_state import clock_text, feed_state
+from dashboards.live_feed import LiveFeed
+from dashboards.map_styles import style_of
+from dashboards.numbers_text import UNKNOWN, duration, fixed, seconds, with_unit
+from stream_rrvae.messages import Calibration, Plain, ScanState, Snapshot
+
+ROTATION_UNSET = "not set"
+
+
+def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
+    """The status of `feed` now; `display_s` is received -> painted in this session."""
+    state = feed_state(feed)
+    told: dict[str, Any] = {
+        "word": state.word,
+        "shape": state.shape,
+        "kind": state.kind,
+        "reason": state.reason,
+        "stale": state.stale,
+        "clock": clock_text(time.time()),
+        "malformed": fixed(feed.malformed),
+    }
+    if feed.newest is None:
+        return told | {"instrument": feed.url, "scan": "", "cells": {}, "tables": {}, "fraction": None}
+    snapshot = feed.newest.snapshot
+    age_s = feed.clock() - feed.newest.received_s
+    return told | {
+        "instrument": snapshot.instrument,
+        "scan": _scan_text(snapshot),
+        "since": clock_text(snapshot.published_unix_s),
+        "axes": snapshot.axes,
+        "choices": [(name, style_of(name).title) for name in feed.newest.choices],
+        "tables": {"frames": _frames(snapshot), "model": _model(snapshot), "geometry": geometry(snapshot.calibration)},
+        **_progress(snapshot),
+        "cells": _cells(snapshot, age_s, display_s),
+    }
+
+
+def _scan_text(snapshot: Snapshot) -> str:
+    rows, columns = snapshot.scan_shape
+    texts = [snapshot.scan_id] if snapshot.scan_id else []
+    texts += [str(snapshot.metadata[name]) for name in ("sample", "specimen") if snapshot.metadata.get(name)]
+    return " · ".join([*texts, f"{rows} × {columns}"]) if rows else "no scan"
+
+
+def _progress(snapshot: Snapshot) -> dict[str, Any]:
+    total = snapshot.scan_shape[0] * snapshot.scan_shape[1]
+    if not total:
+        return {"fraction": None, "percent": UNKNOWN, "eta": UNKNOWN}
+    done = min(max(snapshot.counters.processed, 0), total)
+    rate = snapshot.health.rate_fps
+    running = snapshot.state is ScanState.RUNNING and rate > 0
+    # Rounded down, so that 100 % means all of it.
+    percent = math.floor(100 * done / total)
+    eta = duration((total - done) / rate) if running else UNKNOWN
+    return {"fraction": done / total, "percent": f"{percent} %", "eta": eta}
+
+
+def _cells(snapshot: Snapshot, age_s: float, display_s: float) -> dict[str, Plain]:
+    """The numbers of the status line; what is false of them is under "alarm"."""
+    health, counters, model = snapshot.health, snapshot.counters, snapshot.model
+    turned = snapshot.calibration.detector_rotation_rad
+    return {
+        "rate": with_unit(health.rate_fps, "fps"),
+        "latency": seconds(health.latency_p95_s),
+        "age": with_unit(age_s, "s", 1),
+        "display": seconds(display_s),
+        "missing": fixed(counters.missing),
+        "refused": fixed(counters.refused + health.rejected_messages),
+        "model": f"v{model.version} {model.state}" if model.version else model.state,
+        "rotation": ROTATION_UNSET if turned is None else with_unit(math.degrees(turned), "°", 1),
+        "axes": snapshot.axes,
+        "alarms": _alarms(snapshot),
+    }
+
+
+def _alarms(snapshot: Snapshot) -> list[str]:
+    health, counters = snapshot.health, snapshot.counters
+    found = {
+        "missing": counters.missing > 0,
+        "refused": counters.refused + health.rejected_messages > 0,
+        "model": snapshot.model.state == "failed",
+        "rotation": snapshot.calibration.detector_rotation_rad is None and bool(snapshot.scan_id),
+    }
+    return [name for name, wrong in found.items() if wrong]
+
+
+def _frames(snapshot: Snapshot) -> list[tuple[str, str]]:
+    counters = snapshot.counters
+    names = ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered")
+    rows = [(name, fixed(getattr(counters, name))) for name in names]
+    return rows + [(f"· {reason}", fixed(count)) for reason, count in sorted(counters.refusals.items()) if count][:4]
+
+
+def _model(snapshot: Snapshot) -> list[tuple[str, str]]:
+    model = snapshot.model
+    rows = [
+        ("state", model.state),
+        ("mode", model.mode),
+        ("version", f"v{model.version}" if model.version else UNKNOWN),
+    ]
+    for name, value in list(model.quality.items())[:4]:
+        values = value if isinstance(value, list) else [value]
+        rows.append((_QUALITY.get(name, name.replace("_", " ")), " ".join(_quality(each) for each in values[:4])))
+    restarts = snapshot.health.learner_restarts
+    return rows + ([("restarts", fixed(restarts))] if restarts else []) + ([("", model.detail)] if model.detail else [])
+
+
+_QUALITY = {
+    "pearson_latent_com": "r(z, COM)",
+    "circular_correlation_rotation_com": "circ. corr.",
+    "heldout_loglikelihood": "log-lik.",
+}
+
+
+def _quality(value: Any) -> str:
+    return fixed(float(value), 2) if isinstance(value, int | float) else UNKNOWN
+
+
+def geometry(calibration: Calibration) -> list[tuple[str, str]]:
+    """What is known of the geometry, in the units of the trade."""
+    turned, step = calibration.detector_rotation_rad, calibration.scan_step_nm
+    energy = calibration.beam_energy_ev
+    return [
+        ("rotation", ROTATION_UNSET if turned is None else with_unit(math.degrees(turned), "°", 1)),
+        ("flip", "yes" if calibration.detector_flip else "no"),
+        ("scale", with_unit(calibration.mrad_per_px, "mrad/px", 3)),
+        ("semiangle", with_unit(calibration.semiangle_mrad, "mrad", 1)),
+        ("step", UNKNOWN if step is None else with_unit(1000 * step[1], "pm", 1)),
+        ("energy", UNKNOWN if energy is None else with_unit(energy / 1000, "keV")),
+    ]
