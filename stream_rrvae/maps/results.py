@@ -81,7 +81,7 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     entry["model_version"] = status.version
     _write_maps(entry.create_group("maps"), store.start, maps)
     _write_quality(entry.create_group("quality"), account.counters, status)
-    _write_process(entry.create_group("process"), store, status)
+    _write_process(entry.create_group("process"), store, status, provenance.settings.get("learn", {}))
 
 
 def _write_maps(group: h5py.Group, start: ScanStart, maps: ScanMaps) -> None:
@@ -112,10 +112,13 @@ def _write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -
         group[name] = np.asarray(value, np.float64)
 
 
-def _write_process(group: h5py.Group, store: ScanStore, status: ModelStatus) -> None:
+def _write_process(group: h5py.Group, store: ScanStore, status: ModelStatus, learn: Mapping[str, Any]) -> None:
     group.attrs["NX_class"] = "NXprocess"
     group["mode"], group["state"], group["detail"] = status.mode, status.state, status.detail
     group["features"] = json.dumps(store.features_info)
+    for name, value in learn.items():
+        if name != "mode" and value is not None:
+            group[f"settings/{name}"] = value
 
 
 def _iso(unix_s: float) -> str:

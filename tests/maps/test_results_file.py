@@ -12,7 +12,7 @@ from stream_rrvae.maps.results import Provenance, free_name, summary, write_resu
 from stream_rrvae.messages import Counters, ModelStatus, ScanState
 from stream_rrvae.scan_store import Account, LearnerMaps, ScanStore
 
-PROVENANCE = Provenance(1e9, 1e9 + 5, {"source": "native+pull://127.0.0.1:1", "seed": 3})
+PROVENANCE = Provenance(1e9, 1e9 + 5, {"source": "native+pull://127.0.0.1:1", "seed": 3, "learn": {"latents": 2, "checkpoint": None}})
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def test_quality_and_process(written: Path) -> None:
         np.testing.assert_allclose(quality["pearson_latent_com"], [-0.99, 0.1])
         assert file["entry/model_version"][()] == 4
         assert file["entry/process/mode"][()] == b"finetune"
+        assert {n: d[()] for n, d in file["entry/process/settings"].items()} == {"latents": 2}
 
 
 def test_summary_is_one_line_with_the_figures(written: Path, tmp_path: Path) -> None:
