@@ -27,7 +27,7 @@ from stream_rrvae.wire.native_encode import (
 from stream_rrvae.wire.protocol import DEFAULT_LIMIT_BYTES
 from stream_rrvae.wire.start_limits import check_start
 
-_MAX_ARRAY = 4096  # msgpack allocates a list of the announced length: at most 32 kB a level
+_MAX_ARRAY = 1024  # msgpack allocates a list of the announced length: at most 8 kB a level
 _PARTS = {"start": (1, 2), "frames": (2, 2), "end": (1, 1)}
 _HEADER_BYTES = {"start": START_HEADER_BYTES, "frames": FRAMES_HEADER_BYTES, "end": FRAMES_HEADER_BYTES}
 

@@ -52,6 +52,7 @@ HEADER_FAULTS: list[tuple[Any, Refusal]] = [
     (msgpack.packb({"p": msgpack.ExtType(4, b"code")}), Refusal.HEADER),
     (b"\xdd\xff\xff\xff\xff", Refusal.HEADER),
     (b"\x91" * 60_000, Refusal.HEADER),
+    ({**START, "metadata": {"a": [None] * 1025}}, Refusal.HEADER),
     ({}, Refusal.VERSION),
     ({**START, "p": "other"}, Refusal.VERSION),
     ({**START, "v": 2}, Refusal.VERSION),
@@ -117,7 +118,7 @@ START_FAULTS: list[tuple[dict[str, Any], Refusal]] = [
     ({"metadata": {"a": float("inf")}}, Refusal.FIELD),
     ({"metadata": {"a": 2**64 - 1}}, Refusal.FIELD),
     ({"metadata": {"a": "b" * 33_000}}, Refusal.SIZE),
-    ({"metadata": {"a": [None] * 4096}}, Refusal.SIZE),
+    ({"metadata": {"a": [[None] * 1000] * 5}}, Refusal.SIZE),
     ({"metadata": {"a": [[[[[[[[[1]]]]]]]]]}}, Refusal.SIZE),
 ]
 
