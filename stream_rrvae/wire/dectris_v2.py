@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Frame, Message, Refusal, ScanEnd
 from stream_rrvae.wire import limits
-from stream_rrvae.wire.cbor_subset import Value, read_map
+from stream_rrvae.wire.cbor_message import read_map
+from stream_rrvae.wire.cbor_subset import Value
 from stream_rrvae.wire.dectris_arrays import read_array
 from stream_rrvae.wire.dectris_start import NEEDED, choose_channel, read_start
 from stream_rrvae.wire.fields import MAX_INTEGER, integer, required, text
