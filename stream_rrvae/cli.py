@@ -118,7 +118,8 @@ def demo(**options: Any) -> None:
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
 def dashboard(**options: Any) -> None:
     """The web pages: /live."""
-    from dashboards.server import DashboardOptions, serve
+    from dashboards.options import DashboardOptions
+    from dashboards.server import serve
 
     serve(DashboardOptions(**options))
 

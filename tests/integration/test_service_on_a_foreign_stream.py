@@ -131,4 +131,4 @@ def _com_px(frames: NDArray[np.uint16]) -> NDArray[np.float64]:
 def _learner_of(pid: int) -> int:
     """The service's child that runs the learner."""
     children = psutil.Process(pid).children()
-    return next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
+    return int(next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline())))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,5 +88,5 @@ def _only(values: PositionValues, kept: slice) -> PositionValues:
     names = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field", "rotation", "confidence")
     outside = np.ones(values.sum.size, bool)
     outside[kept] = False
-    masked = {name: np.where(outside, np.float32(np.nan), getattr(values, name)) for name in names}
+    masked: dict[str, Any] = {name: np.where(outside, np.float32(np.nan), getattr(values, name)) for name in names}
     return replace(values, **masked)

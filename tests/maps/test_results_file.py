@@ -12,7 +12,9 @@ from stream_rrvae.maps.results import Provenance, free_name, summary, write_resu
 from stream_rrvae.messages import Counters, ModelStatus, ScanState
 from stream_rrvae.scan_store import Account, LearnerMaps, ScanStore
 
-PROVENANCE = Provenance(1e9, 1e9 + 5, {"source": "native+pull://127.0.0.1:1", "seed": 3, "learn": {"latents": 2, "checkpoint": None}})
+PROVENANCE = Provenance(
+    1e9, 1e9 + 5, {"source": "native+pull://127.0.0.1:1", "seed": 3, "learn": {"latents": 2, "checkpoint": None}}
+)
 
 
 @pytest.fixture
