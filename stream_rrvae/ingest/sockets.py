@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import math
 import threading
 from typing import Any, Self
 
 import zmq
 
 from stream_rrvae.errors import ConfigError
+from stream_rrvae.ingest.connection_watch import ConnectionWatch
 from stream_rrvae.ingest.source import SocketKind, Source
 
 MAX_PARTS = 8  # more than any protocol has; what is beyond is thrown away while it is read
@@ -18,12 +22,15 @@ WAKE = "inproc://wake"
 
 Parts = list[memoryview]
 
+log = logging.getLogger(__name__)
+
 
 class DetectorSocket:
     """The connection to a detector. Made and connected in one thread, then used in one other."""
 
     def __init__(self, source: Source, queue_bytes: int, frame_bytes_limit: int) -> None:
         self._queue_bytes = queue_bytes
+        self._endpoint = source.endpoint
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             self._socket = self._connected(source, frame_bytes_limit)
@@ -38,14 +45,15 @@ class DetectorSocket:
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._woken, zmq.POLLIN)
+        self._poller.register(self._watch.monitor, zmq.POLLIN)
 
     def _connected(self, source: Source, frame_bytes_limit: int) -> zmq.Socket[bytes]:
         socket = self._context.socket(zmq.SUB if source.socket is SocketKind.SUB else zmq.PULL)
         socket.linger = 0
         socket.ipv6 = "[" in source.endpoint
         socket.rcvhwm = self._messages_waiting(FIRST_FRAME_BYTES)
-        # libzmq answers a larger message by dropping the connection and the good messages behind
-        # it; so this only bounds memory, far above what the decoder refuses by itself.
+        # libzmq ends the connection over a larger message, and what is behind it is lost; so this
+        # only bounds memory, far above what the decoder refuses by itself.
         socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_FACTOR * frame_bytes_limit)
         # The kernel's keep-alive, not ZeroMQ's heartbeats: these starve while a slow receiver holds
         # the sender back, and then drop a healthy connection with all that is in flight.
@@ -55,6 +63,7 @@ class DetectorSocket:
         socket.tcp_keepalive_cnt = 3
         if source.socket is SocketKind.SUB:
             socket.subscribe(b"")
+        self._watch = ConnectionWatch(socket, source.endpoint)
         socket.connect(source.endpoint)
         return socket
 
@@ -63,9 +72,13 @@ class DetectorSocket:
         self._socket.rcvhwm = self._messages_waiting(frame_bytes)
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Until a message is there (or the time is over); False when woken to stop."""
-        timeout_ms = None if timeout_s is None else max(0.0, timeout_s * 1000)
-        ready = dict(self._poller.poll(_rounded_up(timeout_ms)))
+        """Until there may be a message, or the time is over; False when woken to stop."""
+        limits_s = [limit for limit in (timeout_s, self._watch.patience_s) if limit is not None]
+        ready = dict(self._poller.poll(_milliseconds(min(limits_s)) if limits_s else None))
+        if self._watch.monitor in ready:
+            self._watch.look()
+        if self._socket not in ready and self._watch.is_given_up():
+            self._connect_again()
         return self._woken not in ready
 
     def receive(self) -> Parts | None:
@@ -97,11 +110,17 @@ class DetectorSocket:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
+    def _connect_again(self) -> None:
+        log.warning("connecting to %s again: a message or a sender broke the protocol", self._endpoint)
+        with contextlib.suppress(zmq.ZMQError):  # libzmq may have forgotten the endpoint by itself
+            self._socket.disconnect(self._endpoint)
+        self._socket.connect(self._endpoint)
+
     def _messages_waiting(self, frame_bytes: int) -> int:
         low, high = MESSAGES_WAITING
         return min(high, max(low, self._queue_bytes // frame_bytes))
 
 
-def _rounded_up(timeout_ms: float | None) -> int | None:
-    """Rounded down, a wait of less than a millisecond would spin."""
-    return None if timeout_ms is None else int(-(-timeout_ms // 1))
+def _milliseconds(wait_s: float) -> int:
+    """Rounded up: rounded down, a wait of less than a millisecond would spin."""
+    return math.ceil(max(0.0, wait_s) * 1000)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import cbor2
@@ -80,10 +81,21 @@ class Detector:
         self.socket = self.context.socket(kind)
         self.socket.linger = 0
         self.socket.sndtimeo = int(PATIENCE_S * 1000)
-        self.port = self.socket.bind_to_random_port("tcp://127.0.0.1")
+        # Below the ports that the kernel gives to connecting sockets, so that it can be bound again.
+        self.port = self.socket.bind_to_random_port("tcp://127.0.0.1", 20_000, 30_000)
 
     def send(self, *parts: bytes) -> None:
         self.socket.send_multipart(parts)
+
+    def bind_again(self) -> None:
+        """Bind to the port that was left before; libzmq leaves it a little later."""
+        give_up_s = monotonic() + PATIENCE_S
+        while True:
+            try:
+                self.socket.bind(f"tcp://127.0.0.1:{self.port}")
+                return
+            except zmq.ZMQError:
+                assert monotonic() < give_up_s, "the port stays in use"
 
     def wait_for_subscriber(self) -> None:
         assert self.socket.poll(int(PATIENCE_S * 1000)), "nobody subscribed"

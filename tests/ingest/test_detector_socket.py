@@ -1,0 +1,99 @@
+"""The connected socket: waiting, waking, and messages nobody should have sent."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import zmq
+
+from stream_rrvae.ingest.sockets import MAX_PARTS, DetectorSocket
+from stream_rrvae.ingest.source import parse_source
+from tests.ingest.conftest import PATIENCE_S, NativeDetector
+
+LIMIT_BYTES = 1 << 20
+
+
+@pytest.fixture
+def socket(native: NativeDetector) -> Iterator[DetectorSocket]:
+    with DetectorSocket(parse_source(f"native+pull://127.0.0.1:{native.port}"), 1 << 20, LIMIT_BYTES) as made:
+        yield made
+
+
+def wait_for_message(socket: DetectorSocket) -> list[bytes]:
+    """The next message; `wait` also returns when something happened to the connection."""
+    while True:
+        assert socket.wait(PATIENCE_S)
+        parts = socket.receive()
+        if parts is not None:
+            return [bytes(part) for part in parts]
+
+
+def test_a_message_ends_the_wait(native: NativeDetector, socket: DetectorSocket) -> None:
+    native.send(b"one", b"two")
+    assert wait_for_message(socket) == [b"one", b"two"]
+    assert socket.receive() is None
+
+
+def test_the_time_ends_the_wait(socket: DetectorSocket) -> None:
+    assert socket.wait(0.001)
+    assert socket.receive() is None
+
+
+def test_a_call_from_another_thread_ends_the_wait_for_good(socket: DetectorSocket) -> None:
+    waker = threading.Timer(0.05, socket.wake)
+    waker.start()
+    while socket.wait(None):  # returns for events of the connection too
+        pass
+    waker.join()
+    assert not socket.wait(None)
+
+
+def test_waking_what_is_closed_does_nothing(native: NativeDetector) -> None:
+    socket = DetectorSocket(parse_source(f"native+pull://127.0.0.1:{native.port}"), 1 << 20, LIMIT_BYTES)
+    socket.close()
+    socket.wake()
+    socket.close()
+
+
+def test_of_too_many_parts_only_the_first_are_kept(native: NativeDetector, socket: DetectorSocket) -> None:
+    native.send(*[b"part"] * 5000)
+    native.send(b"next")
+    assert wait_for_message(socket) == [b"part"] * MAX_PARTS
+    assert wait_for_message(socket) == [b"next"]
+
+
+def test_a_part_beyond_reason_does_not_leave_us_deaf(native: NativeDetector, socket: DetectorSocket) -> None:
+    native.send(b"before")
+    assert wait_for_message(socket) == [b"before"]
+    native.send(bytes(8 * LIMIT_BYTES))
+    sender = threading.Thread(target=send_when_connected_again, args=(native,))
+    sender.start()
+    assert wait_for_message(socket) == [b"after"]
+    sender.join()
+
+
+def send_when_connected_again(native: NativeDetector) -> None:
+    events = native.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    assert events.poll(int(PATIENCE_S * 1000))
+    native.send(b"after")
+
+
+def test_a_sender_that_starts_again_is_heard_again(native: NativeDetector, socket: DetectorSocket) -> None:
+    native.send(b"one")
+    assert wait_for_message(socket) == [b"one"]
+    native.context.destroy(linger=0)
+    native.context = zmq.Context()
+    native.socket = native.context.socket(zmq.PUSH)
+    native.bind_again()
+    native.send(b"two")
+    assert wait_for_message(socket) == [b"two"]
+
+
+def test_connecting_before_the_detector_is_there(native: NativeDetector) -> None:
+    port = native.port
+    native.socket.unbind(f"tcp://127.0.0.1:{port}")
+    with DetectorSocket(parse_source(f"native+pull://127.0.0.1:{port}"), 1 << 20, LIMIT_BYTES) as socket:
+        assert socket.receive() is None
+        native.bind_again()
+        native.send(b"hello")
+        assert wait_for_message(socket) == [b"hello"]
