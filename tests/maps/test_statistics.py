@@ -46,8 +46,8 @@ def test_agreement_finds_sense_and_offset(sense: int) -> None:
 
 
 def test_error_is_the_weighted_mean_over_the_shorter_way_round() -> None:
-    reference = np.array([np.pi - 0.1, -np.pi + 0.1, 0.0, 0.0])
-    angles = np.array([-np.pi + 0.1, np.pi - 0.1, 0.0, 0.0])
+    reference = np.array([np.pi - 0.1, np.pi - 0.1, 1.0, 1.0])
+    angles = np.array([-np.pi + 0.1, np.pi - 0.3, 1.0, 1.0])
     found = angle_agreement(angles, reference, np.array([1.0, 1.0, 10.0, 10.0]))
     assert found.error_rad == pytest.approx(2 * 0.2 / 22)
 

@@ -1,0 +1,130 @@
+"""Models on disk: weights as safetensors, everything else as JSON in its header. No pickle.
+
+Metadata of the file: `format` and `format_version`; `model` (name, settings, basis); `provenance` (free,
+plain); `sha256` over model, names, shapes and bytes of the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from stream_rrvae.errors import CheckpointError
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.rrvae.model import Arrays, Model
+from stream_rrvae.rrvae.registry import factory
+
+FORMAT = "stream-rrvae model"
+VERSION = "1"
+LARGEST_FILE_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model as it lies on disk."""
+
+    name: str  # in the registry
+    basis: BasisSpec
+    settings: Mapping[str, Any]
+    arrays: Arrays
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def model(self, device: str = "auto") -> Model:
+        """The model with its weights. Raises CheckpointError when they do not fit together."""
+        model = factory(self.name).from_settings(self.settings, device)
+        if model.basis != self.basis:
+            raise CheckpointError("the checkpoint's basis is not that of its model")
+        model.restore(self.arrays)
+        return model
+
+
+def checkpoint_of(model: Model, provenance: Mapping[str, Any]) -> Checkpoint:
+    """`model` as a checkpoint; `provenance` says where it comes from (plain values)."""
+    return Checkpoint(model.name, model.basis, model.settings(), model.arrays(), provenance)
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write `checkpoint` whole or not at all. Raises CheckpointError when the disk refuses."""
+    described = _described(checkpoint)
+    metadata = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "model": described,
+        "provenance": json.dumps(to_plain(checkpoint.provenance)),
+        "sha256": _content_hash(described, checkpoint.arrays),
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(dict(checkpoint.arrays), partial, metadata)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(f"cannot write the checkpoint {path}: {error}") from error
+
+
+def load(path: Path) -> Checkpoint:
+    """Read and check a checkpoint. Raises CheckpointError that says what is wrong with it."""
+    try:
+        metadata, arrays = _read(path)
+        model = json.loads(metadata["model"])
+        basis = from_plain(BasisSpec, model["basis"])
+        checkpoint = Checkpoint(model["name"], basis, model["settings"], arrays, json.loads(metadata["provenance"]))
+    except (OSError, SafetensorError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint: {type(error).__name__} {error}") from error
+    if metadata.get("sha256") != _content_hash(metadata["model"], arrays):
+        raise CheckpointError(f"{path} is damaged: its content does not have the hash it was written with")
+    return checkpoint
+
+
+def require_fit(checkpoint: Checkpoint, basis: BasisSpec) -> None:
+    """Raises CheckpointError when `checkpoint` was made for features of another basis."""
+    if checkpoint.basis != basis:
+        raise CheckpointError(
+            f"the checkpoint is for the basis {to_plain(checkpoint.basis)}, the scan has {to_plain(basis)}: "
+            "train a model on scans with these settings"
+        )
+
+
+def _read(path: Path) -> tuple[dict[str, str], Arrays]:
+    if path.stat().st_size > LARGEST_FILE_BYTES:
+        raise CheckpointError(f"{path} is larger than any model of ours ({LARGEST_FILE_BYTES >> 20} MiB)")
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        if metadata.get("format") != FORMAT:
+            raise CheckpointError(f"{path} is a safetensors file, but not a model of stream-rrvae")
+        if metadata.get("format_version") != VERSION:
+            raise CheckpointError(
+                f"{path} has format version {metadata.get('format_version')}, this program reads {VERSION}"
+            )
+        return metadata, {name: _as_float32(name, file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+
+
+def _as_float32(name: str, array: Any) -> Any:
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+        raise CheckpointError(f"weights {name} are not float32")
+    return array
+
+
+def _described(checkpoint: Checkpoint) -> str:
+    plain = {"name": checkpoint.name, "basis": checkpoint.basis, "settings": checkpoint.settings}
+    return json.dumps(to_plain(plain), sort_keys=True)
+
+
+def _content_hash(described: str, arrays: Arrays) -> str:
+    digest = hashlib.sha256(described.encode())
+    for name in sorted(arrays):
+        digest.update(f"{name}{arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,134 @@
+"""The harmonic model behind the seam: numpy in, numpy out, torch inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stream_rrvae.errors import CheckpointError, ConfigError
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.messages import Float32Array
+from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.rrvae.encode import encode
+from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec
+from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
+from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
+from stream_rrvae.rrvae.preparation import Prepared
+from stream_rrvae.rrvae.subspace import signal_subspace
+from stream_rrvae.rrvae.training import Trainer, TrainSpec
+
+LARGEST_LATENTS, LARGEST_HIDDEN, LARGEST_BASIS = 8, 1024, 32
+
+
+class HarmonicLearner:
+    """See `model.Model`; `create` and `from_settings` are its factory."""
+
+    name = "harmonic"
+
+    def __init__(self, spec: HarmonicSpec, leading: Leading, seed: int, device: str, train: TrainSpec) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = HarmonicModel(spec, leading).to(device)
+        self._trainer = Trainer(self.network, train, seed)
+
+    @classmethod
+    def create(
+        cls,
+        data: Prepared,
+        basis: BasisSpec,
+        latents: int,
+        seed: int,
+        device: str,
+        gauge: Gauge = "decoder",
+        train: TrainSpec | None = None,
+    ) -> HarmonicLearner:
+        """Random weights; the data decide only which order sets the gauge and which modes are noise."""
+        spec = HarmonicSpec(basis, latents, gauge=gauge)
+        leading = leading_of(data.x, basis, data.noise_variance)
+        made = cls(spec, leading, seed, torch_device(device), train or TrainSpec())
+        made._look_at(data)
+        return made
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], device: str) -> HarmonicLearner:
+        """The model that `settings` describe, weights to be restored. Raises CheckpointError."""
+        try:
+            spec = from_plain(HarmonicSpec, settings.get("spec"))
+            order = settings["leading_order"]
+        except (TypeError, ValueError, KeyError) as error:
+            raise CheckpointError(f"the checkpoint's model settings do not make sense: {error}") from error
+        _check(spec, order)
+        leading = center_of_mass(spec.basis)
+        return cls(spec, Leading(order, leading.real, leading.imaginary), 0, torch_device(device), TrainSpec())
+
+    @property
+    def basis(self) -> BasisSpec:
+        return self.network.spec.basis
+
+    @property
+    def latents(self) -> int:
+        return self.network.spec.latents
+
+    @property
+    def fixes_rotation(self) -> bool:
+        return self.network.spec.gauge != "free"
+
+    def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
+        self._look_at(data)
+        return self._trainer.round(data, self._projected(data.x), seconds, progress)
+
+    def encode(self, x: Float32Array) -> Encoding:
+        return encode(self.network, self._projected(x))
+
+    def settings(self) -> dict[str, Any]:
+        return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}
+
+    def arrays(self) -> Arrays:
+        return {name: value.detach().cpu().numpy().copy() for name, value in self.network.state_dict().items()}
+
+    def restore(self, arrays: Arrays) -> None:
+        wanted = self.network.state_dict()
+        if set(arrays) != set(wanted):
+            raise CheckpointError("the checkpoint holds other weights than its model has")
+        for name, value in wanted.items():
+            if arrays[name].shape != tuple(value.shape) or arrays[name].dtype != np.float32:
+                raise CheckpointError(
+                    f"weights {name} have shape {arrays[name].shape}, the model wants {tuple(value.shape)}"
+                )
+            if not np.isfinite(arrays[name]).all():
+                raise CheckpointError(f"weights {name} are not finite")
+        self.network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+        self._trainer.warm = True
+
+    def _look_at(self, data: Prepared) -> None:
+        network = self.network
+        network.set_subspace(signal_subspace(data.x, self.basis, data.noise_variance, network.leading_order))
+
+    def _projected(self, x: Float32Array) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(x)).to(self.network.table.device) @ self.network.subspace
+
+
+def torch_device(setting: str) -> str:
+    """ "cuda" or "cpu" for the setting auto, cpu or cuda. Raises ConfigError when CUDA is asked for and absent."""
+    available = torch.cuda.is_available()
+    if setting == "cuda" and not available:
+        raise ConfigError("setting learn.device: cuda is asked for, but torch finds no CUDA device; use auto or cpu")
+    return "cuda" if available and setting != "cpu" else "cpu"
+
+
+def _check(spec: HarmonicSpec, order: Any) -> None:
+    basis = spec.basis
+    sizes_fit = (
+        1 <= spec.latents <= LARGEST_LATENTS
+        and 1 <= spec.hidden <= LARGEST_HIDDEN
+        and 1 <= basis.max_order <= LARGEST_BASIS
+        and 1 <= basis.n_radial <= LARGEST_BASIS
+    )
+    if not sizes_fit or spec.gauge not in ("decoder", "free", "data"):
+        raise CheckpointError(f"the checkpoint's model settings are out of bounds: {to_plain(spec)}")
+    if type(order) is not int or not 1 <= order <= basis.max_order:
+        raise CheckpointError(f"the checkpoint's leading order is {order!r}")

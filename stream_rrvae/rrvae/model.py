@@ -1,0 +1,100 @@
+"""The seam for models: prepared features in, rotation, confidence and latents out.
+
+The worker, checkpoints and benchmarks see a model only through this protocol; `registry` finds it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.messages import Float32Array
+from stream_rrvae.rrvae.preparation import Prepared
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What a model says of n frames, NaN-free.
+
+    `rotation` rad in (-pi, pi] from kx towards ky; `confidence` 0..1; `latents` [n, n_latents] as the
+    linear part of the shape's change along its principal directions, in units of one frame's noise,
+    mean 0, ordered by `explained` [n_latents], their variance.
+    """
+
+    rotation: Float32Array
+    confidence: Float32Array
+    latents: Float32Array
+    explained: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundReport:
+    """One training round."""
+
+    frames: int
+    seconds: float
+    heldout_loglikelihood: float  # nats a frame beyond that of pure noise, after the round
+    rolled_back: bool
+
+
+class Model(Protocol):
+    """Frames of a scan as one shape in many rotations."""
+
+    @property
+    def name(self) -> str:
+        """The decoder's name in the registry."""
+        ...
+
+    @property
+    def basis(self) -> BasisSpec:
+        """The basis of the features it was made for."""
+        ...
+
+    @property
+    def latents(self) -> int:
+        """How many numbers say which shape."""
+        ...
+
+    @property
+    def fixes_rotation(self) -> bool:
+        """Whether the model itself says what rotation 0 is; else the COM direction sets it afterwards."""
+        ...
+
+    def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
+        """Train for `seconds`, which take the training from one share of its budget to another."""
+        ...
+
+    def encode(self, x: Float32Array) -> Encoding:
+        """Encode prepared features `x` [n, n_features], n >= 1."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """What builds the same model again, as plain values."""
+        ...
+
+    def arrays(self) -> Arrays:
+        """Its weights by name."""
+        ...
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take weights over. Raises CheckpointError when names, shapes or values do not fit."""
+        ...
+
+
+class ModelFactory(Protocol):
+    """What makes models of one kind."""
+
+    def create(self, data: Prepared, basis: BasisSpec, latents: int, seed: int, device: str) -> Model:
+        """A model with random weights for frames like those of `data`."""
+        ...
+
+    def from_settings(self, settings: Mapping[str, Any], device: str) -> Model:
+        """A model as `Model.settings` describes it, weights to be restored. Raises CheckpointError."""
+        ...

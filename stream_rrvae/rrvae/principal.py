@@ -1,0 +1,29 @@
+"""Latents in a gauge of their own: along the principal directions of the shape's change, in its units.
+
+A prior N(0, 1) leaves z free to turn, flip and stretch from one training to the next. What z *does* to
+the shape is not free: c(z) = mean + B z + rest, and the principal components of z B are ordered by
+the variance they explain and measured in the features' unit, one frame's noise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.messages import Float32Array
+
+
+def principal_scores(
+    means: Float32Array, samples: Float32Array, shapes: Float32Array
+) -> tuple[Float32Array, NDArray[np.float64]]:
+    """Scores [n, latents] of posterior means [n, latents] and their variances, largest first.
+
+    B is fitted to `shapes` [k, n_features] decoded at `samples` [k, latents] of z.
+    """
+    centred = means.astype(np.float64) - means.mean(axis=0, dtype=np.float64)
+    varied = samples.astype(np.float64) - samples.mean(axis=0, dtype=np.float64)
+    change = shapes.astype(np.float64) - shapes.mean(axis=0, dtype=np.float64)
+    slope = np.linalg.lstsq(varied, change, rcond=None)[0]
+    _, directions = np.linalg.eigh(slope.T @ (centred.T @ centred) @ slope)
+    scores = centred @ slope @ directions[:, : -means.shape[1] - 1 : -1]
+    return scores.astype(np.float32), scores.var(axis=0)

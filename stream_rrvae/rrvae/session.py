@@ -1,0 +1,160 @@
+"""One scan under the learner: waits for positions, trains in rounds, encodes everything after each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_rrvae.config import LearnSettings
+from stream_rrvae.maps.values import reference_com
+from stream_rrvae.messages import Float32Array, ModelStatus, ScanState
+from stream_rrvae.rrvae.gauge import Surroundings, locked_latents, locked_rotation
+from stream_rrvae.rrvae.model import Model, RoundReport
+from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, prepare
+from stream_rrvae.rrvae.quality import Quality, agreement_with_com
+from stream_rrvae.rrvae.registry import factory
+from stream_rrvae.scan_store import LearnerMaps, ScanStore
+
+FEWEST_POSITIONS = 64
+LOOK_S = 0.5  # between two looks at a scan that is not ready to be learnt from
+APPLY_S = 1.0  # between two encodings by a model that does not learn
+SHARE_BEFORE_END = 0.5  # of the budget; the rest is for the whole scan
+TRAINING, READY, WAITING, FAILED = "training", "ready", "waiting", "failed"
+
+
+@dataclass(slots=True)
+class _Progress:
+    used_s: float = 0.0
+    frames: int = 0
+    version: int = 0
+    encoded: int = -1  # positions in the latest maps
+    last: RoundReport | None = None
+
+
+class Session:
+    """Work on one scan store; `step` does a piece of it and says how long to wait for the next.
+
+    `model` is that of the previous scan or of a checkpoint, None to begin with random weights.
+    """
+
+    def __init__(self, store: ScanStore, settings: LearnSettings, model: Model | None) -> None:
+        self.model = model
+        self._store = store
+        self._settings = settings
+        self._basis = basis_of(store)
+        self._progress = _Progress(version=store.read_status().version)
+
+    def step(self) -> float | None:
+        """Seconds until the next step is due (0 = at once); None when the scan is done."""
+        # Read before the features, so that "ended" means that all of them are seen.
+        ended = self._store.read_account().state is not ScanState.RUNNING
+        data = prepare(self._store, self._settings.assumed_dose_electrons)
+        lacking = _lacking(data)
+        if lacking:
+            self._note(FAILED if ended else WAITING, lacking)
+            return None if ended else LOOK_S
+        if self._settings.mode == "finetune" and self._training_due_s(data, ended) > 0:
+            return self._learn(data, ended)
+        return self._apply(data, ended)
+
+    def fail(self, detail: str) -> None:
+        """Say in the store why there will be no more maps."""
+        self._note(FAILED, detail)
+
+    def _learn(self, data: Prepared, ended: bool) -> float | None:
+        settings, progress = self._settings, self._progress
+        if self.model is None:
+            self.model = factory(settings.decoder).create(
+                data, self._basis, self._store.shape.n_latents, settings.seed, settings.device
+            )
+        seconds = min(settings.round_s, settings.budget_s - progress.used_s)
+        shares = (progress.used_s / settings.budget_s, (progress.used_s + seconds) / settings.budget_s)
+        progress.last = self.model.train(data, seconds, shares)
+        # Counted as planned: a round that overran on a busy machine must not shorten the rest.
+        progress.used_s += seconds
+        progress.frames += progress.last.frames
+        progress.version += 1
+        done = ended and self._training_due_s(data, ended) <= 0
+        self._publish(self.model, data, READY if done else TRAINING)
+        return None if done else 0.0
+
+    def _apply(self, data: Prepared, ended: bool) -> float | None:
+        if self.model is None:
+            raise ValueError("mode apply needs a checkpoint: give one, or use mode finetune")
+        progress = self._progress
+        if ended or len(data.positions) != progress.encoded:
+            progress.version = max(1, progress.version)
+            self._publish(self.model, data, READY if ended else TRAINING)
+        return None if ended else APPLY_S
+
+    def _training_due_s(self, data: Prepared, ended: bool) -> float:
+        settings, used_s = self._settings, self._progress.used_s
+        left_s = settings.budget_s - used_s
+        if ended:
+            return left_s if left_s > 1e-6 else 0.0
+        covered = len(data.positions) / self._store.shape.n_positions
+        allowed_s = SHARE_BEFORE_END * settings.budget_s * covered - used_s
+        return min(left_s, allowed_s + (settings.round_s if used_s == 0.0 else 0.0))
+
+    def _publish(self, model: Model, data: Prepared, state: str) -> None:
+        encoding = model.encode(data.x)
+        around = self._surroundings(data)
+        rotation = locked_rotation(encoding, model.fixes_rotation, around)
+        latents = locked_latents(encoding, around)
+        quality = agreement_with_com(rotation, latents, around.com_y, around.com_x) | self._figures()
+        n = self._store.shape.n_positions
+        self._progress.encoded = len(data.positions)
+        status = ModelStatus(self._progress.version, state, self._settings.mode, self._detail(), quality)
+        self._store.write_maps(
+            LearnerMaps(
+                status,
+                _spread(rotation, data, n),
+                _spread(encoding.confidence, data, n),
+                np.stack([_spread(latent, data, n) for latent in latents]),
+            )
+        )
+
+    def _surroundings(self, data: Prepared) -> Surroundings:
+        com_y, com_x = reference_com(self._store)
+        maps = self._store.read_maps()
+        at = data.positions
+        return Surroundings(com_y[at], com_x[at], maps.rotation[at], maps.latents[:, at])
+
+    def _figures(self) -> Quality:
+        progress = self._progress
+        if progress.last is None:
+            return {}
+        return {
+            "heldout_loglikelihood": progress.last.heldout_loglikelihood,
+            "n_trained": float(progress.frames),
+            "train_frames_per_s": progress.last.frames / max(progress.last.seconds, 1e-9),
+        }
+
+    def _detail(self) -> str:
+        last = self._progress.last
+        return "the last round made the model worse and was undone" if last and last.rolled_back else ""
+
+    def _note(self, state: str, detail: str) -> None:
+        before = self._store.read_status()
+        after = ModelStatus(before.version, state, self._settings.mode, detail, before.quality)
+        if (before.state, before.mode, before.detail) != (after.state, after.mode, after.detail):
+            self._store.write_status(after)
+
+
+def _lacking(data: Prepared) -> str:
+    """Why nothing can be learnt from `data`; empty when it can."""
+    n = len(data.positions)
+    if n < FEWEST_POSITIONS:
+        return f"{n} positions with counts, a model needs {FEWEST_POSITIONS}"
+    if not math.isfinite(data.modulation) or data.modulation < SMALLEST_MODULATION:
+        return "the frames do not differ from one another: nothing to learn"
+    return ""
+
+
+def _spread(values: Float32Array, data: Prepared, n_positions: int) -> Float32Array:
+    """`values` at their positions of the scan, NaN elsewhere."""
+    spread = np.full(n_positions, np.nan, np.float32)
+    spread[data.positions] = values
+    return spread

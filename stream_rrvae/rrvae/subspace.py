@@ -1,0 +1,64 @@
+"""The signal subspace: the radial shapes of each order that stand out of the noise.
+
+Principal components of each order's coefficients a_m over the scan (steerable PCA). They commute with
+turning, so nothing of the model changes; but a network that never sees the noise-only directions
+cannot fit them, which is what makes models of a few thousand noisy frames collapse or overfit.
+
+Source: Zhao, Shkolnisky & Singer, IEEE Trans. Comput. Imaging 2, 1 (2016), steerable PCA.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.kernels.basis import BasisSpec, to_complex
+from stream_rrvae.messages import Float32Array
+
+NOISE_MARGIN = 4.0  # above the largest eigenvalue of pure noise, in units of its own scatter sqrt(K / n)
+SMALLEST_SIGNAL = 0.25  # of one frame's noise variance, for a mode to be worth modelling in noise-free data
+
+
+def signal_subspace(x: Float32Array, basis: BasisSpec, noise_variance: float, leading_order: int = 1) -> Float32Array:
+    """Projector [n_features, n_features] onto the modes of prepared features `x` [n, n_features].
+
+    The strongest mode of `leading_order` is always in it: with it alone the model is the COM's, never nothing.
+    """
+    coefficients = to_complex(x, basis)
+    projector = np.zeros((basis.n_features, basis.n_features), np.float32)
+    threshold = _threshold(len(x), basis, noise_variance)
+    for order in range(basis.max_order + 1):
+        components = 1 if order == 0 else 2
+        values, vectors = _spectrum(coefficients[:, order], components)
+        kept = values > threshold
+        kept[-1] |= order == leading_order
+        modes = vectors[:, kept]
+        start, block = _block(modes @ modes.conj().T, order)
+        projector[start : start + len(block), start : start + len(block)] = block
+    return projector
+
+
+def _threshold(n: int, basis: BasisSpec, noise_variance: float) -> float:
+    if noise_variance == 0.0:
+        return SMALLEST_SIGNAL
+    return noise_variance * (1.0 + NOISE_MARGIN * math.sqrt(basis.n_radial / n))
+
+
+def _spectrum(a: NDArray[np.complex64], components: int) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+    """Variances per real component, ascending, and radial shapes (columns) of coefficients `a` [n, n_radial]."""
+    covariance = (a.T @ a.conj()).astype(np.complex128) / (components * len(a))
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(values), np.asarray(vectors)
+
+
+def _block(projector: NDArray[np.complex128], order: int) -> tuple[int, NDArray[np.float64]]:
+    """A complex projector of one order as a real one on its (re, im) pairs, and where it starts."""
+    k = len(projector)
+    if order == 0:
+        return 0, projector.real
+    block = np.empty((k, 2, k, 2))
+    block[:, 0, :, 0] = block[:, 1, :, 1] = projector.real
+    block[:, 0, :, 1], block[:, 1, :, 0] = -projector.imag, projector.imag
+    return k * (2 * order - 1), block.reshape(2 * k, 2 * k)

@@ -1,0 +1,94 @@
+"""What every registered model keeps to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from stream_rrvae.errors import ConfigError
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.maps.statistics import angle_agreement, pearson
+from stream_rrvae.rrvae.harmonic import turned
+from stream_rrvae.rrvae.learner import HarmonicLearner, torch_device
+from stream_rrvae.rrvae.model import Model
+from stream_rrvae.rrvae.preparation import Prepared, whitened
+from stream_rrvae.rrvae.registry import factory, model_names
+
+BASIS = BasisSpec()
+SECONDS = 1.5
+
+
+@pytest.fixture(scope="module")
+def data(turning_scan: Any) -> Prepared:
+    return whitened(turning_scan.features, np.arange(len(turning_scan.features)), 1e4, 0.0)
+
+
+@pytest.fixture(scope="module", params=model_names())
+def trained(request: pytest.FixtureRequest, data: Prepared) -> Model:
+    torch.set_num_threads(1)
+    model = factory(request.param).create(data, BASIS, 2, 0, "cpu")
+    report = model.train(data, SECONDS, (0.0, 1.0))
+    assert report.frames > 0 and np.isfinite(report.heldout_loglikelihood)
+    return model
+
+
+def test_training_finds_turn_and_shape(trained: Model, data: Prepared, turning_scan: Any) -> None:
+    found = trained.encode(data.x)
+    rotation = angle_agreement(found.rotation, turning_scan.angle, turning_scan.lean)
+    assert rotation.sense == 1
+    assert np.degrees(rotation.error_rad) < 5.0
+    assert abs(pearson(found.latents[:, 0], turning_scan.lean)) > 0.95
+
+
+def test_encoding_is_whole_and_in_its_ranges(trained: Model, data: Prepared) -> None:
+    found = trained.encode(data.x)
+    n = len(data.x)
+    assert found.rotation.shape == found.confidence.shape == (n,) and found.latents.shape == (n, 2)
+    assert np.abs(found.rotation).max() <= np.pi and found.confidence.min() >= 0 and found.confidence.max() <= 1
+    assert np.isfinite(found.latents).all()
+    assert (np.diff(found.explained) <= 0).all()
+
+
+def test_rotation_follows_a_turned_frame(trained: Model, data: Prepared) -> None:
+    angle = torch.full((len(data.x),), 0.8)
+    after = trained.encode(turned(torch.from_numpy(data.x), angle, BASIS).numpy())
+    before = trained.encode(data.x)
+    change = np.angle(np.exp(1j * (after.rotation - before.rotation - 0.8)))
+    assert np.abs(change[before.confidence > 0.5]).max() < 0.02
+    assert np.allclose(after.latents, before.latents, atol=0.02)
+
+
+def test_one_frame_can_be_encoded(trained: Model, data: Prepared) -> None:
+    assert np.isfinite(trained.encode(data.x[:1]).rotation).all()
+
+
+def test_model_is_built_again_from_its_settings_and_weights(trained: Model, data: Prepared) -> None:
+    again = factory(trained.name).from_settings(trained.settings(), "cpu")
+    again.restore(trained.arrays())
+    assert np.array_equal(again.encode(data.x).rotation, trained.encode(data.x).rotation)
+    assert (again.basis, again.latents, again.fixes_rotation) == (BASIS, 2, trained.fixes_rotation)
+
+
+def test_same_seed_gives_the_same_model(data: Prepared) -> None:
+    for name in model_names():
+        first, second = (factory(name).create(data, BASIS, 2, 3, "cpu").arrays() for _ in range(2))
+        assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_free_gauge_is_left_to_the_com(data: Prepared) -> None:
+    assert not HarmonicLearner.create(data, BASIS, 2, 0, "cpu", "free").fixes_rotation
+
+
+def test_unknown_models_are_named_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="harmonic"):
+        factory("unheard-of")
+
+
+def test_absent_cuda_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert torch_device("auto") == torch_device("cpu") == "cpu"
+    with pytest.raises(ConfigError, match="CUDA"):
+        torch_device("cuda")
