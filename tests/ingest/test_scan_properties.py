@@ -1,6 +1,7 @@
 """Any sequence of messages and verdicts keeps the account whole and equal to a plain recount."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -116,8 +117,7 @@ class Harness:
             self.now_s += step.duration_s
             self.take(machine.on_tick(self.now_s))
 
-    def take(self, events: "tuple[Event, ...] | list[Event] | object") -> None:
-        assert isinstance(events, tuple)
+    def take(self, events: Sequence[Event]) -> None:
         for event in events:
             self.answers += isinstance(event, Accepted | Refused | Rejected)
             self.apply(event)
@@ -182,8 +182,8 @@ def test_the_next_scan_is_received_whole_whatever_came_before(steps: list[Step])
     assert account.counters() == Counters(5, 5, 0, 5, 0, 0, 0, {})
 
 
-@given(STEPS, st.integers(0, 3))
-def test_a_closed_scan_leaves_no_deadline(steps: list[Step], _seed: int) -> None:
+@given(STEPS)
+def test_a_closed_scan_leaves_no_deadline(steps: list[Step]) -> None:
     harness = Harness()
     for step in steps:
         harness.give(step)
