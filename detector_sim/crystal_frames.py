@@ -49,9 +49,9 @@ class CrystalFrames:
         self._shape = basis.shape[1:]
         self._basis = basis if max_shift_px else self._binned(basis, None)
 
-    def frames(self, positions_A: Float, shifts_px: Float | None = None) -> Float32:
+    def frames(self, positions_angstrom: Float, shifts_px: Float | None = None) -> Float32:
         """See FrameSource."""
-        phase = 2 * np.pi * (self._mounting.to_detector(positions_A) @ self._frequencies.T)
+        phase = 2 * np.pi * (self._mounting.to_detector(positions_angstrom) @ self._frequencies.T)
         design = np.concatenate([np.cos(phase), np.sin(phase)[:, 1:]], axis=1).astype(np.float32)
         shape = self._basis.shape[1:]
         found = (design @ self._basis.reshape(len(self._basis), -1)).reshape(-1, *shape)
@@ -96,11 +96,11 @@ def _cell_frames(crystal: Crystal, optics: Optics, fine: _FineGrid) -> tuple[Flo
     counts = _cell_counts(crystal, optics)
     steps = np.stack(np.meshgrid(*(np.arange(n) / n for n in counts), indexing="ij"), -1).reshape(-1, 2)
     g, strengths = _beams(crystal, optics, fine)
-    waves = strengths * np.exp(2j * np.pi * (steps @ crystal.lattice_A) @ g.T).astype(np.complex64)
-    part = fine.part_mrad * 1e-3 / optics.wavelength_A
-    ky, kx = (axis * 1e-3 / optics.wavelength_A for axis in (fine.ky_mrad, fine.kx_mrad))
+    waves = strengths * np.exp(2j * np.pi * (steps @ crystal.lattice_angstrom) @ g.T).astype(np.complex64)
+    part = fine.part_mrad * 1e-3 / optics.wavelength_angstrom
+    ky, kx = (axis * 1e-3 / optics.wavelength_angstrom for axis in (fine.ky_mrad, fine.kx_mrad))
     frames = np.empty((len(steps), len(ky), len(kx)), np.float32)
-    scale = part**2 / (math.pi * optics.aperture_per_A**2)
+    scale = part**2 / (math.pi * optics.aperture_per_angstrom**2)
     for row, k in enumerate(ky):  # row by row bounds the memory
         to_x, to_y = kx[None] - g[:, 1, None], k - g[:, 0, None]
         far = waves @ optics.amplitude(to_x, to_y, part)
@@ -110,35 +110,35 @@ def _cell_frames(crystal: Crystal, optics: Optics, fine: _FineGrid) -> tuple[Flo
 
 
 def _cell_counts(crystal: Crystal, optics: Optics) -> tuple[int, int]:
-    sides = np.linalg.norm(crystal.lattice_A, axis=1)
-    first, second = (2 * math.floor(2 * optics.aperture_per_A * side) + 1 for side in sides)
+    sides = np.linalg.norm(crystal.lattice_angstrom, axis=1)
+    first, second = (2 * math.floor(2 * optics.aperture_per_angstrom * side) + 1 for side in sides)
     return first, second
 
 
 def _beams(crystal: Crystal, optics: Optics, fine: _FineGrid) -> tuple[Float, Complex]:
     """Beams g [n, 2] in 1/Angstrom that reach the detector, and their T_g [n]."""
     transmission, indices = crystal_transmission(
-        crystal.lattice_A, crystal.motif, optics.interaction_rad_per_V_A, SAMPLING_A
+        crystal.lattice_angstrom, crystal.motif, optics.interaction_rad_per_volt_angstrom, SAMPLING_A
     )
     h = np.stack(np.meshgrid(*indices, indexing="ij"), -1).reshape(-1, 2)
-    g = h @ np.linalg.inv(crystal.lattice_A).T
-    corner = math.hypot(np.abs(fine.ky_mrad).max(), np.abs(fine.kx_mrad).max()) * 1e-3 / optics.wavelength_A
-    reaching = np.linalg.norm(g, axis=1) <= corner + optics.aperture_per_A
+    g = h @ np.linalg.inv(crystal.lattice_angstrom).T
+    corner = math.hypot(np.abs(fine.ky_mrad).max(), np.abs(fine.kx_mrad).max()) * 1e-3 / optics.wavelength_angstrom
+    reaching = np.linalg.norm(g, axis=1) <= corner + optics.aperture_per_angstrom
     return g[reaching], transmission.reshape(-1)[reaching]
 
 
 def _position_basis(
     frames: Float32, counts: tuple[int, int], crystal: Crystal, optics: Optics
 ) -> tuple[Float, Float32]:
-    """Frequencies Q [m, 2] (zero first, one of each +-Q) and patterns [2 m - 1, ky, kx] of their cosines, then sines."""
+    """Frequencies Q [m, 2], zero first and one of each +-Q, and patterns [2 m - 1, ky, kx]: cosines, then sines."""
     half = [h for h in np.ndindex(*counts) if _signed(h, counts) >= (0, 0)]
     signed = np.array([_signed(h, counts) for h in half])
-    q = signed @ np.linalg.inv(crystal.lattice_A).T
-    kept = np.linalg.norm(q, axis=1) <= 2 * optics.aperture_per_A
+    q = signed @ np.linalg.inv(crystal.lattice_angstrom).T
+    kept = np.linalg.norm(q, axis=1) <= 2 * optics.aperture_per_angstrom
     q, signed = q[kept], signed[kept]
     steps = np.stack(np.meshgrid(*(np.arange(n) / n for n in counts), indexing="ij"), -1).reshape(-1, 2)
     phase = 2 * np.pi * signed @ steps.T
-    damping = np.exp(-2 * (math.pi * optics.source_sigma_A) ** 2 * (q**2).sum(1))
+    damping = np.exp(-2 * (math.pi * optics.source_sigma_angstrom) ** 2 * (q**2).sum(1))
     weight = (np.where((signed == 0).all(1), 1.0, 2.0) * damping / len(steps))[:, None]
     rows = np.concatenate([weight * np.cos(phase), (weight * np.sin(phase))[1:]]).astype(np.float32)
     return q, (rows @ frames.reshape(len(frames), -1)).reshape(-1, *frames.shape[1:])

@@ -14,14 +14,14 @@ _REST_ENERGY_EV = constants.m_e * constants.c**2 / constants.e
 POTENTIAL_V_A2 = constants.h**2 / (2 * math.pi * constants.m_e * constants.e) * 1e20
 
 
-def wavelength_A(energy_ev: float) -> float:
+def wavelength_angstrom(energy_ev: float) -> float:
     """Wavelength in Angstrom of electrons of kinetic energy `energy_ev`."""
-    hc_ev_A = constants.h * constants.c / constants.e * 1e10
-    return hc_ev_A / math.sqrt(energy_ev * (2 * _REST_ENERGY_EV + energy_ev))
+    hc_ev_angstrom = constants.h * constants.c / constants.e * 1e10
+    return hc_ev_angstrom / math.sqrt(energy_ev * (2 * _REST_ENERGY_EV + energy_ev))
 
 
-def interaction_rad_per_V_A(energy_ev: float) -> float:
+def interaction_rad_per_volt_angstrom(energy_ev: float) -> float:
     """Phase in rad per V Angstrom of projected potential: sigma = 2 pi m e lambda / h^2."""
     mass_kg = constants.m_e * (1 + energy_ev / _REST_ENERGY_EV)
-    wavelength_m = wavelength_A(energy_ev) * 1e-10
+    wavelength_m = wavelength_angstrom(energy_ev) * 1e-10
     return 2 * math.pi * mass_kg * constants.e * wavelength_m / constants.h**2 * 1e-10

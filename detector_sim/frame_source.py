@@ -13,7 +13,7 @@ Float = NDArray[np.float64]
 class FrameSource(Protocol):
     """Noise-free diffraction patterns at any probe positions."""
 
-    def frames(self, positions_A: Float, shifts_px: Float | None = None) -> NDArray[np.float32]:
+    def frames(self, positions_angstrom: Float, shifts_px: Float | None = None) -> NDArray[np.float32]:
         """Part of the beam in every pixel, [n, ky, kx], at positions [n, 2] (y, x) of the scan.
 
         `shifts_px` [n, 2] (ky, kx) moves whole patterns over the pixels (descan).

@@ -51,7 +51,7 @@ class PixelGrid:
 
     def edges_mrad(self, axis: int, shift_px: float = 0.0) -> Float:
         """Edges of the pixels along `axis` from the optical axis, for a pattern shifted by `shift_px`."""
-        edges = np.arange(self.shape[axis] + 1) - 0.5 - self.beam_center_px[axis] - shift_px
+        edges: Float = np.arange(self.shape[axis] + 1.0) - 0.5 - self.beam_center_px[axis] - shift_px
         return edges * self.mrad_per_px
 
     def first_moment_px(self, frames: NDArray[np.float32]) -> Float:
@@ -61,7 +61,7 @@ class PixelGrid:
         over_columns = frames.sum(2, dtype=np.float64)
         over_rows = frames.sum(1, dtype=np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.stack([over_columns @ rows, over_rows @ columns], -1) / over_columns.sum(1)[:, None]
+            return np.asarray(np.stack([over_columns @ rows, over_rows @ columns], -1) / over_columns.sum(1)[:, None])
 
 
 def centred_grid(shape: tuple[int, int], max_angle_mrad: float, offset_px: tuple[float, float]) -> PixelGrid:

@@ -93,15 +93,15 @@ PARAMETERS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 
-def scattering_factor_A(symbol: str, g_per_A: NDArray[np.float64]) -> NDArray[np.float64]:
-    """First Born electron scattering factor in Angstrom at spatial frequency `g_per_A` = 2 sin(theta) / lambda.
+def scattering_factor_angstrom(symbol: str, g_per_angstrom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """First Born electron scattering factor in Angstrom at spatial frequency `g_per_angstrom` = 2 sin(theta) / lambda.
 
     f(g) = sum_i a_i (2 + b_i g^2) / (1 + b_i g^2)^2. Raises ConfigError for an element
     that is not in the table.
     """
     if symbol not in PARAMETERS:
         raise ConfigError(f"no scattering factor for {symbol!r}; known are {', '.join(PARAMETERS)}")
-    g2 = np.square(g_per_A)
+    g2 = np.square(g_per_angstrom)
     factor = np.zeros_like(g2)
     for a, b in zip(*PARAMETERS[symbol], strict=True):
         factor += a * (2.0 + b * g2) / np.square(1.0 + b * g2)

@@ -15,7 +15,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from detector_sim.geometry import Mounting, PixelGrid, pixel_weights
-from detector_sim.optics import Optics
+from detector_sim.optics import Optics, source_points
 from detector_sim.potential import box_transmission
 from detector_sim.specimen import Specimen
 
@@ -33,27 +33,27 @@ BATCH = 16  # positions at once: what still fits the caches
 class Box:
     """Sizes of the computation: side in Angstrom, samples a side, aperture and detector in cells of 1 / side."""
 
-    side_A: float
+    side_angstrom: float
     samples: int
     fine_samples: int
     aperture_cells: int
     detector_cells: int
 
     @property
-    def cell_per_A(self) -> float:
+    def cell_per_angstrom(self) -> float:
         """Width of a reciprocal cell."""
-        return 1.0 / self.side_A
+        return 1.0 / self.side_angstrom
 
 
 def plan_box(optics: Optics, grid: PixelGrid, max_shift_px: float) -> Box:
     """A box that keeps aliases off the detector and whose cells are about as fine as the pixels."""
-    blur = optics.semiangle_mrad * 1e-3 * abs(optics.defocus_nm) * 10.0 + 3 * optics.source_sigma_A
+    blur = optics.semiangle_mrad * 1e-3 * abs(optics.defocus_nm) * 10.0 + 3 * optics.source_sigma_angstrom
     needed = TILE_A + 2 * (MARGIN_A + blur)
-    pixel_per_A = grid.mrad_per_px * 1e-3 / optics.wavelength_A
-    side = max(needed, min(1.0 / pixel_per_A, LARGEST_FINE_BOX_A))
+    pixel_per_angstrom = grid.mrad_per_px * 1e-3 / optics.wavelength_angstrom
+    side = max(needed, min(1.0 / pixel_per_angstrom, LARGEST_FINE_BOX_A))
     farthest = max(np.abs(grid.edges_mrad(axis)).max() for axis in (0, 1)) + max_shift_px * grid.mrad_per_px
-    aperture = math.ceil(optics.aperture_per_A * side) + 1
-    detector = math.ceil(farthest * 1e-3 / optics.wavelength_A * side) + 1
+    aperture = math.ceil(optics.aperture_per_angstrom * side) + 1
+    detector = math.ceil(farthest * 1e-3 / optics.wavelength_angstrom * side) + 1
     samples = scipy.fft.next_fast_len(2 * (detector + aperture) + 2)
     fine = scipy.fft.next_fast_len(max(math.ceil(side / SAMPLING_A), samples))
     return Box(side, samples, fine, aperture, detector)
@@ -69,17 +69,17 @@ class PatchFrames:
         self.box = plan_box(optics, grid, max_shift_px)
         self._aperture, self._edge = _aperture(optics, self.box)
         self._cell_edges_mrad = _cell_edges_mrad(optics, self.box)
-        self._source = _source_points(optics)
+        self._source = source_points(optics)
         self._tiles: dict[tuple[int, int], Complex] = {}
 
-    def frames(self, positions_A: Float, shifts_px: Float | None = None) -> Float32:
+    def frames(self, positions_angstrom: Float, shifts_px: Float | None = None) -> Float32:
         """See FrameSource."""
-        found = np.empty((len(positions_A), *self._grid.shape), np.float32)
-        keys = np.floor(positions_A / TILE_A + 0.5).astype(np.int64)
+        found = np.empty((len(positions_angstrom), *self._grid.shape), np.float32)
+        keys = np.floor(positions_angstrom / TILE_A + 0.5).astype(np.int64)
         for key in np.unique(keys, axis=0):
             members = np.flatnonzero((keys == key).all(1))
             transmission = self._transmission(int(key[0]), int(key[1]))
-            offsets = self._mounting.to_detector(positions_A[members] - key * TILE_A)
+            offsets = self._mounting.to_detector(positions_angstrom[members] - key * TILE_A)
             for begin in range(0, len(members), BATCH):
                 part = members[begin : begin + BATCH]
                 cells = self._blurred(transmission, offsets[begin : begin + BATCH])
@@ -90,14 +90,14 @@ class PatchFrames:
         key = (tile_y, tile_x)
         if key not in self._tiles:
             center = np.array(key) * TILE_A
-            half = self.box.side_A / 2
+            half = self.box.side_angstrom / 2
             atoms = {}
             for symbol, places in self._specimen.atoms_within(center, half * math.sqrt(2)).items():
                 turned = self._mounting.to_detector(places - center)
                 atoms[symbol] = turned[(np.abs(turned) < half).all(1)]
-            sigma = self._optics.interaction_rad_per_V_A
+            sigma = self._optics.interaction_rad_per_volt_angstrom
             box = self.box
-            self._tiles[key] = box_transmission(atoms, box.side_A, box.fine_samples, sigma, box.samples)
+            self._tiles[key] = box_transmission(atoms, box.side_angstrom, box.fine_samples, sigma, box.samples)
         return self._tiles[key]
 
     def _blurred(self, transmission: Complex, offsets: Float) -> Float32:
@@ -113,7 +113,7 @@ class PatchFrames:
         # Only the aperture's cells are filled, from index 0 on: this moves the pattern by `aperture_cells`,
         # and both transforms skip the rows that are empty or not wanted.
         n, reach = self.box.samples, self.box.aperture_cells
-        k = np.arange(-reach, reach + 1) * self.box.cell_per_A
+        k = _cells(self.box, reach)
         ramp_y, ramp_x = (np.exp(-2j * np.pi * offsets[:, i, None] * k).astype(np.complex64) for i in (0, 1))
         probe = scipy.fft.ifft(ramp_y[:, :, None] * self._aperture * ramp_x[:, None], n, axis=2)
         probe = scipy.fft.ifft(probe, n, axis=1, overwrite_x=True)
@@ -137,29 +137,22 @@ class PatchFrames:
         )
 
 
+def _cells(box: Box, reach: int) -> Float:
+    """Spatial frequencies of the cells -reach..reach."""
+    return np.arange(-reach, reach + 1, dtype=np.float64) * box.cell_per_angstrom
+
+
 def _aperture(optics: Optics, box: Box) -> tuple[Complex, Float32]:
     """The aperture's amplitude, for unit total intensity, and the edge's rest of it on the detector's cells."""
-    k = np.arange(-box.aperture_cells, box.aperture_cells + 1) * box.cell_per_A
-    amplitude = optics.amplitude(k[None], k[:, None], box.cell_per_A)
+    k = _cells(box, box.aperture_cells)
+    amplitude = optics.amplitude(k[None], k[:, None], box.cell_per_angstrom)
     total = float(np.abs(amplitude).sum())  # the sum of the open parts
-    k = np.arange(-box.detector_cells, box.detector_cells + 1) * box.cell_per_A
+    k = _cells(box, box.detector_cells)
     # Undiffracted: the beam that stays in the disc carries all but a few percent of this percent.
-    rest = optics.edge_intensity(k[None], k[:, None], box.cell_per_A) / total
+    rest = optics.edge_intensity(k[None], k[:, None], box.cell_per_angstrom) / total
     return np.asarray(amplitude / np.float32(math.sqrt(total))), rest.astype(np.float32)
 
 
 def _cell_edges_mrad(optics: Optics, box: Box) -> Float:
-    cells = np.arange(-box.detector_cells, box.detector_cells + 2) - 0.5
-    return cells * (box.cell_per_A * optics.wavelength_A * 1e3)
-
-
-def _source_points(optics: Optics) -> list[tuple[Float, np.float32]]:
-    """Points (y, x) and weights of a Gauss-Hermite rule for the Gaussian source; one point without a source."""
-    sigma = optics.source_sigma_A
-    # Patterns vary with the position at no more than 2 * aperture; a rule of n points follows about n rad.
-    count = 1 if not sigma else max(3, math.ceil(2 * math.pi * 2 * optics.aperture_per_A * sigma) + 1)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
-    weights /= weights.sum()
-    grid = [(sigma * np.array([y, x]), np.float32(v * w)) for y, v in zip(nodes, weights, strict=True)
-            for x, w in zip(nodes, weights, strict=True)]  # fmt: skip
-    return grid
+    cells = np.arange(-box.detector_cells, box.detector_cells + 2, dtype=np.float64) - 0.5
+    return cells * (box.cell_per_angstrom * optics.wavelength_angstrom * 1e3)

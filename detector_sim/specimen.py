@@ -20,18 +20,13 @@ ORIGIN = (0.0, 0.0)
 class Crystal:
     """A two-dimensional crystal: lattice vectors [2, 2] (rows, each (y, x)) and atoms of one cell."""
 
-    lattice_A: Float
+    lattice_angstrom: Float
     motif: Mapping[str, Float]  # element -> positions [n, 2]
-
-    @property
-    def area_A2(self) -> float:
-        """Area of the cell."""
-        return abs(float(np.linalg.det(self.lattice_A)))
 
     def turned(self, matrix_yx: Float) -> Crystal:
         """The crystal in axes to which `matrix_yx` leads."""
         motif = {symbol: atoms @ matrix_yx.T for symbol, atoms in self.motif.items()}
-        return Crystal(self.lattice_A @ matrix_yx.T, motif)
+        return Crystal(self.lattice_angstrom @ matrix_yx.T, motif)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +37,16 @@ class Wall:
     """
 
     shear: float = 0.12
-    width_A: float = 3.0
+    width_angstrom: float = 3.0
 
-    def displacement_A(self, x: Float) -> Float:
+    def displacement_angstrom(self, x: Float) -> Float:
         """Displacement along y at `x`."""
-        scaled = np.abs(x) / self.width_A
-        return self.shear * self.width_A * (scaled + np.log1p(np.exp(-2 * scaled)) - math.log(2))
+        scaled = np.abs(x) / self.width_angstrom
+        return self.shear * self.width_angstrom * (scaled + np.log1p(np.exp(-2 * scaled)) - math.log(2))
 
     def rotation_rad(self, x: Float) -> Float:
         """Rotation of the lattice at `x`: the polar part of the deformation gradient [[1, 0], [s, 1]]."""
-        turned: Float = np.arctan(self.shear * np.tanh(x / self.width_A) / 2)
+        turned: Float = np.arctan(self.shear * np.tanh(x / self.width_angstrom) / 2)
         return turned
 
 
@@ -92,7 +87,7 @@ class Specimen:
     def _displaced(self, atoms: Float) -> Float:
         if self.wall is None:
             return atoms
-        return np.stack([atoms[:, 0] + self.wall.displacement_A(atoms[:, 1]), atoms[:, 1]], -1)
+        return np.stack([atoms[:, 0] + self.wall.displacement_angstrom(atoms[:, 1]), atoms[:, 1]], -1)
 
     def _with_defect(self, atoms: dict[str, Float], center: Float, radius: float) -> dict[str, Float]:
         if not self.defects or np.linalg.norm(center) > radius:
@@ -104,19 +99,19 @@ class Specimen:
 
 
 def _tiled(crystal: Crystal, center: Float, radius: float) -> dict[str, Float]:
-    reciprocal = np.linalg.inv(crystal.lattice_A)  # columns: lengths of the dual vectors bound the indices
+    reciprocal = np.linalg.inv(crystal.lattice_angstrom)  # columns: lengths of the dual vectors bound the indices
     spread = radius * np.linalg.norm(reciprocal, axis=0) + 2
     middle = center @ reciprocal
     first, second = (np.arange(math.floor(m - s), math.ceil(m + s) + 1) for m, s in zip(middle, spread, strict=True))
     indices = np.stack(np.meshgrid(first, second, indexing="ij"), -1).reshape(-1, 2)
-    nodes = indices @ crystal.lattice_A
+    nodes = indices @ crystal.lattice_angstrom
     return {symbol: (nodes[:, None] + motif).reshape(-1, 2) for symbol, motif in crystal.motif.items()}
 
 
-def graphene(lattice_A: float = LATTICE_A) -> Crystal:
+def graphene(lattice_angstrom: float = LATTICE_A) -> Crystal:
     """Graphene with an atom at the origin and zigzag rows along x."""
-    bond = lattice_A / math.sqrt(3)
-    lattice = np.array([[0.0, lattice_A], [1.5 * bond, 0.5 * lattice_A]])
+    bond = lattice_angstrom / math.sqrt(3)
+    lattice = np.array([[0.0, lattice_angstrom], [1.5 * bond, 0.5 * lattice_angstrom]])
     return Crystal(lattice, {"C": np.array([[0.0, 0.0], [bond, 0.0]])})
 
 

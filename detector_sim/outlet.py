@@ -1,0 +1,58 @@
+"""The bound ZeroMQ socket: waits for a peer, blocks when that peer is slow, ends at once when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import zmq
+
+from stream_rrvae.errors import StreamRrvaeError
+
+QUEUED_BYTES = 64 << 20  # what may wait in the socket; ZeroMQ counts messages, so their size decides the number
+_MOST_QUEUED = 10_000
+_LEAST_QUEUED = 4
+_LAST_WORDS_MS = 30_000
+
+
+class Outlet:
+    """A PUSH ("push") or publishing ("pub") socket bound to `url`. Raises StreamRrvaeError when it cannot be bound.
+
+    A PUSH waits for a slow peer; a publisher drops what a slow subscriber does not take.
+    """
+
+    def __init__(self, url: str, kind: str, message_bytes: int) -> None:
+        self._context = zmq.Context()
+        # XPUB is a PUB that also tells when somebody subscribes: an event to wait for.
+        self._socket = self._context.socket(zmq.XPUB if kind == "pub" else zmq.PUSH)
+        self._publishes = kind == "pub"
+        self._subscribed = False
+        self._socket.sndhwm = max(_LEAST_QUEUED, min(_MOST_QUEUED, QUEUED_BYTES // max(1, message_bytes)))
+        try:
+            self._socket.bind(url)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise StreamRrvaeError(f"cannot bind {url}: {error}") from error
+        self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def wait_for_peer(self) -> None:
+        """Return once a subscriber is there; a PUSH waits when it sends."""
+        while self._publishes and (not self._subscribed or self._socket.poll(0)):
+            self._subscribed = self._socket.recv()[:1] == b"\x01"
+
+    def send(self, parts: Sequence[bytes]) -> None:
+        """Send one message, waiting as long as the peer's queue is full."""
+        if len(parts) == 1:
+            self._socket.send(parts[0])
+        else:
+            self._socket.send_multipart(parts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A finished sender lets its peer take what is queued; an interrupted or failed one does not wait.
+        self._context.destroy(linger=_LAST_WORDS_MS if kind is None else 0)

@@ -1,0 +1,134 @@
+"""DECTRIS Stream V2's sending side: one CBOR item a message, one frame an item.
+
+Source of the fields and tags: DECTRIS, stream_v2 in github.com/dectris/documentation. What does not change
+from frame to frame is encoded once: an image is (head of the series) + (head of the frame) + payload.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import cbor2
+import numpy as np
+
+from detector_sim.encoding import EncodedFrame
+from detector_sim.message_format import Parts
+from stream_rrvae.messages import Encoding, ScanStart
+from stream_rrvae.plain import to_plain
+
+CHANNEL = "threshold_1"
+SELF_DESCRIBED, MULTI_DIMENSIONAL, COMPRESSED, DATE = 55799, 40, 56500, 0
+TYPED_ARRAY = {"uint8": 64, "uint16": 69, "uint32": 70, "float32": 85}
+CLOCK_HZ = 50_000_000
+FRAME_TICKS = CLOCK_HZ // 10_000
+_IMAGE_FIELDS = 10
+_WRAP = cbor2.dumps(cbor2.CBORTag(SELF_DESCRIBED, {}))[:-1]  # without the empty map
+
+
+class DectrisV2Format:
+    """See MessageFormat."""
+
+    largest_batch = 1
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._end = b""
+
+    def start(self, start: ScanStart) -> Parts:
+        """See MessageFormat."""
+        identity = {"series_id": start.series, "series_unique_id": start.scan_id}
+        date = cbor2.CBORTag(DATE, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        per_series = {
+            "type": "image",
+            **identity,
+            "series_date": date,
+            "real_time": [FRAME_TICKS, CLOCK_HZ],
+            "user_data": None,
+        }
+        self._head = _WRAP + bytes([0xA0 + _IMAGE_FIELDS]) + _items(per_series)
+        self._end = _document({"type": "end", **identity})
+        return [_document({"type": "start", **identity, "arm_date": date, **_announcement(start)})]
+
+    def frames(self, frames: Sequence[EncodedFrame]) -> Parts:
+        """See MessageFormat."""
+        (frame,) = frames
+        head = _frame_head(frame.number, frame.shape, frame.pixel_type, frame.encoding, len(frame.payload))
+        return [b"".join((self._head, head, frame.payload))]
+
+    def end(self) -> Parts:
+        """See MessageFormat."""
+        return [self._end]
+
+
+def _document(fields: Mapping[str, Any]) -> bytes:
+    document: bytes = cbor2.dumps(cbor2.CBORTag(SELF_DESCRIBED, dict(fields)))
+    return document
+
+
+def _items(fields: Mapping[str, Any]) -> bytes:
+    """Keys and values of a CBOR map without its first byte."""
+    return b"".join(cbor2.dumps(key) + cbor2.dumps(value) for key, value in fields.items())
+
+
+@lru_cache(maxsize=1 << 18)
+def _frame_head(number: int, shape: tuple[int, int], pixel_type: str, encoding: Encoding, payload_bytes: int) -> bytes:
+    times = {"start_time": [number * FRAME_TICKS, CLOCK_HZ], "stop_time": [(number + 1) * FRAME_TICKS, CLOCK_HZ]}
+    array = cbor2.dumps({CHANNEL: _array(shape, pixel_type, encoding)})
+    length = struct.pack(">BI", 0x5A, payload_bytes)
+    return _items({"image_id": number, **times}) + cbor2.dumps("data") + array[:-1] + length
+
+
+def _array(shape: tuple[int, int], pixel_type: str, encoding: Encoding, content: bytes = b"") -> cbor2.CBORTag:
+    packed: Any = content
+    if encoding is not Encoding.NONE:
+        item_bytes = np.dtype(pixel_type).itemsize if encoding is Encoding.BSLZ4 else 0
+        packed = cbor2.CBORTag(COMPRESSED, [str(encoding), item_bytes, content])
+    return cbor2.CBORTag(MULTI_DIMENSIONAL, [list(shape), cbor2.CBORTag(TYPED_ARRAY[pixel_type], packed)])
+
+
+def _announcement(start: ScanStart) -> dict[str, Any]:
+    rows, columns = start.frame_shape
+    known = {
+        "channels": [CHANNEL],
+        "image_dtype": start.pixel_type,
+        "image_size_x": columns,
+        "image_size_y": rows,
+        "number_of_images": start.frames_expected,
+        "count_time": FRAME_TICKS / CLOCK_HZ,
+        "frame_time": FRAME_TICKS / CLOCK_HZ,
+        "detector_description": "stream-rrvae simulated detector",
+        "detector_serial_number": "S-00-0000",
+        "pixel_mask_enabled": start.pixel_mask is not None,
+        "user_data": _user_data(start),
+    }
+    return {**known, **_geometry(start), **_mask(start)}
+
+
+def _user_data(start: ScanStart) -> dict[str, Any] | None:
+    """What a site would write to `header_appendix`."""
+    told = {name: value for name, value in to_plain(start.calibration).items() if value is not None}
+    data = {"scan_shape": list(start.scan_shape) if start.scan_shape else None, "calibration": told}
+    data["metadata"] = dict(start.metadata)
+    return {name: value for name, value in data.items() if value} or None
+
+
+def _geometry(start: ScanStart) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if start.calibration.beam_center_px is not None:
+        fields["beam_center_y"], fields["beam_center_x"] = start.calibration.beam_center_px
+    if start.calibration.beam_energy_ev is not None:
+        fields["incident_energy"] = start.calibration.beam_energy_ev
+    if start.saturation is not None:
+        fields["saturation_value"] = int(start.saturation)
+    return fields
+
+
+def _mask(start: ScanStart) -> dict[str, Any]:
+    if start.pixel_mask is None:
+        return {}
+    bad = (~start.pixel_mask).astype("<u4")
+    return {"pixel_mask": {CHANNEL: _array(start.frame_shape, "uint32", Encoding.NONE, bad.tobytes())}}

@@ -1,0 +1,103 @@
+"""The loop that sends scan after scan."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector_sim.encoding import EncodedFrame
+from detector_sim.faults import FaultInjector
+from detector_sim.message_format import MessageFormat, Parts
+from detector_sim.outlet import Outlet
+from detector_sim.pacing import Pacer
+from detector_sim.pool import FramePool
+from detector_sim.simulation import Simulation
+from detector_sim.truth import write_truth
+
+
+@dataclass(slots=True)
+class Sent:
+    """What has gone out so far."""
+
+    scans: int = 0
+    frames: int = 0
+    payload_bytes: int = 0
+
+
+class ScanSender:
+    """Sends the scans of `simulation` through `outlet` in the protocol `form`."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        pool: FramePool,
+        form: MessageFormat,
+        pacer: Pacer,
+        injector: FaultInjector | None = None,
+        truth_path: Path | None = None,
+    ) -> None:
+        self._simulation, self._pool, self._form, self._pacer = simulation, pool, form, pacer
+        self._injector, self._truth_path = injector, truth_path
+        self._run = uuid.uuid4().hex[:8]
+        self.sent = Sent()
+
+    def run(self, outlet: Outlet, scans: int) -> None:
+        """Send `scans` scans; 0 = without end."""
+        for series in range(1, scans + 1) if scans else itertools.count(1):
+            outlet.wait_for_peer()
+            self._send_scan(outlet, series)
+            self.sent.scans += 1
+
+    def write_truth(self) -> None:
+        """Write the truth, when asked for one and once it is known."""
+        if self._truth_path is not None and self._pool.complete:
+            write_truth(self._truth_path, self._simulation.truth(), self._injector.injected if self._injector else ())
+
+    def summary(self, since_s: float) -> str:
+        """One line for people; `since_s` is the monotonic time at which sending began."""
+        sent, seconds = self.sent, time.monotonic() - since_s
+        faults = Counter(fault.name for fault in self._injector.injected) if self._injector else Counter[str]()
+        told = "; faults: " + ", ".join(f"{name} {count}" for name, count in faults.items()) if faults else ""
+        return (
+            f"sent {sent.scans} scans, {sent.frames} frames, {sent.payload_bytes / 1e6:.1f} MB "
+            f"in {seconds:.1f} s, {sent.frames / max(seconds, 1e-9):.0f} frames/s{told}"
+        )
+
+    def _send_scan(self, outlet: Outlet, series: int) -> None:
+        scan_id = f"sim-{self._run}-{series:06d}"
+        outlet.send(self._form.start(self._simulation.start(series, scan_id)))
+        count = self._simulation.plan.count
+        last = self._injector.last_frame(series, count) if self._injector else None
+        frames = self._pool.frames() if last is None else itertools.islice(self._pool.frames(), last + 1)
+        for parts in self._messages(series, frames):
+            outlet.send(parts)
+        self.write_truth()
+        if last is None:
+            outlet.send(self._form.end())
+
+    def _messages(self, series: int, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
+        if self._injector:
+            return self._injector.messages(series, self._counted_one_by_one(frames))
+        return self._batched(frames)
+
+    def _counted_one_by_one(self, frames: Iterable[EncodedFrame]) -> Iterator[EncodedFrame]:
+        for frame in frames:
+            self._pacer.wait(1)
+            self._count([frame])
+            yield frame
+
+    def _batched(self, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
+        size, rest = self._pacer.batch(self._form.largest_batch), iter(frames)
+        while batch := list(itertools.islice(rest, size)):
+            self._pacer.wait(len(batch))
+            self._count(batch)
+            yield self._form.frames(batch)
+
+    def _count(self, frames: Sequence[EncodedFrame]) -> None:
+        self.sent.frames += len(frames)
+        self.sent.payload_bytes += sum(len(frame.payload) for frame in frames)
