@@ -15,7 +15,7 @@ from stream_rrvae.ingest.events import Accepted, Refused
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames, valid_range
 from stream_rrvae.kernels.plan import FramePlan
-from stream_rrvae.messages import ScanState
+from stream_rrvae.messages import Counters, ScanState
 from stream_rrvae.scan_store import Account, ScanStore
 from stream_rrvae.wire.pixels import decode_pixels
 
@@ -33,7 +33,7 @@ class ScanCompute:
         self.store = store
         self._plan = plan
         self._account = account
-        self._counters = account.counters()
+        self._counters = Counters()  # as the metrics know them
         self._meter = meter
         shape, dtype = plan.frame_shape, np.dtype(store.start.pixel_type)
         n_frames = max(1, min(batch_frames, SLAB_BYTES // (shape[0] * shape[1] * dtype.itemsize)))

@@ -77,9 +77,11 @@ class ScanWork:
             return
         self._held.extend(items)
         n_frames = sum(isinstance(item, Accepted) for item in self._held)
-        if n_frames and self._settle_s is None:
+        if not n_frames:
+            self._let_go()
+        elif self._settle_s is None:
             self._settle_s = monotonic() + SETTLE_WAIT_S
-        if n_frames >= min(self._around.settings.ingest.settle_frames, self._n_positions):
+        if n_frames and n_frames >= min(self._around.settings.ingest.settle_frames, self._n_positions):
             self._look()
 
     def on_deadline(self) -> None:
@@ -107,7 +109,6 @@ class ScanWork:
         if self._compute is None:
             self._look()
         compute = self._compute or self._open(MeanPattern(self._start))
-        compute.take(self._held, self._around.on_refused)
         compute.write_account(state)
         return compute.store, self._account.counters().missing
 
@@ -119,6 +120,15 @@ class ScanWork:
         if mean.n_frames:
             held, self._held = self._held, []
             self._open(mean).take(held, self._around.on_refused)
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Account for what is held, which is refusals alone: a storm of them must not be kept."""
+        for item in self._held:
+            if isinstance(item, Refused):
+                self._account.refused(item.reason, item.number)
+        self._held.clear()
 
     def _looked_at(self, item: Accepted | Refused, mean: MeanPattern) -> Accepted | Refused:
         if isinstance(item, Refused):

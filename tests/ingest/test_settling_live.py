@@ -9,6 +9,7 @@ import pytest
 from stream_rrvae.ingest.acquisition import Acquisition
 from stream_rrvae.ingest.settle import NOTE
 from stream_rrvae.messages import Counters, ScanState
+from stream_rrvae.metrics import Metrics
 from tests.ingest.conftest import CENTER_PX, RADIUS_PX, Listener, NativeDetector, Specimen
 from tests.ingest.test_receive_with_faults import undecodable
 
@@ -59,6 +60,22 @@ def test_bad_frames_are_not_looked_at(
     assert NOTE not in store.start.metadata
     counters = store.read_account().counters
     assert (counters.processed, counters.refused, counters.missing) == (30, 2, 0)
+
+
+def test_a_storm_before_the_first_frame_is_counted_and_not_kept(
+    native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen, metrics: Metrics
+) -> None:
+    pull(ingest={"end_grace_s": 0.05})
+    native.start(specimen, **UNKNOWN)
+    for _ in range(500):
+        native.send(b"\xc1")
+        undecodable(native, specimen)
+    native.packed(specimen, list(range(30)))
+    native.end()
+    counters = listener.wait_closed().read_account().counters
+    assert counters == Counters(1030, 1030, 0, 30, 1000, 0, 9, {"header": 500, "decode": 500})
+    assert metrics.registry.get_sample_value("stream_rrvae_frames_refused_total", {"reason": "header"}) == 500
+    assert metrics.registry.get_sample_value("stream_rrvae_frames_received_total") == 1030
 
 
 def test_a_dark_scan_is_measured_with_a_guess(
