@@ -85,7 +85,7 @@ def quantise_log(pattern: Values, limits: Limits) -> Pixels:
     """log10 of `pattern` between `limits`; what is not positive takes the first colour."""
     with np.errstate(invalid="ignore", divide="ignore"):
         logarithm = np.log10(np.maximum(pattern, 10.0**limits.low))
-    return quantise(logarithm, limits)
+    return np.where(np.isfinite(pattern), quantise(logarithm, limits), 0).astype(np.uint8)
 
 
 def angle_rgba(angles_rad: Values, opacity: Values, table: NDArray[np.uint32]) -> NDArray[np.uint32]:

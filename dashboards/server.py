@@ -13,7 +13,6 @@ import click
 from bokeh.document import Document
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
-from bokeh.server.util import bind_sockets
 from bokeh.settings import settings
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
@@ -69,17 +68,17 @@ def make_server(options: DashboardOptions, feeds: Sequence[LiveFeed]) -> tuple[B
         make_control(document, feeds, assets)
 
     applications = {"/live": sessions.limited(live, assets), "/control": sessions.limited(control, assets)}
-    sockets, port = _bound(options)
+    listening = _bound(options)
     tornado = BokehTornado(
         applications,
         prefix=options.path,
-        extra_websocket_origins=_origins(options, port),
+        extra_websocket_origins=_origins(options, listening.getsockname()[1]),
         extra_patterns=handlers(feeds, options.path),
         use_index=False,
         **_security(),
     )
     http = HTTPServer(tornado, xheaders=bool(options.allow_origins))
-    http.add_sockets(sockets)
+    http.add_sockets([listening])
     return BaseServer(IOLoop.current(), tornado, http), http
 
 
@@ -90,16 +89,17 @@ def _argument(document: Document, name: str) -> Sequence[bytes]:
     return arguments.get(name, ())
 
 
-def _bound(options: DashboardOptions) -> tuple[list[socket.socket], int]:
+def _bound(options: DashboardOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
     try:
-        sockets, port = bind_sockets(options.address, options.port)
+        listening = socket.create_server((options.address, options.port), family=family)
     except OSError as error:
         raise ConfigError(
             f"cannot serve on {options.address}:{options.port}: {error.strerror}; choose another --port"
         ) from error
-    for listening in sockets:
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small updates must not wait
-    return sockets, port
+    listening.setblocking(False)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small updates must not wait
+    return listening
 
 
 def _security() -> dict[str, Any]:

@@ -1,0 +1,237 @@
+"""A browser, a dashboard server as a process of its own, and a feed with a scan as a microscope would give it."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from stream_rrvae.feed.publisher import Publisher
+from stream_rrvae.messages import Calibration, Counters, Float32Array, Health, ModelStatus, ScanState, Snapshot
+
+CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+ARTEFACTS = Path(__file__).parents[2] / "artefacts"
+SCAN = (96, 96)
+FRAME = (128, 128)
+STEP_NM = 0.025
+
+
+def lattice_maps(shape: tuple[int, int], step_nm: float) -> dict[str, Float32Array]:
+    """Maps of a square lattice of columns 0.39 nm apart: the field points to the next column."""
+    y, x = np.mgrid[: shape[0], : shape[1]] * step_nm
+    phase_y, phase_x = 2 * np.pi * y / 0.39, 2 * np.pi * x / 0.39
+    com_y, com_x = -3 * np.sin(phase_y), -3 * np.sin(phase_x)
+    noise = np.random.default_rng(4)
+    com_y, com_x = com_y + noise.normal(0, 0.3, shape), com_x + noise.normal(0, 0.3, shape)
+    magnitude, columns = np.hypot(com_y, com_x), np.cos(phase_y) + np.cos(phase_x)
+    maps = {
+        "sum": 4000 + 20 * columns,
+        "com_y": com_y,
+        "com_x": com_x,
+        "com_magnitude": magnitude,
+        "com_direction": np.arctan2(com_y, com_x),
+        "rotation": np.arctan2(com_y, com_x),
+        "rotation_confidence": np.clip(magnitude / 3, 0, 1),
+        "latent_1": magnitude - 2.0,
+        "latent_2": columns + noise.normal(0, 0.2, shape),
+        "bright_field": 3000 - 200 * columns,
+        "annular_dark_field": 300 + 100 * columns,
+        "coverage": np.ones(shape),
+    }
+    return {name: image.astype(np.float32) for name, image in maps.items()}
+
+
+def disc_pattern(com_px: tuple[float, float]) -> Float32Array:
+    """Counts of a disc of 24 px radius moved by `com_px` (ky, kx)."""
+    ky, kx = np.mgrid[: FRAME[0], : FRAME[1]]
+    distance = np.hypot(ky - 63.5 - com_px[0], kx - 63.5 - com_px[1])
+    expected = 8.0 / (1 + np.exp(distance - 24)) + 0.02 + 0.6 * np.exp(-(((distance - 44) / 12) ** 2))
+    counts: Float32Array = np.random.default_rng(5).poisson(expected).astype(np.float32)
+    return counts
+
+
+@dataclass
+class Scan:
+    """What the feed tells: a scan of which `share` has been measured."""
+
+    share: float = 0.5
+    instrument: str = "ARM200 <b>&amp;"
+    changes: dict[str, object] = field(default_factory=dict)
+    serial: int = 0
+    maps: dict[str, Float32Array] = field(default_factory=lambda: lattice_maps(SCAN, STEP_NM))
+
+    def __call__(self) -> Snapshot:
+        self.serial += 1
+        total = SCAN[0] * SCAN[1]
+        done = round(self.share * total)
+        unvisited = np.arange(total).reshape(SCAN) >= done
+        units = dict.fromkeys(self.maps, "1") | {"com_magnitude": "mrad", "sum": "counts", "bright_field": "counts"}
+        latest = max(done - 1, 0)
+        snapshot = Snapshot(
+            instrument=self.instrument,
+            serial=self.serial,
+            published_unix_s=time.time(),
+            state=ScanState.RUNNING if self.share < 1 else ScanState.COMPLETE,
+            scan_id="run 0042",
+            scan_shape=SCAN,
+            calibration=Calibration(
+                mrad_per_px=1.25, semiangle_mrad=30.0, beam_center_px=(63.5, 63.5), disc_radius_px=24.0,
+                scan_step_nm=(STEP_NM, STEP_NM), detector_rotation_rad=-1.536, beam_energy_ev=200e3,
+            ),
+            counters=Counters(done, done, 0, done, 0, 0, 3),
+            health=Health(7980.0, 0.031, 0.084, 0.05),
+            model=ModelStatus(17, "training", "finetune", "", {"pearson_latent_com": [0.97, 0.12]}),
+            axes="scan",
+            maps={name: np.where(unvisited, np.float32(np.nan), image) for name, image in self.maps.items()},
+            units=units,
+            pattern=disc_pattern((3.0, -5.0)),
+            pattern_position=(latest // SCAN[1], latest % SCAN[1]),
+            metadata={"sample": "SrTiO3 [100]"},
+        )  # fmt: skip
+        return replace(snapshot, **self.changes)  # type: ignore[arg-type]  # a test names real fields
+
+
+@pytest.fixture
+def scan() -> Scan:
+    return Scan()
+
+
+@pytest.fixture
+def publisher(scan: Scan) -> Iterator[Publisher]:
+    """Publishes `scan` at 10 Hz once it is started."""
+    made = Publisher("tcp://127.0.0.1:*", "test", 10.0, scan)
+    made.start()
+    yield made
+    made.stop()
+
+
+@dataclass
+class ServerProcess:
+    process: subprocess.Popen[str]
+    url: str
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., ServerProcess]]:
+    """Starts a dashboard for feeds; gives it once it serves."""
+    started: list[ServerProcess] = []
+
+    def start(*feeds: str, port: int = 0) -> ServerProcess:
+        options = f"DashboardOptions(feeds={feeds!r}, port={port})"
+        code = f"from dashboards.options import DashboardOptions\nfrom dashboards.server import serve\nserve({options})"
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        started.append(ServerProcess(process, process.stdout.readline().strip().removesuffix("/live")))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.process.terminate()
+            assert server.process.wait(20) == 0
+        if server.process.stdout is not None:
+            server.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> None:
+    if shutil.which(CHROMIUM) and shutil.which(DRIVER):
+        return
+    message = f"browser tests need {CHROMIUM} and {DRIVER} (apt-get install chromium chromium-driver)"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@dataclass
+class Viewer:
+    """One browser window on a page, and what can be asked of it."""
+
+    driver: webdriver.Chrome
+
+    def open(self, url: str, size: tuple[int, int] = (1600, 1000)) -> None:
+        """Load `url` in a window whose inside is `size`, and wait until Bokeh is idle and our script runs."""
+        self.driver.set_window_size(*size)
+        inner = self.driver.execute_script("return [innerWidth, innerHeight]")
+        self.driver.set_window_size(2 * size[0] - inner[0], 2 * size[1] - inner[1])
+        self.driver.get(url)
+        self.wait("return document.body.dataset.started === 'true' && Bokeh.documents[0].is_idle")
+
+    def wait(self, script: str, seconds: float = 20.0) -> None:
+        """Until `script` returns something true."""
+        WebDriverWait(self.driver, seconds, 0.05).until(lambda driver: driver.execute_script(script), script)
+
+    def text(self, selector: str) -> str:
+        return str(self.driver.execute_script("return document.querySelector(arguments[0]).textContent", selector))
+
+    def wait_word(self, word: str) -> None:
+        self.wait(f"return document.querySelector('[data-text=word]').textContent === '{word}'")
+
+    def wait_painted(self) -> None:
+        """Until a push with images has been painted and acknowledged."""
+        self.wait(f"return {SOURCE % 'reply'}.data.push[0] > 0")
+
+    def press(self, key: str) -> None:
+        self.driver.find_element(By.TAG_NAME, "body").send_keys(key)
+
+    def screenshot(self, name: str) -> NDArray[np.uint8]:
+        """The page as [row, column, rgb], also kept under `artefacts`."""
+        ARTEFACTS.mkdir(exist_ok=True)
+        png = self.driver.get_screenshot_as_png()
+        (ARTEFACTS / f"{name}.png").write_bytes(png)
+        return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+    def frame_of(self, name: str, page: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The part of `page` inside the frame of figure `name`."""
+        left, top, width, height = self.driver.execute_script(FRAME_BOX, name)
+        return page[round(top) : round(top + height), round(left) : round(left + width)]
+
+    def complaints(self) -> list[str]:
+        """Errors and warnings of the console since the last call."""
+        found = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in found if entry["level"] in ("SEVERE", "WARNING")]
+
+
+SOURCE = "Bokeh.documents[0].get_model_by_name('%s')"
+FRAME_BOX = """
+const view = Bokeh.index.find_one(Bokeh.documents[0].get_model_by_name(arguments[0]))
+const canvas = view.el.getBoundingClientRect(), box = view.frame.bbox
+return [canvas.x + box.x, canvas.y + box.y, box.width, box.height]
+"""
+
+
+@pytest.fixture
+def viewer(chromium: None, tmp_path: Path) -> Iterator[Viewer]:
+    options = Options()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield Viewer(driver)
+    driver.quit()

@@ -1,0 +1,108 @@
+"""The state of an instrument, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+
+from dashboards.feed_state import clock_text, feed_state
+from dashboards.live_feed import LiveFeed
+from dashboards.readings import status
+from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, ScanState, Snapshot
+
+MakeSnapshot = Callable[..., Snapshot]
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "word", "stale"), [(0.0, "LIVE", False), (2.5, "STALE", True), (11.0, "UNREACHABLE", True)]
+)
+def test_silence_of_the_service_is_seen(
+    feed: LiveFeed, clock: object, make_snapshot: MakeSnapshot, silent_s: float, word: str, stale: bool
+) -> None:
+    feed.publish(make_snapshot())
+    feed.clock.now_s += silent_s  # type: ignore[attr-defined]  # the test's own clock
+    state = feed_state(feed)
+    assert (state.word, state.stale) == (word, stale)
+    assert bool(state.reason) == stale
+
+
+@pytest.mark.parametrize(
+    ("scan_state", "health", "word"),
+    [
+        (ScanState.IDLE, Health(), "IDLE"),
+        (ScanState.RUNNING, Health(), "LIVE"),
+        (ScanState.RUNNING, Health(last_frame_age_s=3.0), "STALE"),
+        (ScanState.RUNNING, Health(latency_p95_s=1.9), "LAG"),
+        (ScanState.COMPLETE, Health(last_frame_age_s=300.0, latency_p95_s=1.9), "COMPLETE"),
+        (ScanState.ABORTED, Health(), "ABORTED"),
+    ],
+)
+def test_the_scan_is_seen(
+    feed: LiveFeed, make_snapshot: MakeSnapshot, scan_state: ScanState, health: Health, word: str
+) -> None:
+    feed.publish(make_snapshot(state=scan_state, health=health))
+    assert feed_state(feed).word == word
+
+
+def test_before_the_first_snapshot_the_page_waits(feed: LiveFeed) -> None:
+    assert feed_state(feed).word == "WAITING"
+    assert feed.url in status(feed)["reason"]
+
+
+def test_states_differ_by_shape_and_word(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    seen = [feed_state(feed)]
+    for state in ScanState:
+        feed.publish(make_snapshot(state=state))
+        seen.append(feed_state(feed))
+    for step in (3.0, 10.0):
+        feed.clock.now_s += step  # type: ignore[attr-defined]  # the test's own clock
+        seen.append(feed_state(feed))
+    assert len({state.word for state in seen}) == len(seen)
+    alarms = [state for state in seen if state.kind in ("minor", "major", "invalid")]
+    assert len({state.shape for state in alarms}) == len(alarms) == 3
+
+
+def test_progress_is_of_the_whole_scan_and_100_percent_means_all(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    feed.publish(make_snapshot(counters=Counters(processed=18), health=Health(rate_fps=2.0)))
+    told = status(feed)
+    assert (told["fraction"], told["percent"], told["eta"]) == (0.75, "75 %", "0:03")
+    feed.publish(make_snapshot(scan_shape=(1000, 1000), maps={}, counters=Counters(processed=999_999)))
+    assert status(feed)["percent"] == "99 %"
+    feed.publish(make_snapshot(counters=Counters(processed=10**9), state=ScanState.COMPLETE))
+    assert status(feed)["fraction"] == 1.0
+
+
+def test_what_is_wrong_is_an_alarm(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    feed.publish(make_snapshot())
+    assert status(feed)["cells"]["alarms"] == []
+    wrong = make_snapshot(
+        calibration=Calibration(),
+        counters=Counters(missing=1, refused=2, refusals={"size": 2}),
+        model=ModelStatus(0, "failed", "finetune", "out of memory"),
+    )
+    feed.publish(wrong)
+    told = status(feed)
+    assert told["cells"]["alarms"] == ["missing", "refused", "model", "rotation"]
+    assert told["cells"]["rotation"] == "not set"
+    assert ("", "out of memory") in told["tables"]["model"]
+    assert ("· size", "2") in told["tables"]["frames"]
+
+
+def test_a_status_is_always_json_whatever_the_service_says(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    odd = make_snapshot(
+        health=Health(math.inf, math.nan, -1.0, math.nan),
+        model=ModelStatus(1, "<script>", "", "x" * 500, {"a": [math.nan], "b": math.inf}),
+        metadata={"sample": {"deep": 1}},
+        published_unix_s=-1e300,
+    )
+    feed.publish(odd)
+    # Numbers that JSON has not would break the page's parser.
+    assert "NaN" not in json.dumps(status(feed)) and "Infinity" not in json.dumps(status(feed))
+
+
+def test_times_carry_their_zone() -> None:
+    assert len(clock_text(1.7e9).split()) == 2
+    assert clock_text(math.nan) == clock_text(1e300) == "an unknown time"
