@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import signal
 import socket
@@ -37,6 +38,8 @@ def serve(options: DashboardOptions) -> None:
 
 
 async def _serve(options: DashboardOptions) -> None:
+    # A viewer that closes its page while a frame is on its way is no news.
+    logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
     loop = IOLoop.current()
     feeds = [LiveFeed(url) for url in options.feeds]
     readers = [FeedReader(feed, loop) for feed in feeds]

@@ -9,7 +9,7 @@ window.streamRrvaeControl = (() => {
     tile.classList.toggle("stale", told.stale)
     set(".instrument", told.instrument)
     set(".state", `${told.shape} ${told.word}`)
-    set(".scan", told.percent ? `${told.scan} · ${told.percent}` : "–")
+    set(".scan", told.percent ? `${told.percent} · ${told.scan}` : "–")
     set(".reason", told.reason)
     tile.querySelector(".progress span").style.width = `${100 * (told.fraction ?? 0)}%`
     for (const fact of tile.querySelectorAll("[data-fact]")) fact.textContent = told.cells[fact.dataset.fact] ?? "–"
@@ -21,7 +21,7 @@ window.streamRrvaeControl = (() => {
       const name = `${told.shape} ${told.word.toLowerCase()}`
       counts.set(name, (counts.get(name) ?? 0) + 1)
     }
-    return [...counts].map(([name, count]) => name.replace(" ", ` ${count} `)).join("   ")
+    return [...counts].map(([name, count]) => name.replace(" ", ` ${count} `)).join(" · ")
   }
 
   function show(texts) {
