@@ -131,7 +131,8 @@ class ScanWork:
         self._held.clear()
 
     def _looked_at(self, item: Accepted | Refused, mean: MeanPattern) -> Accepted | Refused:
-        if isinstance(item, Refused):
+        # No more than were waited for: how many came at once must not change where the disc is found.
+        if isinstance(item, Refused) or mean.n_frames >= self._around.settings.ingest.settle_frames:
             return item
         try:
             mean.add(decode_pixels(item.frame))

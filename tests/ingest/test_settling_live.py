@@ -48,7 +48,7 @@ def test_held_frames_do_not_wait_for_the_last_ones(
 def test_bad_frames_are_not_looked_at(
     native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen
 ) -> None:
-    pull(ingest={"settle_frames": 1})
+    pull(ingest={"settle_frames": 10})
     native.start(specimen, **UNKNOWN)
     undecodable(native, specimen)
     native.send(b"\xc1")
