@@ -59,8 +59,9 @@ def _rounded(low: float, high: float) -> Limits:
 
 def quantise(values: Values, limits: Limits) -> Pixels:
     """`values` between `limits` as 1 ... 255, clipped; 0 where there is no finite value."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        scaled = (values - limits.low) * ((LEVELS - 1) / (limits.high - limits.low)) + 1.5
+    with np.errstate(invalid="ignore"):
+        # In float64, because the scale of a very small range is beyond float32.
+        scaled = (values.astype(np.float64) - limits.low) * ((LEVELS - 1) / (limits.high - limits.low)) + 1.5
     return np.where(np.isfinite(values), np.clip(scaled, 1, LEVELS), 0).astype(np.uint8)
 
 

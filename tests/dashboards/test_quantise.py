@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -26,6 +26,8 @@ IMAGES = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, min_sid
 
 
 @given(IMAGES, st.booleans())
+@example(np.array([[1e-36, 0.0, 0.0]], np.float32), False)
+@example(np.array([[-3.4e38, 3.4e38]], np.float32), True)
 def test_any_image_has_limits_and_zero_only_where_nothing_was_measured(image: np.ndarray, signed: bool) -> None:
     limits = linear_limits(image, signed)
     assert limits.low < limits.high
