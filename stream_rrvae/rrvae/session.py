@@ -57,7 +57,7 @@ class Session:
             return None if ended else LOOK_S
         if self._settings.mode == "finetune" and self._training_due_s(data, ended) > 0:
             return self._learn(data, ended)
-        return self._apply(data, ended)
+        return self._encode_only(data, ended)
 
     def fail(self, detail: str) -> None:
         """Say in the store why there will be no more maps."""
@@ -80,7 +80,7 @@ class Session:
         self._publish(self.model, data, READY if done else TRAINING)
         return None if done else 0.0
 
-    def _apply(self, data: Prepared, ended: bool) -> float | None:
+    def _encode_only(self, data: Prepared, ended: bool) -> float | None:
         if self.model is None:
             raise ValueError("mode apply needs a checkpoint: give one, or use mode finetune")
         progress = self._progress

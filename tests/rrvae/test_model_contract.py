@@ -92,3 +92,13 @@ def test_absent_cuda_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch_device("auto") == torch_device("cpu") == "cpu"
     with pytest.raises(ConfigError, match="CUDA"):
         torch_device("cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="NOT CHECKED on a GPU: torch finds no CUDA device")
+def test_cuda_gives_what_the_cpu_gives(trained: Model, data: Prepared) -> None:
+    on_gpu = factory(trained.name).from_settings(trained.settings(), "cuda")
+    on_gpu.restore(trained.arrays())
+    here, there = trained.encode(data.x), on_gpu.encode(data.x)
+    assert np.abs(np.angle(np.exp(1j * (here.rotation - there.rotation))))[here.confidence > 0.5].max() < 0.01
+    assert on_gpu.train(data, SECONDS, (0.0, 1.0)).frames > 0
