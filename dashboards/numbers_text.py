@@ -46,8 +46,8 @@ def scale_end(value: float) -> str:
         return UNKNOWN
     size = abs(value)
     if size and not 1e-3 <= size < 99999.5:
-        exponent = math.floor(math.log10(size))
-        return f"{value / 10.0**exponent:.3g}×10{str(exponent).translate(_SUPERSCRIPTS)}".replace("-", _MINUS)
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{float(mantissa):g}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", _MINUS)
     decimals = 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2 if size >= 1 else 3
     text = fixed(value, decimals)
     return text.rstrip("0").rstrip(".") if "." in text else text

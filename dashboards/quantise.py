@@ -38,7 +38,7 @@ def linear_limits(values: Values, signed: bool = False) -> Limits:
     """
     step = max(1, math.ceil(max(values.shape, default=1) / SAMPLE_LIMIT))
     visited = values[::step, ::step]
-    visited = visited[np.isfinite(visited)]
+    visited = visited[np.isfinite(visited)].astype(np.float64)
     if not visited.size:
         return Limits(-1.0, 1.0) if signed else Limits(0.0, 1.0)
     low, high = (float(value) for value in np.percentile(visited, PERCENTILES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashboards.numbers_text import duration, fixed, scale_end, seconds, with_unit
@@ -44,5 +44,6 @@ def test_texts(text: str, expected: str) -> None:
 
 
 @given(st.floats())
+@example(5e-324)
 def test_the_end_of_a_scale_is_short_for_any_value(value: float) -> None:
     assert 1 <= len(scale_end(value)) <= 12
