@@ -16,9 +16,10 @@ from stream_rrvae.errors import CalibrationError
 from stream_rrvae.messages import BoolArray
 
 LOOK_CELLS = (128, 32)  # cells a side for the first look, and for the second where electrons are few
-FIT_CELLS = 30.0  # cells a radius for the fit; more do not make it finer
+FIT_CELLS = 20.0  # cells a radius for the fit; more do not make it finer
 LEAST_CONTRAST = 0.3  # of the plateau over its surroundings
 LEAST_OVERLAP = 0.6  # of what is bright with the fitted disc
+LEAST_SIGNIFICANCE = 8.0  # standard deviations of the counts in the disc, above its surroundings
 LEAST_ARC = 0.15  # of the disc's edge on the detector
 
 
@@ -55,7 +56,9 @@ def _disc(pattern: NDArray[np.float64], good: BoolArray, look_px: int, least_px:
     cells = in_cells(pattern, good, max(least_px, round(guess.radius_px / FIT_CELLS)))
     fit = fit_soft_disc(cells, _start(cells, guess))
     disc = Disc((cells.to_px(fit.center[0]), cells.to_px(fit.center[1])), fit.radius * cells.size_px)
-    _check(pattern.shape, cells, fit, disc)
+    _check_edge(pattern.shape, disc)
+    _check_light(pattern, good, fit, disc)
+    _check_shape(cells, fit)
     return disc
 
 
@@ -96,20 +99,29 @@ def _start(cells: Cells, guess: Disc) -> SoftDisc:
     return SoftDisc(center, radius, max(1.0, 0.1 * radius), plateau, 0.0)
 
 
-def _check(shape: tuple[int, ...], cells: Cells, fit: SoftDisc, disc: Disc) -> None:
-    """Refuse what is no disc: noise, an evenly lit detector, a streak."""
-    ky, kx = np.indices(shape)
-    distance = np.hypot(ky - disc.center_px[0], kx - disc.center_px[1])
+def _check_edge(shape: tuple[int, ...], disc: Disc) -> None:
     angles = np.linspace(0, 2 * np.pi, 360, endpoint=False)
     edge_y = disc.center_px[0] + disc.radius_px * np.sin(angles)
     edge_x = disc.center_px[1] + disc.radius_px * np.cos(angles)
     seen = (edge_y > 0) & (edge_y < shape[0] - 1) & (edge_x > 0) & (edge_x < shape[1] - 1)
-    if not (distance < disc.radius_px).any() or disc.radius_px < 1 or seen.mean() < LEAST_ARC:
+    if disc.radius_px < 1 or seen.mean() < LEAST_ARC:
         raise CalibrationError("no bright disc: no edge of it lies on the detector")
+
+
+def _check_light(pattern: NDArray[np.float64], good: BoolArray, fit: SoftDisc, disc: Disc) -> None:
+    """Refuse an evenly lit detector, and a chance cluster of counts."""
     if not fit.plateau > LEAST_CONTRAST * (fit.plateau + abs(fit.background)):
         raise CalibrationError("no bright disc: the pattern is evenly lit")
-    smooth = smoothed(cells)
-    bright = smooth > fit.background + 0.5 * fit.plateau
+    ky, kx = np.indices(pattern.shape)
+    inside = good & (np.hypot(ky - disc.center_px[0], kx - disc.center_px[1]) < disc.radius_px)
+    one_count = pattern[good & (pattern > 0)].min()
+    counts, surroundings = pattern[inside].sum() / one_count, fit.background * inside.sum() / one_count
+    if not counts - surroundings > LEAST_SIGNIFICANCE * np.sqrt(max(counts, 1.0)):
+        raise CalibrationError("no bright disc: too few electrons to tell it from chance")
+
+
+def _check_shape(cells: Cells, fit: SoftDisc) -> None:
+    bright = smoothed(cells) > fit.background + 0.5 * fit.plateau
     cy, cx = np.indices(bright.shape)
     fitted = np.hypot(cy - fit.center[0], cx - fit.center[1]) < fit.radius
     if (bright & fitted).sum() < LEAST_OVERLAP * (bright | fitted).sum():

@@ -110,6 +110,15 @@ def test_no_disc_is_said_plainly(name: str) -> None:
         find_disc(NOTHING[name])
 
 
+@pytest.mark.parametrize("counts_per_px", [0.003, 0.05, 0.5, 3.0])
+@pytest.mark.parametrize("side", [48, 192])
+def test_chance_is_not_taken_for_a_disc(side: int, counts_per_px: float) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        with pytest.raises(CalibrationError, match="no bright disc"):
+            find_disc(rng.poisson(counts_per_px, (side, side)))
+
+
 def test_a_mask_that_hides_everything_is_said_plainly() -> None:
     with pytest.raises(CalibrationError, match="no bright disc"):
         find_disc(np.ones((48, 48)), np.zeros((48, 48), np.bool_))
