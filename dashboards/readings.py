@@ -106,9 +106,11 @@ def _model(snapshot: Snapshot) -> list[tuple[str, str]]:
         ("mode", model.mode),
         ("version", f"v{model.version}" if model.version else UNKNOWN),
     ]
-    for name, value in list(model.quality.items())[:4]:
-        values = value if isinstance(value, list) else [value]
-        rows.append((_QUALITY.get(name, name.replace("_", " ")), " ".join(_quality(each) for each in values[:4])))
+    for name, label in _QUALITY.items():
+        if name in model.quality:
+            value = model.quality[name]
+            values = value if isinstance(value, list) else [value]
+            rows.append((label, " ".join(_quality(each) for each in values[:4])))
     restarts = snapshot.health.learner_restarts
     return rows + ([("restarts", fixed(restarts))] if restarts else []) + ([("", model.detail)] if model.detail else [])
 
@@ -116,6 +118,7 @@ def _model(snapshot: Snapshot) -> list[tuple[str, str]]:
 _QUALITY = {
     "pearson_latent_com": "r(z, COM)",
     "circular_correlation_rotation_com": "circ. corr.",
+    "angle_error_deg": "∠ to COM, °",
     "heldout_loglikelihood": "log-lik.",
 }
 
