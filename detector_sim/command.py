@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,12 @@ _OPTICS = ("voltage_kv", "semiangle_mrad", "defocus_nm", "source_size_nm")
 )
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback without keys: closed networks only.")
 @click.option("--specimen", default="graphene", help=f"{', '.join(SPECIMENS)}, or a structure file (needs abTEM).")
-@click.option("--thickness-nm", type=float, default=0.0, help="Repeat a structure file's cell to this; 0 = as it is.")
+@click.option(
+    "--thickness-nm",
+    type=click.FloatRange(0, 1000),
+    default=0.0,
+    help="Repeat a structure file's cell to this; 0 = as it is.",
+)
 @click.option("--detector", type=Detector(), default="96x96:float32", help="arina, quadro, merlin, empad or HxW:dtype.")
 @click.option("--scan-shape", type=ScanShape(), default="64x64", help="Positions.")
 @click.option("--step-nm", type=Pair(), default="0.02", help="Scan step in nm.")
@@ -58,12 +64,21 @@ _OPTICS = ("voltage_kv", "semiangle_mrad", "defocus_nm", "source_size_nm")
     "--fault", "faults", type=Fault(), multiple=True, help=f"Repeatable; RATE 0..1 a frame: {', '.join(FAULTS)}."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of noise, bad pixels and faults.")
-@click.option("--voltage-kv", type=float, default=60.0, help="Acceleration voltage in kV.")
-@click.option("--semiangle-mrad", type=float, default=31.0, help="Semi-convergence angle in mrad.")
-@click.option("--max-angle-mrad", type=float, default=51.2, help="Half width of the detector's field in mrad.")
-@click.option("--defocus-nm", type=float, default=0.0, help="Underfocus in nm.")
-@click.option("--source-size-nm", type=float, default=0.0, help="Source image in nm, full width at half maximum.")
-@click.option("--rotation-deg", type=float, default=0.0, help="Rotation of the detector against the scan in degrees.")
+@click.option("--voltage-kv", type=click.FloatRange(1, 3000), default=60.0, help="Acceleration voltage in kV.")
+@click.option("--semiangle-mrad", type=click.FloatRange(0.1, 200), default=31.0, help="Semi-convergence angle in mrad.")
+@click.option(
+    "--max-angle-mrad", type=click.FloatRange(1, 500), default=51.2, help="Half width of the detector's field in mrad."
+)
+@click.option("--defocus-nm", type=click.FloatRange(-1000, 1000), default=0.0, help="Underfocus in nm.")
+@click.option(
+    "--source-size-nm", type=click.FloatRange(0, 1), default=0.0, help="Source image in nm, full width at half maximum."
+)
+@click.option(
+    "--rotation-deg",
+    type=click.FloatRange(-360, 360),
+    default=0.0,
+    help="Rotation of the detector against the scan in degrees.",
+)
 @click.option("--flip/--no-flip", default=False, help="The detector is mirrored in y before the rotation.")
 @click.option("--descan-px", type=Pair(), default="0", help="Walk of the pattern over the scan in px, ky,kx.")
 @click.option("--drift-nm", type=Pair(), default="0", help="Drift of the specimen over the scan in nm.")
@@ -84,13 +99,16 @@ def command(**options: Any) -> None:
 
     Binds, prints `bound URL`, and sends scans to whoever connects. Ctrl-C ends it.
     """
-    _serve(options)
+    with suppress(KeyboardInterrupt):  # the way to end it; click would turn it into a failure
+        _serve(options)
 
 
 def _serve(options: dict[str, Any]) -> None:
     check_bind(options["url"], options["allow_remote"])
     if options["socket"] == "pub" and options["protocol"] != "native":
         raise ConfigError("only the native protocol can be published: leave --socket push")
+    if options["truth"] is not None and not options["truth"].absolute().parent.is_dir():
+        raise ConfigError(f"no folder for --truth {options['truth']}: make it first")
     rate_fps = None if math.isinf(options["rate"]) else options["rate"]
     simulation = Simulation(_settings(options))
     pool = FramePool(simulation, options["pool_mib"] << 20)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector_sim.geometry import Mounting, PixelGrid, pixel_weights
+from detector_sim.geometry import Mounting, PixelGrid, bin_all, pixel_weights
 from detector_sim.optics import Optics
 from detector_sim.potential import crystal_transmission
 from detector_sim.specimen import Crystal
@@ -23,6 +23,7 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 SAMPLING_A = 0.04
+BLOCK = 24  # parts a side that are computed together: few enough that most beams' discs miss them
 FINEST_MRAD = 0.25  # pixels are cut into parts no larger than this, which resolves the edge of the disc
 
 
@@ -61,7 +62,7 @@ class CrystalFrames:
     def _binned(self, fine: Float32, shifts_px: Float | None) -> Float32:
         if shifts_px is None:
             rows, columns = self._weights((0.0, 0.0))
-            return np.asarray(rows @ fine @ columns.T)
+            return bin_all(fine, rows, columns)
         binned = np.empty((len(fine), *self._grid.shape), np.float32)
         for frame, shift, out in zip(fine, shifts_px, binned, strict=True):
             rows, columns = self._weights(shift)
@@ -97,16 +98,29 @@ def _cell_frames(crystal: Crystal, optics: Optics, fine: _FineGrid) -> tuple[Flo
     steps = np.stack(np.meshgrid(*(np.arange(n) / n for n in counts), indexing="ij"), -1).reshape(-1, 2)
     g, strengths = _beams(crystal, optics, fine)
     waves = strengths * np.exp(2j * np.pi * (steps @ crystal.lattice_angstrom) @ g.T).astype(np.complex64)
-    part = fine.part_mrad * 1e-3 / optics.wavelength_angstrom
-    ky, kx = (axis * 1e-3 / optics.wavelength_angstrom for axis in (fine.ky_mrad, fine.kx_mrad))
+    per_mrad = 1e-3 / optics.wavelength_angstrom
+    ky, kx, part = fine.ky_mrad * per_mrad, fine.kx_mrad * per_mrad, fine.part_mrad * per_mrad
     frames = np.empty((len(steps), len(ky), len(kx)), np.float32)
-    scale = part**2 / (math.pi * optics.aperture_per_angstrom**2)
-    for row, k in enumerate(ky):  # row by row bounds the memory
-        to_x, to_y = kx[None] - g[:, 1, None], k - g[:, 0, None]
-        far = waves @ optics.amplitude(to_x, to_y, part)
-        edges = np.abs(strengths) ** 2 @ optics.edge_intensity(to_x, to_y, part)
-        frames[:, row] = (far.real**2 + far.imag**2 + edges) * scale
+    for row in range(0, len(ky), BLOCK):
+        for column in range(0, len(kx), BLOCK):
+            rows, columns = slice(row, row + BLOCK), slice(column, column + BLOCK)
+            frames[:, rows, columns] = _block(waves, g, ky[rows], kx[columns], optics, part)
+    frames *= part**2 / (math.pi * optics.aperture_per_angstrom**2)
     return frames, counts
+
+
+def _block(waves: Complex, g: Float, ky: Float, kx: Float, optics: Optics, part: float) -> Float32:
+    """Intensities [n, ky, kx] where the aperture is 1, by the few beams whose discs reach this block."""
+    middle = np.array([ky.mean(), kx.mean()])
+    reach = optics.aperture_per_angstrom + math.hypot(np.ptp(ky), np.ptp(kx)) / 2 + part
+    near = np.linalg.norm(g - middle, axis=1) <= reach
+    to_y = np.broadcast_to(ky[:, None] - g[near, 0, None, None], (int(near.sum()), len(ky), len(kx)))
+    to_x = kx - g[near, 1, None, None]
+    apertures = optics.amplitude(to_x, to_y, part).reshape(len(to_y), -1)
+    edges = optics.edge_intensity(to_x, to_y, part).reshape(len(to_y), -1)
+    far = waves[:, near] @ apertures
+    total = far.real**2 + far.imag**2 + np.abs(waves[0, near]) ** 2 @ edges
+    return np.asarray(total.reshape(-1, len(ky), len(kx)), np.float32)
 
 
 def _cell_counts(crystal: Crystal, optics: Optics) -> tuple[int, int]:

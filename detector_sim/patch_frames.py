@@ -14,7 +14,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from detector_sim.geometry import Mounting, PixelGrid, pixel_weights
+from detector_sim.geometry import Mounting, PixelGrid, bin_all, pixel_weights
 from detector_sim.optics import Optics, source_points
 from detector_sim.potential import box_transmission
 from detector_sim.specimen import Specimen
@@ -126,7 +126,7 @@ class PatchFrames:
     def _binned(self, cells: Float32, shifts_px: Float | None) -> Float32:
         if shifts_px is None:
             rows, columns = self._weights(np.zeros(2))
-            return np.asarray(rows @ cells @ columns.T)
+            return bin_all(cells, rows, columns)
         weights = [self._weights(shift) for shift in shifts_px]
         return np.stack([rows @ one @ columns.T for one, (rows, columns) in zip(cells, weights, strict=True)])
 

@@ -72,7 +72,7 @@ class SimulationSettings:
 
 def check_settings(settings: SimulationSettings) -> SimulationSettings:
     """`settings` if a simulation can be done with them. Raises ConfigError."""
-    if min(settings.optics.voltage_kv, settings.optics.semiangle_mrad, settings.max_angle_mrad) <= 0:
+    if not min(settings.optics.voltage_kv, settings.optics.semiangle_mrad, settings.max_angle_mrad) > 0:
         raise ConfigError("voltage, semi-angle and largest angle must be above 0")
     if min(*settings.step_nm, settings.optics.source_size_nm, settings.thickness_nm) < 0:
         raise ConfigError("scan step, source size and thickness cannot be negative")

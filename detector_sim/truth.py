@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.errors import StreamRrvaeError
 from stream_rrvae.messages import Calibration, Plain
 from stream_rrvae.plain import to_plain
 
@@ -48,7 +49,10 @@ class ScanTruth:
 
 
 def write_truth(path: Path, truth: ScanTruth, faults: Sequence[InjectedFault]) -> None:
-    """Write an .npz of plain arrays (no pickle); what is not an array is JSON text in `calibration` and `settings`."""
+    """Write an .npz of plain arrays (no pickle); `calibration` and `settings` are JSON text.
+
+    Raises StreamRrvaeError when it cannot be written.
+    """
     arrays: dict[str, NDArray[np.generic]] = {
         "specimen": np.array(truth.specimen),
         "calibration": np.array(json.dumps(to_plain(truth.calibration))),
@@ -65,6 +69,9 @@ def write_truth(path: Path, truth: ScanTruth, faults: Sequence[InjectedFault]) -
         "fault_name": np.array([fault.name for fault in faults], np.str_),
     }
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own option
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own option
+        part.replace(path)
+    except OSError as error:
+        raise StreamRrvaeError(f"cannot write the truth to {path}: {error}") from error
