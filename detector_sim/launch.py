@@ -1,0 +1,121 @@
+"""From the command's options to a bound socket that sends."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import Any
+
+import click
+
+from detector_sim.faults import FaultInjector, check_rates
+from detector_sim.message_format import MessageFormat
+from detector_sim.optics import Optics
+from detector_sim.outlet import Outlet
+from detector_sim.pacing import Pacer
+from detector_sim.pool import FramePool
+from detector_sim.send_dectris_v2 import DectrisV2Format
+from detector_sim.send_native import NativeFormat
+from detector_sim.sending import ScanSender
+from detector_sim.settings import SimulationSettings
+from detector_sim.simulation import Simulation
+from stream_rrvae.errors import ConfigError
+from stream_rrvae.messages import Encoding
+from stream_rrvae.security import check_bind
+
+FORMATS: dict[str, type[NativeFormat] | type[DectrisV2Format]] = {
+    "native": NativeFormat,
+    "dectris-v2": DectrisV2Format,
+}
+_OPTICS = ("voltage_kv", "semiangle_mrad", "defocus_nm", "source_size_nm")
+
+
+def launch(options: dict[str, Any]) -> None:
+    """Simulate, bind and send as `options` (those of the command) say. Raises StreamRrvaeError."""
+    check_bind(options["url"], options["allow_remote"])
+    if options["socket"] == "pub" and options["protocol"] != "native":
+        raise ConfigError("only the native protocol can be published: leave --socket push")
+    if options["truth"] is not None and not options["truth"].absolute().parent.is_dir():
+        raise ConfigError(f"no folder for --truth {options['truth']}: make it first")
+    rate_fps = None if math.isinf(options["rate"]) else options["rate"]
+    simulation = Simulation(_settings(options))
+    pool = FramePool(simulation, options["pool_mib"] << 20)
+    form: MessageFormat = FORMATS[options["protocol"]]()
+    sender = ScanSender(simulation, pool, form, Pacer(rate_fps), _injector(options, form), options["truth"])
+    if rate_fps is None:  # at full speed nothing may be left to compute
+        _fill(pool, simulation.plan.count)
+    _send(sender, options, _message_bytes(simulation, form, rate_fps))
+
+
+def _send(sender: ScanSender, options: dict[str, Any], message_bytes: int) -> None:
+    with Outlet(options["url"], options["socket"], message_bytes) as outlet:
+        click.echo(f"bound {outlet.endpoint}")
+        begun_s = time.monotonic()
+        try:
+            sender.run(outlet, options["scans"])
+        finally:
+            sender.write_truth()
+            click.echo(sender.summary(begun_s))
+
+
+def _settings(options: dict[str, Any]) -> SimulationSettings:
+    same = (
+        "specimen",
+        "thickness_nm",
+        "detector",
+        "scan_shape",
+        "max_angle_mrad",
+        "rotation_deg",
+        "flip",
+        "descan_px",
+        "drift_nm",
+    )
+    counts = ("beam_offset_px", "dead_pixels", "hot_pixels", "nodata_pixels", "announce", "seed")
+    return SimulationSettings(
+        optics=Optics(**{name: options[name] for name in _OPTICS}),
+        step_nm=_step_nm(options),
+        dose_electrons=_dose(options["dose"]),
+        encoding=Encoding(options["compression"]),
+        **{name: options[name] for name in (*same, *counts)},
+    )
+
+
+def _step_nm(options: dict[str, Any]) -> tuple[float, float]:
+    field_nm, shape = options["field_nm"], options["scan_shape"]
+    if field_nm is None:
+        step: tuple[float, float] = options["step_nm"]
+        return step
+    return field_nm[0] / shape[0], field_nm[1] / shape[1]
+
+
+def _dose(text: str) -> float | None:
+    try:
+        dose = float(text)
+    except ValueError:
+        dose = math.nan
+    if not dose >= 0:
+        raise ConfigError(f"--dose {text}: give electrons a frame, or inf")
+    return dose if 0 < dose < math.inf else None
+
+
+def _injector(options: dict[str, Any], form: MessageFormat) -> FaultInjector | None:
+    rates = dict(options["faults"])
+    check_rates(rates, options["detector"].pixel_type)
+    return FaultInjector(rates, form, options["seed"]) if rates else None
+
+
+def _message_bytes(simulation: Simulation, form: MessageFormat, rate_fps: float | None) -> int:
+    rows, columns = simulation.settings.detector.shape
+    # Compression makes messages smaller than this, so that the queue holds less than its bound.
+    return rows * columns * Pacer(rate_fps).batch(form.largest_batch)
+
+
+def _fill(pool: FramePool, count: int) -> None:
+    begun_s = time.monotonic()
+    if sys.stdout.isatty():
+        with click.progressbar(length=count, label="computing frames") as bar:
+            pool.fill(lambda done: bar.update(done - bar.pos))
+    else:
+        pool.fill()
+    click.echo(f"computed {count} frames in {time.monotonic() - begun_s:.1f} s")
