@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from threadpoolctl import threadpool_limits
 
 from stream_rrvae import log
 from stream_rrvae.batch.analyse import analyse
@@ -16,6 +17,7 @@ from stream_rrvae.recording.frame_file import open_frames
 def run_analyse(source: str, out: Path, settings: Settings) -> None:
     """Analyse `source` into `out` with a bar. Raises StreamRrvaeError when that cannot be done."""
     log.set_up()
+    threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
     with (
         open_frames(source, settings.scan_shape) as frames,
         click.progressbar(length=frames.n_frames, label="frames measured") as bar,

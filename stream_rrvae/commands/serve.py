@@ -7,6 +7,7 @@ import sys
 from types import FrameType
 
 import click
+from threadpoolctl import threadpool_limits
 
 from stream_rrvae import log
 from stream_rrvae.config import Settings
@@ -19,6 +20,7 @@ def run_service(settings: Settings) -> None:
     Raises the error that ended acquisition, or kept results from being written.
     """
     log.set_up()
+    threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
     service = Service(settings)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:

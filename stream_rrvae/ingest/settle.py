@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.calibration import geometry
 from stream_rrvae.calibration.disc import Disc, find_disc
 from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import CalibrationError
@@ -153,24 +154,8 @@ def _settled(
     if notes:
         metadata[NOTE] = "; ".join([*([str(metadata[NOTE])] if NOTE in metadata else []), *notes])
         log.warning("scan %s: %s", start.scan_id, metadata[NOTE])
-    start = replace(start, calibration=_completed(calibration, disc), metadata=metadata)
+    start = replace(start, calibration=geometry.settle(calibration, disc), metadata=metadata)
     return Settled(start, disc, com_reference)
-
-
-def _completed(calibration: Calibration, disc: Disc) -> Calibration:
-    """Of angle, scale and radius, two give the third."""
-    scale, semiangle = calibration.mrad_per_px, calibration.semiangle_mrad
-    if scale is None and semiangle is not None:
-        scale = semiangle / disc.radius_px
-    elif semiangle is None and scale is not None:
-        semiangle = scale * disc.radius_px
-    return replace(
-        calibration,
-        mrad_per_px=scale,
-        semiangle_mrad=semiangle,
-        beam_center_px=disc.center_px,
-        disc_radius_px=disc.radius_px,
-    )
 
 
 def _usable(start: ScanStart) -> BoolArray:
