@@ -1,7 +1,8 @@
 """The steerable basis: a pattern inside the bright disc as Fourier-Bessel coefficients.
 
 a_mn = sum over pixels of x(r, phi) J_m(lambda_mn r / R) exp(-i m phi), m = 0..M, n = 1..K, with
-lambda_mn the n-th zero of J_m and R the disc radius times `radius`. Turning the pattern by
+lambda_mn the n-th zero of the derivative of J_m above 0 and R the disc radius times `radius`: functions that
+do not vanish at the edge of the disc, where most of the centre of mass is. Turning the pattern by
 +alpha multiplies a_mn by exp(-i m alpha), exactly, with no interpolation.
 
 Source: Fourier-Bessel expansion on a disc, e.g. Zhao & Singer, J. Opt. Soc. Am. A 30, 871 (2013).
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.special import jn_zeros, jv
+from scipy.special import jnp_zeros, jv
 
 from stream_rrvae.errors import CalibrationError
 from stream_rrvae.messages import BoolArray, Float32Array
@@ -128,7 +129,7 @@ def _columns(spec: BasisSpec, r: NDArray[np.float64], phi: NDArray[np.float64]) 
     columns: list[NDArray[np.float64]] = []
     knots = np.linspace(0.0, 1.0, RADIAL_KNOTS)
     for m in range(spec.max_order + 1):
-        zeros = jn_zeros(m, spec.n_radial)
+        zeros = jnp_zeros(m, spec.n_radial)
         # A spline is 10 times faster than Bessel functions of every pixel, and right to 1e-8.
         radials = CubicSpline(knots, jv(m, zeros * knots[:, None]))(r)
         if m == 0:

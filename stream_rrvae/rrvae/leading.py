@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import jn_zeros, jv
+from scipy.special import jnp_zeros, jv
 
 from stream_rrvae.kernels.basis import BasisSpec, to_complex
 from stream_rrvae.messages import Float32Array
@@ -31,7 +31,7 @@ def center_of_mass(basis: BasisSpec) -> Leading:
     """The first moment of the pattern: sum over the disc of x r exp(-i phi), in the basis."""
     r = (np.arange(4096) + 0.5) / 4096
     overlaps = []
-    for zero in jn_zeros(1, basis.n_radial):
+    for zero in jnp_zeros(1, basis.n_radial):
         radial = jv(1, zero * r)
         overlaps.append((radial * r * r).sum() / np.sqrt((radial * radial * r).sum()))
     return _along(basis, 1, np.asarray(overlaps, np.complex128))
