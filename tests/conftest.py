@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-# Read once, when the libraries are loaded: threads of linear algebra that spin take the cores from the test's processes.
+# Read once, when the libraries load: threads of linear algebra that spin take the cores from the processes under test.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
