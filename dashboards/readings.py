@@ -118,7 +118,7 @@ def _model(snapshot: Snapshot) -> list[tuple[str, str]]:
 _QUALITY = {
     "pearson_latent_com": "r(z, COM)",
     "circular_correlation_rotation_com": "circ. corr.",
-    "angle_error_deg": "∠ to COM, °",
+    "angle_error_deg": "error, °",
     "heldout_loglikelihood": "log-lik.",
 }
 
