@@ -178,6 +178,27 @@ def doctor(out: Path) -> None:
     sys.exit(1 if failed else 0)
 
 
+@cli.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--json", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
+@click.option("--input", "source", metavar="INPUT", help="Frames to compare on (.npy, or file.h5::/dataset).")
+@click.option("--scan-shape", type=ScanShape(), help="Positions, simulated or of INPUT.  [default: 32x32 simulated]")
+@click.option("--specimen", default="graphene", help="What is simulated; see detector-sim --help.")
+@click.option("--dose", default="inf", metavar="ELECTRONS|inf", help="Electrons a simulated frame.")
+@click.option("--seconds", type=click.FloatRange(0.5), default=12.0, help="CPU seconds of training for our model.")
+@click.option(
+    "--peer-seconds", type=click.FloatRange(1.0), default=120.0, help="CPU seconds of training for each peer."
+)
+@click.option("--seeds", type=click.IntRange(1), default=1, help="Runs of each model; the median is shown.")
+@click.option("--latents", type=click.IntRange(1, 8), default=2, help="Latents of every model.")
+@click.option("--peers-python", default=sys.executable, show_default="this one", help="Interpreter with the peers.")
+def bench(**options: Any) -> None:
+    """Benchmarks, each beside a reference in the same run: rrvae, com; without NAME all of them."""
+    from stream_rrvae.commands.bench import BenchOptions, run_bench
+
+    run_bench(BenchOptions(**options))
+
+
 def main() -> None:
     """Entry point: one line on standard error for an error; status 1 = failed, 2 = wrong usage."""
     try:

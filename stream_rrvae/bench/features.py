@@ -1,0 +1,24 @@
+"""From raw frames to what our model is trained on, by the code of the service."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_rrvae.bench.scan_frames import ScanFrames
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames
+from stream_rrvae.kernels.plan import make_plan
+from stream_rrvae.rrvae.preparation import Prepared, whitened
+
+ASSUMED_DOSE_ELECTRONS = 1e4  # of frames that are not counted, as in the service's settings
+
+
+def features_of(scan: ScanFrames) -> Prepared:
+    """The frame pass and the preparation over all frames; features rounded as the scan store rounds them."""
+    spec, count = BasisSpec(), len(scan.frames)
+    plan = make_plan(scan.frames.shape[1:], scan.disc.center_px, scan.disc.radius_px, spec)
+    results = FrameResults.empty(count, plan.n_features)
+    reduce_frames(scan.frames, plan, results, count)
+    stored = results.features.astype(np.float16).astype(np.float32)
+    dose = float(np.median(results.sum)) if scan.counted else ASSUMED_DOSE_ELECTRONS
+    return whitened(stored, np.arange(count), dose, 1.0 if scan.counted else 0.0)

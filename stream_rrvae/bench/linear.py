@@ -1,0 +1,65 @@
+"""Linear baselines, which are strong on pristine crystals: raw COM, the PCA doublet, the leading m = 1 mode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.bench.course import Course
+from stream_rrvae.bench.features import features_of
+from stream_rrvae.bench.scan_frames import FloatArray, ScanFrames, measured_com
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.rrvae.leading import strongest_mode
+
+Encode = Callable[[], NDArray[np.complex128]]
+
+
+def raw_com(scan: ScanFrames) -> Course:
+    """The COM of each frame, by NumPy: no model at all."""
+    begun_s = time.process_time()
+    return _course(begun_s, lambda: _as_complex(measured_com(scan.frames)))
+
+
+def pca_doublet(scan: ScanFrames) -> Course:
+    """The first two principal components read as one pattern that turns: scores a + ib = |.| exp(i theta)."""
+    begun_s = time.process_time()
+    pixels = scan.frames.reshape(len(scan.frames), -1).astype(np.float32)
+    mean = pixels.mean(axis=0)
+    centred = pixels - mean
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    doublet = vectors[:, :-3:-1]
+    return _course(begun_s, lambda: _as_complex((pixels - mean) @ doublet))
+
+
+def leading_mode(scan: ScanFrames) -> Course:
+    """The strongest first-order steerable mode: one complex number a frame, its modulus and its phase."""
+    begun_s = time.process_time()
+    x = features_of(scan).x
+    mode = strongest_mode(x, BasisSpec(), 1)
+
+    def encode() -> NDArray[np.complex128]:
+        again = features_of(scan).x
+        return np.asarray(again @ mode.real - 1j * (again @ mode.imaginary), np.complex128)
+
+    return _course(begun_s, encode)
+
+
+def _as_complex(pairs: FloatArray) -> NDArray[np.complex128]:
+    return np.asarray(pairs[:, 1] + 1j * pairs[:, 0], np.complex128)
+
+
+def _course(begun_s: float, encode: Encode) -> Course:
+    """One look: what was fitted since `begun_s`, and one encoding with it."""
+    encode_begun_s = time.process_time()
+    scores = encode()
+    ended_s = time.process_time()
+    return Course(
+        np.array([ended_s - begun_s]),
+        np.zeros(1),
+        np.angle(scores)[None],
+        np.abs(scores)[None, :, None],
+        len(scores) / (ended_s - encode_begun_s),
+    )

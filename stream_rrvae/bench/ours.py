@@ -1,0 +1,46 @@
+"""Our model over the frames, from raw pixels to angles and latents, by the code of the service."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from stream_rrvae.bench.course import Course
+from stream_rrvae.bench.features import features_of
+from stream_rrvae.bench.scan_frames import ScanFrames
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.kernels.frame_pass import warm_up
+from stream_rrvae.rrvae.model import Encoding
+from stream_rrvae.rrvae.registry import factory
+
+LOOK_S = 0.5
+
+
+def harmonic(scan: ScanFrames, seconds: float, latents: int, seed: int) -> Course:
+    """Train for `seconds` of CPU in rounds; projecting the frames once and making the model count as training."""
+    torch.set_num_threads(1)
+    warm_up({scan.frames.dtype.name})
+    begun_s = time.process_time()
+    data = features_of(scan)
+    model = factory("harmonic").create(data, BasisSpec(), latents, seed, "cpu")
+    taken_s, trained = time.process_time() - begun_s, 0
+    looks: list[tuple[float, int, Encoding]] = []
+    while not looks or taken_s < seconds:
+        begun_s, share = time.process_time(), min(1.0, taken_s / seconds)
+        report = model.train(data, LOOK_S, (share, min(1.0, share + LOOK_S / seconds)))
+        taken_s += time.process_time() - begun_s
+        trained += report.frames
+        looks.append((taken_s, trained, model.encode(data.x)))
+    begun_s = time.process_time()
+    model.encode(features_of(scan).x)  # from raw pixels, as the peers encode
+    encode_fps = len(scan.frames) / (time.process_time() - begun_s)
+    at_s, trained_then, said = zip(*looks, strict=True)
+    return Course(
+        np.asarray(at_s),
+        np.asarray(trained_then, np.float64),
+        np.stack([encoding.rotation for encoding in said]).astype(np.float64),
+        np.stack([encoding.latents for encoding in said]).astype(np.float64),
+        encode_fps,
+    )

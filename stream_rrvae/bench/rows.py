@@ -1,0 +1,54 @@
+"""What a benchmark says: rows of a value beside its reference, as a list for machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stream_rrvae.errors import FileFormatError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure; `reference` is what it is compared with, None where there is nothing to compare with."""
+
+    name: str
+    value: float | None  # None = not reached, or not measured
+    unit: str
+    reference: str | None = None
+    reference_value: float | None = None
+    target: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Value over reference."""
+        if self.value is None or not self.reference_value:
+            return None
+        return self.value / self.reference_value
+
+
+def write_json(path: Path, rows: Sequence[Row]) -> None:
+    """All of `rows` with their ratios and this machine. Raises FileFormatError when it cannot be written."""
+    machine = this_machine()
+    content = [{**asdict(row), "ratio": row.ratio, "machine": machine} for row in rows]
+    try:
+        path.write_text(json.dumps(content, indent=1) + "\n")
+    except OSError as error:
+        raise FileFormatError(f"cannot write {path}: {error}") from error
+
+
+def this_machine() -> str:
+    """Processor, cores and how busy they are, in one line."""
+    load = os.getloadavg()[0]
+    return f"{_processor()}, {os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

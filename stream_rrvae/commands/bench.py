@@ -1,0 +1,111 @@
+"""`bench`: the benchmarks by name, as a table and as JSON."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import numpy as np
+
+from stream_rrvae.bench.com import com_rows
+from stream_rrvae.bench.rows import Row, this_machine, write_json
+from stream_rrvae.bench.rrvae import RrvaeOptions, compare, rows_of, table
+from stream_rrvae.bench.scan_frames import ScanFrames, announced_disc, from_file, received
+from stream_rrvae.commands.children import Child
+from stream_rrvae.errors import ConfigError
+from stream_rrvae.recording.frame_file import open_frames
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What `stream-rrvae bench` was asked for; `source` None = simulated frames."""
+
+    names: tuple[str, ...] = ()
+    json: Path | None = None
+    source: str | None = None
+    scan_shape: tuple[int, int] | None = None
+    specimen: str = "graphene"
+    dose: str = "inf"
+    seconds: float = 12.0
+    peer_seconds: float = 120.0
+    seeds: int = 1
+    latents: int = 2
+    peers_python: str = field(default=sys.executable)
+
+
+def run_bench(options: BenchOptions) -> None:
+    """Run the named benchmarks, or all. Raises StreamRrvaeError when one cannot be run."""
+    unknown = [name for name in options.names if name not in BENCHES]
+    if unknown:
+        raise ConfigError(f"there is no benchmark {unknown[0]!r}; there are {', '.join(BENCHES)}")
+    click.echo(this_machine())
+    rows: list[Row] = []
+    for name in options.names or tuple(BENCHES):
+        click.echo(f"\n{name}")
+        rows += BENCHES[name](options)
+    if options.json is not None:
+        write_json(options.json, rows)
+        click.echo(f"\n{len(rows)} figures in {options.json}")
+
+
+def _rrvae(options: BenchOptions) -> list[Row]:
+    scan = _frames(options)
+    asked = RrvaeOptions(options.seconds, options.peer_seconds, options.seeds, options.latents, options.peers_python)
+    click.echo(f"{scan.described}; {asked.latents} latents, median of {asked.seeds} seed(s),")
+    click.echo(f"training for {asked.seconds:g} s (ours) and {asked.peer_seconds:g} s (peers) of CPU on one thread")
+    standings = compare(scan, asked, lambda who: click.echo(f"running {who}", err=True))
+    _show(table(standings))
+    return rows_of(standings)
+
+
+def _com(_options: BenchOptions) -> list[Row]:
+    rows = com_rows()
+    _show([
+        f"{row.name:40s} {row.value:12,.0f} {row.unit} = {row.ratio:.2f} x {row.reference} ({row.reference_value:,.0f})"
+        for row in rows
+    ])  # fmt: skip
+    return rows
+
+
+BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {"rrvae": _rrvae, "com": _com}
+
+
+def _show(lines: Sequence[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _frames(options: BenchOptions) -> ScanFrames:
+    if options.source is None:
+        return _simulated(options)
+    with open_frames(options.source, options.scan_shape) as file:
+        return from_file(file, None)
+
+
+def _field(specimen: str) -> tuple[str, ...]:
+    """Exactly one rectangular cell of the pristine crystal: over less than whole cells the mean field is not 0."""
+    return ("--field-nm", f"{0.246 * 3**0.5},0.246") if specimen == "graphene" else ()
+
+
+def _simulated(options: BenchOptions) -> ScanFrames:
+    """One scan of the simulator through the native protocol, and its ground truth."""
+    rows, columns = options.scan_shape or (32, 32)
+    with tempfile.TemporaryDirectory(prefix="stream-rrvae-bench-") as folder:
+        truth = Path(folder) / "truth.npz"
+        detector = "48x48:float32" if options.dose == "inf" else "48x48:uint16"
+        described = ("--specimen", options.specimen, "--detector", detector, "--dose", options.dose)
+        scanned = ("--scan-shape", f"{rows}x{columns}", *_field(options.specimen), "--scans", "1")
+        told = ("--bind", "tcp://127.0.0.1:*", "--truth", str(truth))
+        with Child("simulator", "detector_sim", *described, *scanned, *told) as simulator:
+            start, frames = received(f"tcp://{simulator.line_with('bound tcp://')}")
+            simulator.process.wait()
+            simulator.check()
+        with np.load(truth, allow_pickle=False) as file:
+            com = np.asarray(file["com_mrad"], np.float64).reshape(-1, 2)
+    noise = "without noise" if options.dose == "inf" else f"at {options.dose} electrons a frame"
+    name = f"{len(frames)} frames of 48x48, {options.specimen} {noise}, compared with the true COM"
+    return ScanFrames(frames, announced_disc(start, frames), com, name)
