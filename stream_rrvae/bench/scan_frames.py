@@ -91,13 +91,14 @@ def measured_com(frames: NDArray[Any]) -> FloatArray:
     return np.asarray(com - com.mean(axis=0))
 
 
-def centred(scan: ScanFrames) -> Float32Array:
-    """The square around the disc of all frames [n, side, side] less its mean, scaled to unit variance."""
+def centred(scan: ScanFrames, rms: float) -> Float32Array:
+    """The square around the disc of all frames [n, side, side] less its mean, its change scaled to `rms` a frame."""
     reach = scan.disc.radius_px
     rows, columns = (slice(max(0, math.floor(c - reach)), math.ceil(c + reach) + 1) for c in scan.disc.center_px)
     part = scan.frames[:, rows, columns]
     change = part - part.mean(axis=0, dtype=np.float64)
-    return np.asarray(change / max(float(change.std()), 1e-30), np.float32)
+    found = math.sqrt(float(np.square(change).sum()) / len(change))
+    return np.asarray(change * (rms / max(found, 1e-30)), np.float32)
 
 
 def zero_to_one(scan: ScanFrames) -> Float32Array:
