@@ -15,7 +15,7 @@ from stream_rrvae.errors import ConfigError
 ENV_PREFIX = "STREAM_RRVAE_"
 DEFAULT_FEED = "tcp://127.0.0.1:5556"
 Mode = Literal["apply", "finetune", "off"]
-Decoder = Literal["harmonic"]
+Decoder = Literal["harmonic", "spatial"]
 
 
 class _Part(BaseModel):

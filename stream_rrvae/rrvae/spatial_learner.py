@@ -1,0 +1,133 @@
+"""The spatial model behind the seam: numpy in, numpy out, torch inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stream_rrvae.errors import CheckpointError
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.maps.statistics import wrapped
+from stream_rrvae.messages import Float32Array
+from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
+from stream_rrvae.rrvae.learner import LARGEST_BASIS, LARGEST_HIDDEN, LARGEST_LATENTS, torch_device
+from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
+from stream_rrvae.rrvae.preparation import Prepared
+from stream_rrvae.rrvae.principal import principal_scores
+from stream_rrvae.rrvae.spatial import Angle, Posterior, SpatialModel, SpatialSpec
+from stream_rrvae.rrvae.spatial_training import SpatialTrainer, SpatialTrainSpec
+from stream_rrvae.rrvae.spatial_weights import check_weights
+
+LARGEST_GRID_PX, SMALLEST_GRID_PX = 128, 4
+DRAWN = 512  # shapes decoded to see what z does
+
+
+class SpatialLearner:
+    """See `model.Model`; `create` and `from_settings` are its factory."""
+
+    name = "spatial"
+    fixes_rotation = False  # where rotation 0 lies is left to chance: the COM sets it afterwards
+
+    def __init__(self, spec: SpatialSpec, leading: Leading, seed: int, device: str, train: SpatialTrainSpec) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = SpatialModel(spec, leading).to(device)
+        self._trainer = SpatialTrainer(self.network, train, seed)
+
+    @classmethod
+    def create(
+        cls,
+        data: Prepared,
+        basis: BasisSpec,
+        latents: int,
+        seed: int,
+        device: str,
+        angle: Angle = "upright",
+        train: SpatialTrainSpec | None = None,
+    ) -> SpatialLearner:
+        """Random weights; the data decide only which order the encoder turns them back by."""
+        spec = SpatialSpec(basis, latents, angle=angle)
+        leading = leading_of(data.x, basis, data.noise_variance)
+        return cls(spec, leading, seed, torch_device(device), train or SpatialTrainSpec())
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], device: str) -> SpatialLearner:
+        """The model that `settings` describe, weights to be restored. Raises CheckpointError."""
+        try:
+            spec = from_plain(SpatialSpec, settings.get("spec"))
+            order = settings["leading_order"]
+        except (TypeError, ValueError, KeyError) as error:
+            raise CheckpointError(f"the checkpoint's model settings do not make sense: {error}") from error
+        _check(spec, order)
+        leading = center_of_mass(spec.basis)
+        return cls(spec, Leading(order, leading.real, leading.imaginary), 0, torch_device(device), SpatialTrainSpec())
+
+    @property
+    def basis(self) -> BasisSpec:
+        return self.network.spec.basis
+
+    @property
+    def latents(self) -> int:
+        return self.network.spec.latents
+
+    def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
+        return self._trainer.round(data, seconds, progress)
+
+    @torch.no_grad()
+    def encode(self, x: Float32Array) -> Encoding:
+        device = self.network.coordinates.device
+        posterior = self.network.encode(torch.from_numpy(np.ascontiguousarray(x)).to(device))
+        scores, explained = principal_scores(_numpy(posterior.mean), *self._response(posterior))
+        return Encoding(
+            rotation=wrapped(_numpy(posterior.angle)).astype(np.float32),
+            # The mean resultant length of a normal angle.
+            confidence=_numpy(torch.exp(-0.5 * (2 * posterior.angle_log_sd).exp())),
+            latents=scores,
+            explained=explained,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}
+
+    def arrays(self) -> Arrays:
+        return {name: _numpy(value).copy() for name, value in self.network.state_dict().items()}
+
+    def restore(self, arrays: Arrays) -> None:
+        check_weights(arrays, {name: tuple(value.shape) for name, value in self.network.state_dict().items()})
+        self.network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+        self._trainer.warm = True
+
+    def _response(self, posterior: Posterior) -> tuple[Float32Array, Float32Array]:
+        """Samples of z from some frames' posteriors, and their shapes, all in rotation 0."""
+        rows = slice(None, None, max(1, -(-len(posterior.mean) // DRAWN)))
+        mean, log_sd = posterior.mean[rows], posterior.log_sd[rows]
+        generator = torch.Generator(mean.device).manual_seed(0)
+        z = mean + torch.empty_like(mean).normal_(generator=generator) * log_sd.exp()
+        return _numpy(z), _numpy(self.network.decode(z.new_zeros(len(z)), z))
+
+
+def _numpy(values: Tensor) -> Float32Array:
+    found: Float32Array = values.detach().cpu().numpy()
+    return found
+
+
+def _check(spec: SpatialSpec, order: Any) -> None:
+    basis = spec.basis
+    sizes_fit = (
+        1 <= spec.latents <= LARGEST_LATENTS
+        and 1 <= spec.hidden <= LARGEST_HIDDEN
+        and SMALLEST_GRID_PX <= spec.grid_px <= LARGEST_GRID_PX
+        and 1 <= basis.max_order <= LARGEST_BASIS
+        and 1 <= basis.n_radial <= LARGEST_BASIS
+        and 0 < basis.radius <= 10
+        and 0 < spec.angle_prior_rad <= 100
+    )
+    if not sizes_fit or spec.angle not in ("upright", "line"):
+        raise CheckpointError(f"the checkpoint's model settings are out of bounds: {to_plain(spec)}")
+    if type(order) is not int or not 1 <= order <= basis.max_order:
+        raise CheckpointError(f"the checkpoint's leading order is {order!r}")
