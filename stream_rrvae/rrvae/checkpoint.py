@@ -1,7 +1,7 @@
 """Models on disk: weights as safetensors, everything else as JSON in its header. No pickle.
 
 Metadata of the file: `format` and `format_version`; `model` (name, settings, basis); `provenance` (free,
-plain); `sha256` over model, names, shapes and bytes of the weights.
+plain); `licence` of the weights; `sha256` over all of these and names, shapes and bytes of the weights.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from stream_rrvae.rrvae.registry import factory
 FORMAT = "stream-rrvae model"
 VERSION = "1"
 LARGEST_FILE_BYTES = 256 << 20
+LICENCE = "MIT"  # of what we train ourselves
+PRETRAINED = Path(__file__).parent / "pretrained"
+DEFAULT_NAME = "pretrained"
+DEFAULT_FILE = "graphene-60kV-31mrad.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Checkpoint:
     settings: Mapping[str, Any]
     arrays: Arrays
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""  # "" = nothing is said
 
     def model(self, device: str = "auto") -> Model:
         """The model with its weights. Raises CheckpointError when they do not fit together."""
@@ -48,21 +53,26 @@ class Checkpoint:
         return model
 
 
-def checkpoint_of(model: Model, provenance: Mapping[str, Any]) -> Checkpoint:
+def checkpoint_of(model: Model, provenance: Mapping[str, Any], licence: str = "") -> Checkpoint:
     """`model` as a checkpoint; `provenance` says where it comes from (plain values)."""
-    return Checkpoint(model.name, model.basis, model.settings(), model.arrays(), provenance)
+    return Checkpoint(model.name, model.basis, model.settings(), model.arrays(), provenance, licence)
+
+
+def located(name: Path) -> Path:
+    """The file that `name` means: a file's path, or "pretrained" for the model that comes with the package."""
+    return PRETRAINED / DEFAULT_FILE if name == Path(DEFAULT_NAME) and not name.exists() else name
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` whole or not at all. Raises CheckpointError when the disk refuses."""
-    described = _described(checkpoint)
     metadata = {
         "format": FORMAT,
         "format_version": VERSION,
-        "model": described,
-        "provenance": json.dumps(to_plain(checkpoint.provenance)),
-        "sha256": _content_hash(described, checkpoint.arrays),
+        "model": _described(checkpoint),
+        "provenance": json.dumps(to_plain(checkpoint.provenance), sort_keys=True),
+        "licence": checkpoint.licence,
     }
+    metadata["sha256"] = _content_hash(metadata, checkpoint.arrays)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(dict(checkpoint.arrays), partial, metadata)
@@ -72,18 +82,17 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         raise CheckpointError(f"cannot write the checkpoint {path}: {error}") from error
 
 
-def load(path: Path) -> Checkpoint:
-    """Read and check a checkpoint. Raises CheckpointError that says what is wrong with it."""
+def load(name: Path) -> Checkpoint:
+    """Read and check the checkpoint `name` (see `located`). Raises CheckpointError that says what is wrong with it."""
+    path = located(name)
     try:
         metadata, arrays = _read(path)
-        model = json.loads(metadata["model"])
-        basis = from_plain(BasisSpec, model["basis"])
-        checkpoint = Checkpoint(model["name"], basis, model["settings"], arrays, json.loads(metadata["provenance"]))
+        checkpoint = _from_metadata(metadata, arrays)
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {type(error).__name__} {error}") from error
-    if metadata.get("sha256") != _content_hash(metadata["model"], arrays):
+    if metadata.get("sha256") != _content_hash(metadata, arrays):
         raise CheckpointError(f"{path} is damaged: its content does not have the hash it was written with")
     return checkpoint
 
@@ -95,6 +104,14 @@ def require_fit(checkpoint: Checkpoint, basis: BasisSpec) -> None:
             f"the checkpoint is for the basis {to_plain(checkpoint.basis)}, the scan has {to_plain(basis)}: "
             "train a model on scans with these settings"
         )
+
+
+def _from_metadata(metadata: Mapping[str, str], arrays: Arrays) -> Checkpoint:
+    model, provenance = json.loads(metadata["model"]), json.loads(metadata["provenance"])
+    basis = from_plain(BasisSpec, model["basis"])
+    if not (isinstance(provenance, dict) and isinstance(model["settings"], dict) and isinstance(model["name"], str)):
+        raise TypeError("its description has fields of the wrong kind")
+    return Checkpoint(model["name"], basis, model["settings"], arrays, provenance, metadata["licence"])
 
 
 def _read(path: Path) -> tuple[dict[str, str], Arrays]:
@@ -122,8 +139,10 @@ def _described(checkpoint: Checkpoint) -> str:
     return json.dumps(to_plain(plain), sort_keys=True)
 
 
-def _content_hash(described: str, arrays: Arrays) -> str:
-    digest = hashlib.sha256(described.encode())
+def _content_hash(metadata: Mapping[str, str], arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in ("format", "format_version", "model", "provenance", "licence"):
+        digest.update(f"{name}={metadata[name]}\n".encode())
     for name in sorted(arrays):
         digest.update(f"{name}{arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
