@@ -127,6 +127,11 @@ def dashboard(**options: Any) -> None:
 @cli.command("analyse")
 @click.argument("source", metavar="INPUT")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Results file to write.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Page of figures (HTML) to write, with matplotlib.",
+)
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
 @click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")
@@ -139,12 +144,12 @@ def dashboard(**options: Any) -> None:
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
 @click.option("--detector-rotation-deg", type=float, help="Rotation of the detector against the scan axes in degrees.")
 @click.option("--detector-flip/--no-detector-flip", default=None, help="The detector is mirrored in y.")
-def analyse_(source: str, out: Path, file: Path | None, **options: Any) -> None:
+def analyse_(source: str, out: Path, report: Path | None, file: Path | None, **options: Any) -> None:
     """Analyse INPUT (.npy, or file.h5::/dataset) with the live code."""
     from stream_rrvae.commands.analyse import run_analyse
     from stream_rrvae.config import load
 
-    run_analyse(source, out, load(file, _as_tree(options)))
+    run_analyse(source, out, load(file, _as_tree(options)), report)
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +21,7 @@ FEWEST_POSITIONS = 64
 LOOK_S = 0.5  # between two looks at a scan that is not ready to be learnt from
 APPLY_S = 1.0  # between two encodings by a model that does not learn
 SHARE_BEFORE_END = 0.5  # of the budget; the rest is for the whole scan
+LONGEST_HISTORY = 200  # versions; a note in the store has room for more
 TRAINING, READY, WAITING, FAILED = "training", "ready", "waiting", "failed"
 
 
@@ -31,6 +32,7 @@ class _Progress:
     version: int = 0
     encoded: int = -1  # positions in the latest maps
     last: RoundReport | None = None
+    heldout: list[float] = field(default_factory=list)  # log-likelihood after each round, latest last
 
 
 class Session:
@@ -75,6 +77,7 @@ class Session:
         # Counted as planned: a round that overran on a busy machine must not shorten the rest.
         progress.used_s += seconds
         progress.frames += progress.last.frames
+        progress.heldout = [*progress.heldout, progress.last.heldout_loglikelihood][-LONGEST_HISTORY:]
         progress.version += 1
         done = ended and self._training_due_s(data, ended) <= 0
         self._publish(self.model, data, READY if done else TRAINING)
@@ -128,6 +131,7 @@ class Session:
             return {}
         return {
             "heldout_loglikelihood": progress.last.heldout_loglikelihood,
+            "heldout_history": progress.heldout,
             "n_trained": float(progress.frames),
             "train_frames_per_s": progress.last.frames / max(progress.last.seconds, 1e-9),
         }
