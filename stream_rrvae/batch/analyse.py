@@ -6,24 +6,16 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
+from stream_rrvae.batch.measure import Progress, measured
 from stream_rrvae.config import Settings
-from stream_rrvae.ingest.events import Accepted, Opened
 from stream_rrvae.ingest.meter import Meter
-from stream_rrvae.ingest.scan_work import ScanWork, Surroundings
+from stream_rrvae.ingest.scan_work import Surroundings
 from stream_rrvae.learner import Learner
 from stream_rrvae.maps.results import Provenance, write_results
-from stream_rrvae.messages import Encoding, Frame, ScanStart, ScanState
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.recording.frame_file import FrameFile
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore
-
-BLOCK_BYTES = 16 << 20  # read at a time, whatever the file's size
-
-Progress = Callable[[int], None]
 
 
 def analyse(frames: FrameFile, settings: Settings, out: Path, progress: Progress) -> Path:
@@ -39,7 +31,7 @@ def analyse(frames: FrameFile, settings: Settings, out: Path, progress: Progress
             learner.start()
             stack.callback(learner.stop)
         around = Surroundings(settings, Meter(metrics), DEFAULT_FOLDER, _teller(learner), lambda _error: None)
-        store = stack.enter_context(_measured(frames, around, progress))
+        store = stack.enter_context(measured(frames, around, progress))
         if learner:
             learner.last_word_on(store)
         settings_used = {**settings.model_dump(mode="json"), "source": frames.name}
@@ -48,28 +40,3 @@ def analyse(frames: FrameFile, settings: Settings, out: Path, progress: Progress
 
 def _teller(learner: Learner | None) -> Callable[[ScanStore], None]:
     return lambda store: learner.work_on(store.path) if learner else None
-
-
-def _measured(frames: FrameFile, around: Surroundings, progress: Progress) -> ScanStore:
-    """The store of the whole file, complete."""
-    start = _start(frames)
-    work = ScanWork(Opened(start, frames.scan_shape), around)
-    work.begin()
-    frame_bytes = frames.frames(0, 1).nbytes
-    step = max(1, BLOCK_BYTES // frame_bytes)
-    for first in range(0, frames.n_frames, step):
-        block = frames.frames(first, min(first + step, frames.n_frames))
-        work.take([Accepted(_frame(start, first + i, pixels), time.monotonic()) for i, pixels in enumerate(block)])
-        progress(first + len(block))
-    work.end()
-    store, _missing = work.close(ScanState.COMPLETE)
-    return store
-
-
-def _start(frames: FrameFile) -> ScanStart:
-    name = Path(frames.name).stem
-    return ScanStart(name, 0, frames.frame_shape, frames.pixel_type, frames.n_frames, frames.scan_shape)
-
-
-def _frame(start: ScanStart, number: int, pixels: NDArray[Any]) -> Frame:
-    return Frame(start.series, number, start.frame_shape, start.pixel_type, Encoding.NONE, pixels.data.cast("B"))
