@@ -19,7 +19,7 @@ from stream_rrvae.scan_store import ScanStore
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 PATIENCE_S = 5.0
-GRACE_S = 15.0  # over its training budget, for encoding
+GRACE_S = 30.0  # over its training budget: to start, to encode
 LOOK_S = 0.1
 
 
@@ -43,6 +43,7 @@ class Learner:
         self._control: Connection | None = None
         self._process: multiprocessing.process.BaseProcess | None = None
         self._watcher = threading.Thread(target=self._watch, name="learner-watch", daemon=True)
+        self._launched_s = 0.0
         self.restarts = 0
 
     @property
@@ -66,12 +67,16 @@ class Learner:
 
         `patience_s` is asked meanwhile: once it gives a number, that many seconds are left.
         """
-        deadline_s = time.monotonic() + self._settings.budget_s + GRACE_S
-        hurried = False
-        while time.monotonic() < deadline_s and store.read_status().state not in ("ready", "failed"):
-            left_s = None if hurried else patience_s()
+        called_s, hurried_until_s = time.monotonic(), float("inf")
+        while store.read_status().state not in ("ready", "failed"):
+            # A learner that was started again has its whole time again.
+            given_s = max(called_s, self._launched_s) + self._settings.budget_s + GRACE_S
+            left_s = patience_s() if hurried_until_s == float("inf") else None
             if left_s is not None:
-                hurried, deadline_s = True, min(deadline_s, time.monotonic() + left_s)
+                hurried_until_s = time.monotonic() + left_s
+            if time.monotonic() >= min(given_s, hurried_until_s):
+                event("learner_late", logging.WARNING, scan_id=store.start.scan_id)
+                return
             time.sleep(LOOK_S)  # the learner is another process: its note in the store is all there is
 
     def stop(self) -> None:
@@ -93,6 +98,7 @@ class Learner:
                 target=_run, args=(theirs, self._settings.model_dump()), name="stream-rrvae-learn", daemon=True
             )
             process.start()
+            self._launched_s = time.monotonic()
             theirs.close()
             self._control, self._process = ours, process
             if self._scan is not None:

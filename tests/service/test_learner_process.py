@@ -1,0 +1,68 @@
+"""The keeper of the learner, with the real learner process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from stream_rrvae.config import LearnSettings
+from stream_rrvae.learner import Learner
+from stream_rrvae.messages import Counters, ModelStatus, ScanState
+from stream_rrvae.metrics import Metrics, new_metrics
+from stream_rrvae.scan_store import Account, ScanStore
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return new_metrics()
+
+
+@pytest.fixture
+def learner(metrics: Metrics) -> Iterator[Learner]:
+    made = Learner(LearnSettings(budget_s=1.0, round_s=0.5), metrics)
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_a_killed_learner_is_replaced_and_finishes_the_same_scan(
+    learner: Learner, metrics: Metrics, filled_store: ScanStore
+) -> None:
+    filled_store.write_account(Account(ScanState.COMPLETE, Counters()))
+    first = learner.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    learner.work_on(filled_store.path)
+    learner.last_word_on(filled_store)
+    assert filled_store.read_status().state in ("ready", "failed")
+    assert learner.pid != first
+    assert learner.restarts == 1
+    assert metrics.registry.get_sample_value("stream_rrvae_learner_restarts_total") == 1
+
+
+def test_stop_ends_the_process(learner: Learner) -> None:
+    pid = learner.pid
+    assert pid is not None
+    learner.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert learner.restarts == 0
+
+
+def test_the_wait_for_the_last_word_is_cut_short_when_there_is_no_patience(
+    learner: Learner, filled_store: ScanStore
+) -> None:
+    filled_store.write_status(ModelStatus(state="training"))
+    asked = threading.Event()
+
+    def no_patience() -> float:
+        asked.set()
+        return 0.0
+
+    learner.last_word_on(filled_store, no_patience)
+    assert asked.is_set()
+    assert filled_store.read_status().state == "training"
