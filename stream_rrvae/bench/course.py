@@ -71,7 +71,7 @@ def joint_correlation(latents: FloatArray, magnitude: FloatArray) -> float:
     """Multiple correlation of `magnitude` [n] with all `latents` [n, latents]: VAEs are free to mix their latents."""
     design = np.column_stack([latents, np.ones(len(latents))])
     fitted = design @ np.linalg.lstsq(design, magnitude, rcond=None)[0]
-    return best_correlation(fitted[:, None], magnitude)
+    return float(fitted.std() / max(magnitude.std(), 1e-30))
 
 
 def median_figures(runs: Sequence[Figures]) -> Figures:

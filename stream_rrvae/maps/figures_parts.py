@@ -153,9 +153,7 @@ def _limits(values: Float32Array, symmetric: bool) -> tuple[float, float]:
 def _colour_map(name: str) -> Any:
     from matplotlib import colormaps
 
-    chosen = colormaps[name].copy()
-    chosen.set_bad((NOT_MEASURED,) * 3)
-    return chosen
+    return colormaps[name].with_extremes(bad=(NOT_MEASURED,) * 3)
 
 
 def _aspect(data: ReportData) -> float:

@@ -1,0 +1,82 @@
+"""A results file in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from stream_rrvae.errors import FileFormatError
+from stream_rrvae.maps.results import DEFINITION
+
+ACCOUNT = ("expected", "received", "missing", "refused", "duplicate")
+
+
+def results_lines(path: Path) -> list[str]:
+    """Scan, account, model and maps of a results file. Raises FileFormatError when it is none."""
+    try:
+        with h5py.File(path) as file:
+            entry = file["entry"]
+            if _text(entry, "definition") != DEFINITION:
+                raise FileFormatError(f"{path} is HDF5, but no results file of stream-rrvae")
+            return [str(path), *_scan(entry), *_model(entry), *_maps(entry["maps"])]
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileFormatError(f"{path} is no whole results file: {error}") from error
+
+
+def _scan(entry: h5py.Group) -> list[str]:
+    quality = entry["quality"]
+    version = entry["program_name"].attrs["version"]
+    shape = entry["maps/sum"].shape
+    account = ", ".join(f"{int(quality[f'frames_{name}'][()])} {name}" for name in ACCOUNT)
+    return [
+        f"  results     of scan {_text(entry, 'scan_id')}, {shape[0]}x{shape[1]} positions, {_text(entry, 'state')}",
+        f"  made        {_text(entry, 'start_time')} to {_text(entry, 'end_time')} by stream-rrvae {version}",
+        f"  frames      {account}",
+        f"  calibration {_text(entry, 'calibration')}",
+        f"  vectors     in {entry['maps'].attrs['vector_axes']} axes",
+    ]
+
+
+def _model(entry: h5py.Group) -> list[str]:
+    process, quality = entry["process"], entry["quality"]
+    version, settings = int(entry["model_version"][()]), process.get("settings", {})
+    chosen = ", ".join(f"{name} {_plain(settings[name][()])}" for name in settings)
+    figures = (
+        f"{name} {np.array2string(np.asarray(item[()], float), precision=4)}"
+        for name, item in quality.items()
+        if isinstance(item, h5py.Dataset) and not name.startswith("frames_")
+    )
+    state = f"{_text(process, 'mode')}, {_text(process, 'state')} {_text(process, 'detail')}"
+    return [
+        f"  model       version {version}, {state}",
+        f"  settings    {chosen or 'none'}",
+        *(f"    {figure}" for figure in figures),
+    ]
+
+
+def _maps(maps: h5py.Group) -> list[str]:
+    axes = set(_strings(maps.attrs["axes"]))
+    return ["  maps", *(_map_line(name, maps[name]) for name in maps if name not in axes)]
+
+
+def _map_line(name: str, data: h5py.Dataset) -> str:
+    values = np.asarray(data[()], np.float64)
+    finite = values[np.isfinite(values)]
+    spread = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "nothing measured"
+    absent = values.size - finite.size
+    return f"    {name:<20} {spread} {_plain(data.attrs['units'])}" + (f", {absent} not measured" if absent else "")
+
+
+def _text(group: h5py.Group, name: str) -> str:
+    return _plain(group[name][()])
+
+
+def _plain(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _strings(values: Any) -> list[str]:
+    return [_plain(value) for value in values]
