@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from stream_rrvae import __version__
-from stream_rrvae.config import DEFAULT_FEED
+from stream_rrvae.config import DECODERS, DEFAULT_FEED
 from stream_rrvae.errors import ConfigError, SecurityError, StreamRrvaeError
 
+_CHECKPOINT_HELP = "Model to start from: a file, or `pretrained` for the one in the package."
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -44,8 +45,10 @@ def cli() -> None:
 @click.option("--scan-shape", type=ScanShape(), help="Positions, where the stream does not say them.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for one results file a scan.")
 @click.option("--scans", type=click.IntRange(1), help="End after so many scans.  [default: run until stopped]")
-@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Model to start from.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help=_CHECKPOINT_HELP)
 @click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")
+@click.option("--decoder", type=click.Choice(DECODERS), help="Kind of model.  [default: harmonic]")
+@click.option("--latents", type=click.IntRange(1, 8), help="Latents of the model.  [default: 2]")
 @click.option("--channel", help="Detector channel to use.  [default: threshold_1, else the first]")
 @click.option("--feed", metavar="URL", help=f"Where snapshots are published.  [default: {DEFAULT_FEED}]")
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
@@ -135,8 +138,8 @@ def dashboard(**options: Any) -> None:
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
 @click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")
-@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Model to start from.")
-@click.option("--decoder", type=click.Choice(["harmonic"]), help="Kind of model.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help=_CHECKPOINT_HELP)
+@click.option("--decoder", type=click.Choice(DECODERS), help="Kind of model.")
 @click.option("--latents", type=click.IntRange(1, 8), help="Latents of the model.")
 @click.option("--seconds", "budget_s", type=click.FloatRange(0.1), help="Seconds of training.")
 @click.option("--seed", type=int, help="Seed of the learner.")
@@ -202,6 +205,36 @@ def bench(**options: Any) -> None:
     from stream_rrvae.commands.bench import BenchOptions, run_bench
 
     run_bench(BenchOptions(**options))
+
+
+@cli.command()
+@click.argument("sources", metavar="INPUT...", nargs=-1, required=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Checkpoint to write.")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help=_CHECKPOINT_HELP)
+@click.option("--decoder", type=click.Choice(DECODERS), help="Kind of model.  [default: harmonic]")
+@click.option("--latents", type=click.IntRange(1, 8), help="Latents of the model.  [default: 2]")
+@click.option("--seconds", "budget_s", type=click.FloatRange(0.1), help="Seconds of training.  [default: 12]")
+@click.option("--seed", type=int, help="Seed of weights and batches.  [default: 0]")
+@click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
+@click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad, of every file.")
+@click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel, of every file.")
+@click.option("--licence", default="", show_default="not stated", help="Licence of the weights, kept with them.")
+def train(sources: tuple[str, ...], out: Path, file: Path | None, licence: str, **options: Any) -> None:
+    """Train a checkpoint on INPUTs (.npy, or file.h5::/dataset), measured by the live code."""
+    from stream_rrvae.commands.train import run_train
+    from stream_rrvae.config import load
+
+    run_train(sources, out, licence, load(file, _as_tree(options)))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def info(file: Path) -> None:
+    """Show what FILE holds: a results file, a checkpoint, or `pretrained`."""
+    from stream_rrvae.commands.info import run_info
+
+    run_info(file)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,6 +16,7 @@ ENV_PREFIX = "STREAM_RRVAE_"
 DEFAULT_FEED = "tcp://127.0.0.1:5556"
 Mode = Literal["apply", "finetune", "off"]
 Decoder = Literal["harmonic", "spatial"]
+DECODERS: tuple[str, ...] = get_args(Decoder)
 
 
 class _Part(BaseModel):

@@ -27,7 +27,6 @@ from stream_rrvae.rrvae.registry import factory
 FORMAT = "stream-rrvae model"
 VERSION = "1"
 LARGEST_FILE_BYTES = 256 << 20
-LICENCE = "MIT"  # of what we train ourselves
 PRETRAINED = Path(__file__).parent / "pretrained"
 DEFAULT_NAME = "pretrained"
 DEFAULT_FILE = "graphene-60kV-31mrad.safetensors"
@@ -65,14 +64,8 @@ def located(name: Path) -> Path:
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` whole or not at all. Raises CheckpointError when the disk refuses."""
-    metadata = {
-        "format": FORMAT,
-        "format_version": VERSION,
-        "model": _described(checkpoint),
-        "provenance": json.dumps(to_plain(checkpoint.provenance), sort_keys=True),
-        "licence": checkpoint.licence,
-    }
-    metadata["sha256"] = _content_hash(metadata, checkpoint.arrays)
+    metadata = _metadata(checkpoint)
+    metadata["sha256"] = _hashed(metadata, checkpoint.arrays)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(dict(checkpoint.arrays), partial, metadata)
@@ -80,6 +73,11 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
         raise CheckpointError(f"cannot write the checkpoint {path}: {error}") from error
+
+
+def content_hash(checkpoint: Checkpoint) -> str:
+    """SHA-256 over all that the file would hold, in hexadecimal: the same model has the same on every machine."""
+    return _hashed(_metadata(checkpoint), checkpoint.arrays)
 
 
 def load(name: Path) -> Checkpoint:
@@ -92,7 +90,7 @@ def load(name: Path) -> Checkpoint:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {type(error).__name__} {error}") from error
-    if metadata.get("sha256") != _content_hash(metadata, arrays):
+    if metadata.get("sha256") != _hashed(metadata, arrays):
         raise CheckpointError(f"{path} is damaged: its content does not have the hash it was written with")
     return checkpoint
 
@@ -134,12 +132,18 @@ def _as_float32(name: str, array: Any) -> Any:
     return array
 
 
-def _described(checkpoint: Checkpoint) -> str:
-    plain = {"name": checkpoint.name, "basis": checkpoint.basis, "settings": checkpoint.settings}
-    return json.dumps(to_plain(plain), sort_keys=True)
+def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
+    model = {"name": checkpoint.name, "basis": checkpoint.basis, "settings": checkpoint.settings}
+    return {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "model": json.dumps(to_plain(model), sort_keys=True),
+        "provenance": json.dumps(to_plain(checkpoint.provenance), sort_keys=True),
+        "licence": checkpoint.licence,
+    }
 
 
-def _content_hash(metadata: Mapping[str, str], arrays: Arrays) -> str:
+def _hashed(metadata: Mapping[str, str], arrays: Arrays) -> str:
     digest = hashlib.sha256()
     for name in ("format", "format_version", "model", "provenance", "licence"):
         digest.update(f"{name}={metadata[name]}\n".encode())
