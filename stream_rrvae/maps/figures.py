@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LETTERS = "abcdefghijkl"
+UNUSED_SPREAD = 0.05  # of a latent, in units of one frame's noise: below it the model hardly uses it
 LARGEST_SCATTER = 6000  # points; more are thinned out evenly
 
 
@@ -54,6 +55,8 @@ def latent_figure(data: ReportData) -> bytes | None:
         for number, place in enumerate(axes):
             scalar_map(figure, place, data, f"latent_{number + 1}", "coolwarm", symmetric=True)
             said = f",  r = {r[number]:+.4f}" if number < r.size else ""
+            if float(np.nanstd(data.latents[number])) < UNUSED_SPREAD:
+                said += " (unused)"
             letter(place, LETTERS[number], f"latent {number + 1}{said}".replace("-", "\u2212"))
         return as_png(figure)
 

@@ -30,6 +30,10 @@ CALLED = {
     "train_frames_per_s": ("training rate of the last round", "{:,.0f} frames/s"),
 }
 ACCOUNT = ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered")
+LATENTS_CAPTION = (
+    "In units of one frame's noise; unused: a spread far below it, which the model's shapes hardly depend on. "
+    "r is Pearson's correlation with the COM magnitude; latent 1 is signed to fall where the COM grows."
+)
 NOT_IN_TABLE = ("heldout_history",)  # it is drawn
 
 
@@ -68,8 +72,7 @@ def _figures(data: ReportData) -> Iterable[str]:
     yield _figure(vector_figure(data), "Centre of mass and rotation", f"{axes} Rotation fades with its confidence.")
     latents, relations = latent_figure(data), relation_figure(data)
     if latents and relations:
-        said = "r is Pearson's correlation with the COM magnitude; latent 1 is signed to fall where the COM grows."
-        yield _figure(latents, "Latents", f"In units of one frame's noise. {said}")
+        yield _figure(latents, "Latents", LATENTS_CAPTION)
         yield _figure(relations, "What the latents say", "Every dot is a probe position.")
     yield _figure(
         image_figure(data), "Images", "Virtual detectors and, in scan axes, the phase integrated from the COM."
