@@ -55,6 +55,7 @@ class LearnSettings(_Part):
     round_s: float = Field(2.0, gt=0)  # training between two published versions
     budget_s: float = Field(12.0, gt=0)  # training for one scan, counted over its rounds
     assumed_dose_electrons: float = Field(1e4, gt=0)  # for data that is not in counts
+    context: Literal["none", "scan"] = "none"  # "scan": average counted frames over lattice and neighbours at its end
 
 
 class FeedSettings(_Part):

@@ -10,6 +10,7 @@ import numpy as np
 from stream_rrvae.config import LearnSettings
 from stream_rrvae.maps.values import reference_com
 from stream_rrvae.messages import Float32Array, ModelStatus, ScanState
+from stream_rrvae.rrvae.context import Context, with_context
 from stream_rrvae.rrvae.gauge import Surroundings, locked_latents, locked_rotation
 from stream_rrvae.rrvae.model import Model, RoundReport
 from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, prepare
@@ -46,6 +47,7 @@ class Session:
         self._store = store
         self._settings = settings
         self._basis = basis_of(store)
+        self._context: Context | None = None
         self._progress = _Progress(version=store.read_status().version)
 
     def step(self) -> float | None:
@@ -57,6 +59,8 @@ class Session:
         if lacking:
             self._note(FAILED if ended else WAITING, lacking)
             return None if ended else LOOK_S
+        if ended and self._settings.context == "scan":
+            data = self._with_context(data)
         if self._settings.mode == "finetune" and self._training_due_s(data, ended) > 0:
             return self._learn(data, ended)
         return self._encode_only(data, ended)
@@ -64,6 +68,14 @@ class Session:
     def fail(self, detail: str) -> None:
         """Say in the store why there will be no more maps."""
         self._note(FAILED, detail)
+
+    def _with_context(self, data: Prepared) -> Prepared:
+        if self._context is None:
+            self._context = with_context(data, self._store.shape.scan_shape, self._basis, self._settings.seed)
+            if self._context.used and self._settings.mode == "finetune":
+                # Averaged frames are like those of another dose: a model of single frames is no beginning.
+                self.model, self._progress.used_s = None, 0.0
+        return self._context.data
 
     def _learn(self, data: Prepared, ended: bool) -> float | None:
         settings, progress = self._settings, self._progress
@@ -106,7 +118,7 @@ class Session:
         around = self._surroundings(data)
         rotation = locked_rotation(encoding, model.fixes_rotation, around)
         latents = locked_latents(encoding, around)
-        quality = agreement_with_com(rotation, latents, around.com_y, around.com_x) | self._figures()
+        quality = agreement_with_com(rotation, latents, around.com_y, around.com_x) | self._figures() | self._help()
         n = self._store.shape.n_positions
         self._progress.encoded = len(data.positions)
         status = ModelStatus(self._progress.version, state, self._settings.mode, self._detail(), quality)
@@ -136,9 +148,13 @@ class Session:
             "train_frames_per_s": progress.last.frames / max(progress.last.seconds, 1e-9),
         }
 
+    def _help(self) -> Quality:
+        return {} if self._context is None else self._context.figures()
+
     def _detail(self) -> str:
         last = self._progress.last
-        return "the last round made the model worse and was undone" if last and last.rolled_back else ""
+        undone = "the last round made the model worse and was undone" if last and last.rolled_back else ""
+        return "; ".join(filter(None, (self._context.said() if self._context else "", undone)))
 
     def _note(self, state: str, detail: str) -> None:
         before = self._store.read_status()
