@@ -201,7 +201,7 @@ def doctor(out: Path) -> None:
 @click.option("--latents", type=click.IntRange(1, 8), default=2, help="Latents of every model.")
 @click.option("--peers-python", default=sys.executable, show_default="this one", help="Interpreter with the peers.")
 def bench(**options: Any) -> None:
-    """Benchmarks, each beside a reference in the same run: rrvae, com; without NAME all of them."""
+    """Benchmarks, each beside a reference in the same run: rrvae, com, sender; without NAME all of them."""
     from stream_rrvae.commands.bench import BenchOptions, run_bench
 
     run_bench(BenchOptions(**options))

@@ -12,12 +12,16 @@ import click
 import numpy as np
 
 from stream_rrvae.bench.com import com_rows
+from stream_rrvae.bench.drain import Drained, drained
 from stream_rrvae.bench.rows import Row, this_machine, write_json
 from stream_rrvae.bench.rrvae import RrvaeOptions, compare, rows_of, table
 from stream_rrvae.bench.scan_frames import ScanFrames, announced_disc, from_file, received
 from stream_rrvae.commands.children import Child
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.recording.frame_file import open_frames
+
+SENDER_SCANS = 20
+SENDER_TARGET_FPS = 200_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,30 @@ def _com(_options: BenchOptions) -> list[Row]:
     return rows
 
 
-BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {"rrvae": _rrvae, "com": _com}
+def _sender(_options: BenchOptions) -> list[Row]:
+    """The simulator at full speed beside a bare sender of as many messages of the same mean size."""
+    frames, rows = SENDER_SCANS * 64 * 64, []
+    for name in ("native", "dectris-v2"):
+        said = ("--protocol", name, "--detector", "192x192:uint8", "--dose", "2000", "--scan-shape", "64x64")
+        told = ("--bind", "tcp://127.0.0.1:*", "--scans", str(SENDER_SCANS))
+        with Child("simulator", "detector_sim", *said, *told) as simulator:
+            taken = _drained(simulator)
+        size = str(max(1, taken.total_bytes // taken.messages))
+        with Child("bare sender", "stream_rrvae.bench.plain_sender", size, str(taken.messages)) as bare:
+            plain = _drained(bare)
+        rates = (frames / taken.seconds, frames / plain.seconds)
+        rows.append(Row(f"sender {name}", rates[0], "frames/s", "bare ZeroMQ", rates[1], SENDER_TARGET_FPS))
+    _show([f"{row.name:20s} {row.value:10,.0f} frames/s = {row.ratio:.2f} of bare ZeroMQ" for row in rows])
+    return rows
+
+
+def _drained(sender: Child) -> Drained:
+    taken = drained(f"tcp://{sender.line_with('bound tcp://')}", lambda: sender.process.poll() is not None)
+    sender.check()
+    return taken
+
+
+BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {"rrvae": _rrvae, "com": _com, "sender": _sender}
 
 
 def _show(lines: Sequence[str]) -> None:
