@@ -91,8 +91,14 @@ def _provenance(entry: h5py.Group) -> dict[str, str]:
     for name in ("mode", "state", "detail"):
         told[f"learner {name}"] = _text(entry[f"process/{name}"][()])
     for name in ("calibration", "metadata"):
-        told |= {key.replace("_", " "): str(value) for key, value in json.loads(entry[name][()]).items()}
+        told |= {key.replace("_", " "): _plain(value) for key, value in json.loads(entry[name][()]).items()}
     return {name: value for name, value in told.items() if value not in ("", "None")}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_plain(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _text(value: Any) -> str:

@@ -59,7 +59,7 @@ def test_the_page_stands_alone_and_tells_figures_account_and_provenance(
     assert outside == []
     assert "http" not in page.split("<body>")[0]
     assert "url(" not in page
-    for told in ("−0.9871", "0.73°", "refused: decode", "scan-1", "60000.0", "4 x 5 positions"):
+    for told in ("−0.9871", "0.73°", "refused: decode", "scan-1", "60000", "4 x 5 positions"):
         assert told in page, told
     assert page.index(">expected<") < page.index(">missing<") < page.index(">refused<")
 
