@@ -107,6 +107,17 @@ def test_the_spatial_decoder_is_trained_from_one_file(scan: Path, folder: Path) 
     assert load(out).name == "spatial" and load(out).settings["spec"]["latents"] == 3
 
 
+def test_the_spatial_decoder_learns_offline(scan: Path, folder: Path) -> None:
+    out = folder / "spatial.h5"
+    said = ("--out", str(out), "--decoder", "spatial", "--latents", "1", "--seconds", "8", *GEOMETRY)
+    done = run("stream_rrvae", "analyse", str(scan), *said)
+    assert done.returncode == 0, done.stderr
+    with h5py.File(out) as results:
+        assert results["entry/process/settings/decoder"][()] == b"spatial"
+        assert abs(results["entry/quality/pearson_latent_com"][0]) > 0.9
+        assert results["entry/quality/angle_error_deg"][()] < 10.0
+
+
 def test_what_cannot_be_learnt_from_is_status_1_and_one_line(tmp_path: Path) -> None:
     np.save(tmp_path / "dark.npy", np.zeros((10, 10, 16, 16), np.uint16))
     for source, word in (("dark.npy", "nothing can be learnt"), ("absent.npy", "not there")):
