@@ -81,7 +81,8 @@ def with_context(data: Prepared, scan_shape: tuple[int, int], basis: BasisSpec, 
     average, noise_share = _lattice_part(data.x, data.positions, scan_shape, data.noise_variance)
     modes = signal_subspace(average, basis, noise_share * data.noise_variance)
     strong = signal_subspace(average, basis, STRONG_SHARE * data.noise_variance)
-    restored, deviating = _deviations((data.x - average) @ strong, data, scan_shape, round(float(np.trace(strong))))
+    residual = ((data.x - average) @ strong).astype(np.float32)
+    restored, deviating = _deviations(residual, data, scan_shape, round(float(np.trace(strong))))
     found = average @ modes + restored
     dose_gain = _dose_gain(found, noise_share)
     scaled = (found * math.sqrt(dose_gain)).astype(np.float32)

@@ -22,8 +22,10 @@ CHUNK = 8192
 def encode(model: HarmonicModel, x: Tensor) -> Encoding:
     """Encode projected features `x` [n, n_features]."""
     parts = [_encode_chunk(model, chunk) for chunk in torch.split(x, CHUNK)]
-    vector, z = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
-    scores, explained = principal_scores(z, *_response(model, x[:: stride(len(x))]))
+    vector, z, shape = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
+    decoded = shape if model.spec.readout == "decoded" else None
+    response = _response(model, x[:: stride(len(x))])
+    scores, explained = principal_scores(z, *response, model.spec.latents, decoded)
     order = model.leading_order
     return Encoding(
         rotation=(np.arctan2(vector[:, 1], vector[:, 0]) / order).astype(np.float32),
@@ -33,15 +35,16 @@ def encode(model: HarmonicModel, x: Tensor) -> Encoding:
     )
 
 
-def _encode_chunk(model: HarmonicModel, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of exp(i order theta) over the posterior as [n, 2], and the posterior means of z."""
+def _encode_chunk(model: HarmonicModel, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean of exp(i order theta) over the posterior as [n, 2], the posterior means of z, and their shapes."""
     z = model.encode(x).mean
+    shape = model.decode(z)
     angles = model.leading_order * torch.arange(N_ANGLES, device=x.device) * (2 * torch.pi / N_ANGLES)
     if model.spec.gauge == "data":
         real, imaginary = (x @ model.lean.T).unbind(1)
-        return torch.nn.functional.normalize(torch.stack([real, -imaginary], 1)), z
-    posterior = torch.softmax(model.correlation(x, model.decode(z)), 1)
-    return posterior @ torch.stack([angles.cos(), angles.sin()], 1), z
+        return torch.nn.functional.normalize(torch.stack([real, -imaginary], 1)), z, shape
+    posterior = torch.softmax(model.correlation(x, shape), 1)
+    return posterior @ torch.stack([angles.cos(), angles.sin()], 1), z, shape
 
 
 def _response(model: HarmonicModel, x: Tensor) -> tuple[Float32Array, Float32Array]:

@@ -29,6 +29,7 @@ from stream_rrvae.messages import Float32Array
 from stream_rrvae.rrvae.leading import Leading
 
 Gauge = Literal["decoder", "free", "data"]
+Readout = Literal["linear", "decoded"]  # latents as the linear part of what z does to the shape, or all of it
 N_ANGLES = 128
 
 
@@ -40,11 +41,19 @@ class HarmonicSpec:
     latents: int = 2
     hidden: int = 64
     gauge: Gauge = "decoder"
+    # Shapes of one rotation form a curved surface that a plane of z holds only with cuts: one more number.
+    spare: int = 0
+    readout: Readout = "linear"
+
+    @property
+    def inner(self) -> int:
+        """How many numbers z has; `latents` of its principal scores are published."""
+        return self.latents + self.spare
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Normal posterior of z: `mean` and `log_variance` [b, latents]."""
+    """Normal posterior of z: `mean` and `log_variance` [b, inner]."""
 
     mean: Tensor
     log_variance: Tensor
@@ -66,9 +75,9 @@ class HarmonicModel(nn.Module):
         self.spec = spec
         self.leading_order = leading.order
         n = spec.basis.n_features
-        self.encoder = _mlp(n, spec.hidden, 2 * spec.latents)
-        self.decoder = _mlp(spec.latents, spec.hidden, n)
-        self.linear = nn.Linear(spec.latents, n)
+        self.encoder = _mlp(n, spec.hidden, 2 * spec.inner)
+        self.decoder = _mlp(spec.inner, spec.hidden, n)
+        self.linear = nn.Linear(spec.inner, n)
         self.register_buffer("leading", torch.from_numpy(np.stack([leading.real, leading.imaginary])))
         self.register_buffer("lean", self.leading.clone())
         self.register_buffer("subspace", torch.eye(n))
@@ -86,7 +95,7 @@ class HarmonicModel(nn.Module):
         return Posterior(mean, log_variance.clamp(-12.0, 4.0))
 
     def decode(self, z: Tensor) -> Tensor:
-        """Shapes c(z) [b, n_features] for `z` [b, latents], in the model's gauge."""
+        """Shapes c(z) [b, n_features] for `z` [b, inner], in the model's gauge."""
         shape: Tensor = (self.linear(z) + self.decoder(z)) @ self.subspace
         return shape if self.spec.gauge == "free" else self._lean_along_x(shape)
 

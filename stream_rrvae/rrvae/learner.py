@@ -14,7 +14,7 @@ from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import from_plain, to_plain
 from stream_rrvae.rrvae.encode import encode
-from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec
+from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec, Readout
 from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
 from stream_rrvae.rrvae.preparation import Prepared
@@ -47,7 +47,9 @@ class HarmonicLearner:
         train: TrainSpec | None = None,
     ) -> HarmonicLearner:
         """Random weights; the data decide only which order sets the gauge and which modes are noise."""
-        spec = HarmonicSpec(basis, latents, gauge=gauge)
+        # Without noise in the data the likelihood assumes some, and what it makes of shapes is too smooth to read.
+        readout: Readout = "decoded" if data.noise_variance > 0.0 else "linear"
+        spec = HarmonicSpec(basis, latents, gauge=gauge, spare=1, readout=readout)
         leading = leading_of(data.x, basis, data.noise_variance)
         made = cls(spec, leading, seed, torch_device(device), train or TrainSpec())
         made._look_at(data)
@@ -124,11 +126,12 @@ def _check(spec: HarmonicSpec, order: Any) -> None:
     basis = spec.basis
     sizes_fit = (
         1 <= spec.latents <= LARGEST_LATENTS
+        and 0 <= spec.spare <= LARGEST_LATENTS
         and 1 <= spec.hidden <= LARGEST_HIDDEN
         and 1 <= basis.max_order <= LARGEST_BASIS
         and 1 <= basis.n_radial <= LARGEST_BASIS
     )
-    if not sizes_fit or spec.gauge not in ("decoder", "free", "data"):
+    if not sizes_fit or spec.gauge not in ("decoder", "free", "data") or spec.readout not in ("linear", "decoded"):
         raise CheckpointError(f"the checkpoint's model settings are out of bounds: {to_plain(spec)}")
     if type(order) is not int or not 1 <= order <= basis.max_order:
         raise CheckpointError(f"the checkpoint's leading order is {order!r}")

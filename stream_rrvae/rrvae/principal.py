@@ -14,16 +14,23 @@ from stream_rrvae.messages import Float32Array
 
 
 def principal_scores(
-    means: Float32Array, samples: Float32Array, shapes: Float32Array
+    means: Float32Array,
+    samples: Float32Array,
+    shapes: Float32Array,
+    kept: int | None = None,
+    decoded: Float32Array | None = None,
 ) -> tuple[Float32Array, NDArray[np.float64]]:
-    """Scores [n, latents] of posterior means [n, latents] and their variances, largest first.
+    """The first `kept` (None = all) scores [n, kept] of posterior means [n, inner] and their variances, largest first.
 
-    B is fitted to `shapes` [k, n_features] decoded at `samples` [k, latents] of z.
+    B is fitted to `shapes` [k, n_features] decoded at `samples` [k, inner] of z. With `decoded` [n, n_features], the
+    shapes of the means, scores are those of the whole shape along the same directions and not of its linear part.
     """
     centred = means.astype(np.float64) - means.mean(axis=0, dtype=np.float64)
     varied = samples.astype(np.float64) - samples.mean(axis=0, dtype=np.float64)
     change = shapes.astype(np.float64) - shapes.mean(axis=0, dtype=np.float64)
     slope = np.linalg.lstsq(varied, change, rcond=None)[0]
     _, directions = np.linalg.eigh(slope.T @ (centred.T @ centred) @ slope)
-    scores = centred @ slope @ directions[:, : -means.shape[1] - 1 : -1]
+    change = centred @ slope if decoded is None else decoded - decoded.mean(axis=0, dtype=np.float64)
+    scores = change @ directions[:, : -(kept or means.shape[1]) - 1 : -1]
+    scores = scores[:, np.argsort(-scores.var(axis=0), kind="stable")]
     return scores.astype(np.float32), scores.var(axis=0)

@@ -18,6 +18,7 @@ from stream_rrvae.kernels.basis import BasisSpec, to_complex
 from stream_rrvae.messages import Float32Array
 
 NOISE_MARGIN = 4.0  # above the largest eigenvalue of pure noise, in units of its own scatter sqrt(K / n)
+SMALLEST_EXCESS = 0.1  # of the noise variance: the noise of real discs is not the identity to better than that
 SMALLEST_SIGNAL = 0.25  # of one frame's noise variance, for a mode to be worth modelling in noise-free data
 
 
@@ -43,7 +44,7 @@ def signal_subspace(x: Float32Array, basis: BasisSpec, noise_variance: float, le
 def _threshold(n: int, basis: BasisSpec, noise_variance: float) -> float:
     if noise_variance == 0.0:
         return SMALLEST_SIGNAL
-    return noise_variance * (1.0 + NOISE_MARGIN * math.sqrt(basis.n_radial / n))
+    return noise_variance * (1.0 + max(NOISE_MARGIN * math.sqrt(basis.n_radial / n), SMALLEST_EXCESS))
 
 
 def _spectrum(a: NDArray[np.complex64], components: int) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:

@@ -27,7 +27,7 @@ class TrainSpec:
     """How to train. `noise_free_kl` is the weight of the KL for data that holds no noise: there the
     likelihood assumes more noise than there is, and the full weight smooths the shape over z."""
 
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     batch: int = 512
     warm_up: float = 0.2  # share of the budget over which the KL comes in
     noise_free_kl: float = 0.5
