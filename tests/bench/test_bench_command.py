@@ -8,13 +8,13 @@ from pathlib import Path
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "stream_rrvae", "bench", *arguments], capture_output=True, text=True, timeout=100
+        [sys.executable, "-m", "stream_rrvae", "bench", *arguments], capture_output=True, text=True, timeout=110
     )
 
 
 def test_the_comparison_runs_on_simulated_frames_and_writes_its_figures(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
-    short = ("--scan-shape", "12x12", "--seconds", "1", "--peers-python", "/nowhere/python")
+    short = ("--scan-shape", "12x12", "--seconds", "0.5", "--peers-python", "/nowhere/python")
     ended = bench("rrvae", *short, "--json", str(figures))
     assert ended.returncode == 0, ended.stderr
     assert "/nowhere/python" in ended.stdout  # a peer that cannot run does not end the comparison
