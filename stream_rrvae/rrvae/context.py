@@ -30,7 +30,7 @@ FEWEST_POSITIONS = 256
 FALSE_WAVES = 0.01  # wave vectors of pure noise that may pass, expected in a whole scan
 FALSE_DEVIATIONS = 1e-3  # share of the positions of a perfect lattice that may be called deviating
 SIGNIFICANT = 4.0  # standard errors of the cross-validated gain
-NEIGHBOURS_PX = (3.0, 1.5)  # sigmas of the windows for deviations, in scan steps
+NEIGHBOURS_PX = (3.0, 1.5, 0.0)  # sigmas of the windows for deviations, in scan steps; 0 = the frame alone
 STRONG_SHARE = 0.03  # of one frame's noise: modes below it cannot show in a window, but would hide what does
 LARGEST_GAIN = 100.0  # in dose: beyond it distortions of the scan say more than counting noise
 
@@ -135,9 +135,9 @@ def _deviations(
         surprise = np.square(smooth).sum(axis=1) / (noise_share * data.noise_variance)
         significant = surprise > chi2.isf(FALSE_DEVIATIONS, max(1, degrees))
         weight = np.where(significant, 1.0 - degrees / np.maximum(surprise, 1e-9), 0.0)
-        others = (smooth - own * left) / (1.0 - own)
-        neighbours_tell = (weight[:, None] * others * (2.0 * left - others)).sum() > 0.0
-        if neighbours_tell:
+        others = smooth - own * left
+        neighbours_tell = (weight[:, None] * others * (2.0 * (1.0 - own) * left - others)).sum() > 0.0
+        if neighbours_tell or window_px == 0.0:
             restored += (weight[:, None] * smooth).astype(np.float32)
             deviating |= weight > 0.0
     return restored, float(deviating.mean())

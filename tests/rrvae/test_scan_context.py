@@ -91,6 +91,15 @@ def test_a_defect_keeps_its_own_signal(kind: str, seed: int) -> None:
     assert error(x[at], field[at]) < 1.1 * error(data.x[at], field[at])  # the defect's sharp rim is smoothed
 
 
+def test_one_deviating_frame_keeps_what_it_says() -> None:
+    field = lattice()
+    field[2000] = (9.0, -9.0)
+    data = frames(field)
+    found = with_context(data, SHAPE, BASIS)
+    x = found.data.x[2000:2001] / np.sqrt(found.dose_gain)
+    assert error(x, field[2000:2001]) < 0.3 * float(np.hypot(*field[2000]))
+
+
 def test_missing_positions_are_no_obstacle() -> None:
     field = lattice()
     data = frames(field)
