@@ -120,7 +120,7 @@ def demo(**options: Any) -> None:
 )
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
 def dashboard(**options: Any) -> None:
-    """The web pages: /live."""
+    """The web pages: /live for one instrument, /control for all."""
     from dashboards.options import DashboardOptions
     from dashboards.server import serve
 
