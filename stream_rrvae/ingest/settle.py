@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stream_rrvae.calibration import geometry
 from stream_rrvae.calibration.disc import Disc, find_disc
+from stream_rrvae.calibration.hot_pixels import hot_pixels
 from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import CalibrationError
 from stream_rrvae.kernels.basis import BasisSpec
@@ -25,6 +26,7 @@ from stream_rrvae.messages import BoolArray, Calibration, ScanStart
 
 log = logging.getLogger(__name__)
 NOTE = "calibration_note"
+HOT_PIXELS = "hot_pixels_masked"  # how many, in the metadata; absent where none was
 SMALLEST_RADIUS_PX = 1.0
 BASIS = BasisSpec()
 
@@ -89,7 +91,10 @@ def needs_frames(start: ScanStart, site: CalibrationSettings) -> bool:
 
 
 def settle(start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64]) -> Settled:
-    """Decide on `start`; `mean` [ky, kx] is looked at where the disc is not known."""
+    """Decide on `start`; `mean` [ky, kx] is looked at for the disc where it is not known, and for hot pixels.
+
+    A scan that needs no frames has an empty mean: its store is there before its first frame, its mask is believed.
+    """
     calibration = override(start.calibration, site)
     known = _known_disc(calibration, start.frame_shape)
     notes = _disbelieved(calibration, known)
@@ -98,7 +103,8 @@ def settle(start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64
         found, note = _found(mean, _usable(start))
         disc = Disc(known.center_px or found.center_px, known.radius_px or found.radius_px)
         notes += note
-    return _settled(start, calibration, disc, "beam_center" if known.center_px else "scan_mean", notes)
+    masked = _without_hot(start, mean, disc)
+    return _settled(masked, calibration, disc, "beam_center" if known.center_px else "scan_mean", notes)
 
 
 def settle_without_disc(start: ScanStart, site: CalibrationSettings, reason: str) -> Settled:
@@ -113,6 +119,16 @@ def plan_of(settled: Settled) -> FramePlan:
     """How its frames are measured. Raises CalibrationError when no usable pixel lies in the disc."""
     start, disc = settled.start, settled.disc
     return make_plan(start.frame_shape, disc.center_px, disc.radius_px, BASIS, start.pixel_mask, start.saturation)
+
+
+def _without_hot(start: ScanStart, mean: NDArray[np.float64], disc: Disc) -> ScanStart:
+    """`start` with hot pixels taken out of its mask, and told how many."""
+    hot = hot_pixels(mean, _usable(start), disc)
+    count = int(np.count_nonzero(hot))
+    if not count:
+        return start
+    log.warning("scan %s: %d hot pixels are left out that no pixel mask tells of", start.scan_id, count)
+    return replace(start, pixel_mask=_usable(start) & ~hot, metadata={**start.metadata, HOT_PIXELS: count})
 
 
 def _found(mean: NDArray[np.float64], usable: BoolArray) -> tuple[Disc, list[str]]:
