@@ -13,6 +13,7 @@ from stream_rrvae.messages import Float32Array, ModelStatus, ScanState
 from stream_rrvae.rrvae.context import Context, with_context
 from stream_rrvae.rrvae.gauge import Surroundings, locked_latents, locked_rotation
 from stream_rrvae.rrvae.model import Model, RoundReport
+from stream_rrvae.rrvae.novelty import novelty_figures
 from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, prepare
 from stream_rrvae.rrvae.quality import Quality, agreement_with_com
 from stream_rrvae.rrvae.registry import factory
@@ -119,6 +120,7 @@ class Session:
         rotation = locked_rotation(encoding, model.fixes_rotation, around)
         latents = locked_latents(encoding, around)
         quality = agreement_with_com(rotation, latents, around.com_y, around.com_x) | self._figures() | self._help()
+        quality |= novelty_figures(model, data)
         n = self._store.shape.n_positions
         self._progress.encoded = len(data.positions)
         status = ModelStatus(self._progress.version, state, self._settings.mode, self._detail(), quality)
