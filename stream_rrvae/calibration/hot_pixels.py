@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.calibration.disc import Disc
-from stream_rrvae.kernels.basis import inside_disc
 from stream_rrvae.messages import BoolArray
 
 HOT = 3.0  # times its surroundings; below it a pixel's flicker is small against a modulation of some percent
@@ -25,10 +24,10 @@ SIGMAS = 4.0  # standard deviations of counting noise
 
 def hot_pixels(mean_pattern: NDArray[np.float64], usable: BoolArray, disc: Disc) -> BoolArray:
     """Usable pixels [ky, kx] far brighter than those around them and than the disc; none where that makes no sense."""
-    shape = (mean_pattern.shape[0], mean_pattern.shape[1])
-    none = np.zeros(shape, np.bool_)
+    none = np.zeros(mean_pattern.shape, np.bool_)
     lit = usable & np.isfinite(mean_pattern) & (mean_pattern > 0)
-    inside = lit & inside_disc(shape, disc.center_px, disc.radius_px)
+    ky, kx = np.indices(none.shape)
+    inside = lit & (np.hypot(ky - disc.center_px[0], kx - disc.center_px[1]) < disc.radius_px)
     if disc.radius_px < SMALLEST_RADIUS_PX or not inside.any():
         return none
     one_count = float(mean_pattern[lit].min())
