@@ -1,7 +1,7 @@
 """How well the rrVAE does on the independent reference: seeds, doses, gauges, beside raw COM and literature.
 
 Run by hand: python tests/benchmarks/rrvae_figures.py [--seeds 5] [--doses inf,1e5,1e4,1e3] [--gauges decoder]
-Every model starts from random weights. Noisy scans repeat the frames to about 15800 (a 128x128 scan's worth) with independent noise.
+Every model starts from random weights. Noisy scans repeat the frames to about 15800 (128x128), with independent noise.
 Columns: r of latent 1 with the true |COM|, sd of latent 2 over that of latent 1, angle between rotation
 and true COM direction (weighted by |COM|, no offset taken out), the same after the best offset, held-out
 log-likelihood (nats a frame), frames trained a second.
