@@ -14,12 +14,13 @@ from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import from_plain, to_plain
 from stream_rrvae.rrvae.encode import encode
-from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec, Readout
+from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec, Readout, kl_divergence
 from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.subspace import signal_subspace
 from stream_rrvae.rrvae.training import Trainer, TrainSpec
+from stream_rrvae.rrvae.weights import check_weights
 
 LARGEST_LATENTS, LARGEST_HIDDEN, LARGEST_BASIS = 8, 1024, 32
 
@@ -33,7 +34,7 @@ class HarmonicLearner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = HarmonicModel(spec, leading).to(device)
-        self._trainer = Trainer(self.network, train, seed)
+        self._trainer = Trainer(self.network, self._bound, train, seed, device)
 
     @classmethod
     def create(
@@ -93,18 +94,15 @@ class HarmonicLearner:
         return {name: value.detach().cpu().numpy().copy() for name, value in self.network.state_dict().items()}
 
     def restore(self, arrays: Arrays) -> None:
-        wanted = self.network.state_dict()
-        if set(arrays) != set(wanted):
-            raise CheckpointError("the checkpoint holds other weights than its model has")
-        for name, value in wanted.items():
-            if arrays[name].shape != tuple(value.shape) or arrays[name].dtype != np.float32:
-                raise CheckpointError(
-                    f"weights {name} have shape {arrays[name].shape}, the model wants {tuple(value.shape)}"
-                )
-            if not np.isfinite(arrays[name]).all():
-                raise CheckpointError(f"weights {name} are not finite")
+        check_weights(arrays, {name: tuple(value.shape) for name, value in self.network.state_dict().items()})
         self.network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         self._trainer.warm = True
+
+    def _bound(self, x: Tensor, generator: torch.Generator, kl_weight: float) -> Tensor:
+        posterior = self.network.encode(x)
+        sample = torch.empty_like(posterior.mean).normal_(generator=generator)
+        z = posterior.mean + sample * (0.5 * posterior.log_variance).exp()
+        return self.network.log_likelihood(x, self.network.decode(z)) - kl_weight * kl_divergence(posterior)
 
     def _look_at(self, data: Prepared) -> None:
         network = self.network

@@ -20,11 +20,13 @@ from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.principal import principal_scores
 from stream_rrvae.rrvae.spatial import Angle, Posterior, SpatialModel, SpatialSpec
-from stream_rrvae.rrvae.spatial_training import SpatialTrainer, SpatialTrainSpec
-from stream_rrvae.rrvae.spatial_weights import check_weights
+from stream_rrvae.rrvae.training import Trainer, TrainSpec
+from stream_rrvae.rrvae.weights import check_weights
 
 LARGEST_GRID_PX, SMALLEST_GRID_PX = 128, 4
 DRAWN = 512  # shapes decoded to see what z does
+# The literature: learning rate 1e-4, batch 32 or 100, no warm-up, full KL. A frame costs a thousand of the harmonic model.
+SPATIAL_TRAINING = TrainSpec(learning_rate=2e-3, batch=32, warm_up=0.5, noise_free_kl=0.5, heldout_limit=512)
 
 
 class SpatialLearner:
@@ -33,11 +35,11 @@ class SpatialLearner:
     name = "spatial"
     fixes_rotation = False  # where rotation 0 lies is left to chance: the COM sets it afterwards
 
-    def __init__(self, spec: SpatialSpec, leading: Leading, seed: int, device: str, train: SpatialTrainSpec) -> None:
+    def __init__(self, spec: SpatialSpec, leading: Leading, seed: int, device: str, train: TrainSpec) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SpatialModel(spec, leading).to(device)
-        self._trainer = SpatialTrainer(self.network, train, seed)
+        self._trainer = Trainer(self.network, self._bound, train, seed, device)
 
     @classmethod
     def create(
@@ -48,12 +50,12 @@ class SpatialLearner:
         seed: int,
         device: str,
         angle: Angle = "upright",
-        train: SpatialTrainSpec | None = None,
+        train: TrainSpec | None = None,
     ) -> SpatialLearner:
         """Random weights; the data decide only which order the encoder turns them back by."""
         spec = SpatialSpec(basis, latents, angle=angle)
         leading = leading_of(data.x, basis, data.noise_variance)
-        return cls(spec, leading, seed, torch_device(device), train or SpatialTrainSpec())
+        return cls(spec, leading, seed, torch_device(device), train or SPATIAL_TRAINING)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], device: str) -> SpatialLearner:
@@ -65,7 +67,7 @@ class SpatialLearner:
             raise CheckpointError(f"the checkpoint's model settings do not make sense: {error}") from error
         _check(spec, order)
         leading = center_of_mass(spec.basis)
-        return cls(spec, Leading(order, leading.real, leading.imaginary), 0, torch_device(device), SpatialTrainSpec())
+        return cls(spec, Leading(order, leading.real, leading.imaginary), 0, torch_device(device), SPATIAL_TRAINING)
 
     @property
     def basis(self) -> BasisSpec:
@@ -76,7 +78,8 @@ class SpatialLearner:
         return self.network.spec.latents
 
     def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
-        return self._trainer.round(data, seconds, progress)
+        x = torch.from_numpy(data.x).to(self.network.coordinates.device)
+        return self._trainer.round(data, x, seconds, progress)
 
     @torch.no_grad()
     def encode(self, x: Float32Array) -> Encoding:
@@ -101,6 +104,11 @@ class SpatialLearner:
         check_weights(arrays, {name: tuple(value.shape) for name, value in self.network.state_dict().items()})
         self.network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         self._trainer.warm = True
+
+    def _bound(self, x: Tensor, generator: torch.Generator, kl_weight: float) -> Tensor:
+        size = (len(x), 1 + self.latents)
+        noise = torch.randn(size, generator=generator, device=self.network.coordinates.device)
+        return self.network.bound(x, noise, kl_weight)
 
     def _response(self, posterior: Posterior) -> tuple[Float32Array, Float32Array]:
         """Samples of z from some frames' posteriors, and their shapes, all in rotation 0."""

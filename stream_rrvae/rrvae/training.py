@@ -5,21 +5,24 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stream_rrvae.rrvae.harmonic import HarmonicModel, kl_divergence
 from stream_rrvae.rrvae.model import RoundReport
 from stream_rrvae.rrvae.preparation import Prepared
 
 HELDOUT_SHARE = 0.1
-HELDOUT_LIMIT = 4096
 HASH = 2654435761  # Knuth's multiplicative hash: the same positions are held out in every round
 WORSE_ERRORS = 2.0  # standard errors of the paired difference
 WORSE_NATS = 0.02
+LARGEST_GRADIENT = 100.0
+
+Bound = Callable[[Tensor, torch.Generator, float], Tensor]
+"""The bound [n] on the likelihood of frames [n, n_features], with samples from the generator and this KL weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,40 +34,42 @@ class TrainSpec:
     batch: int = 512
     warm_up: float = 0.2  # share of the budget over which the KL comes in
     noise_free_kl: float = 0.5
+    heldout_limit: int = 4096
 
 
 class Trainer:
-    """Keeps the optimiser between rounds; `seed` fixes batches and samples."""
+    """Raises `bound` over the weights of `model`; keeps the optimiser between rounds. `seed` fixes all chance."""
 
-    def __init__(self, model: HarmonicModel, spec: TrainSpec, seed: int) -> None:
+    def __init__(self, model: torch.nn.Module, bound: Bound, spec: TrainSpec, seed: int, device: str) -> None:
         self.model = model
+        self._bound = bound
         self.spec = spec
         self.warm = False  # weights are trained ones: no KL warm-up
         self._rounds = 0
         self._rate = spec.learning_rate
-        self._generator = torch.Generator(model.table.device).manual_seed(seed)
+        self._generator = torch.Generator(device).manual_seed(seed)
         self._optimizer = self._new_optimizer()
 
     def round(self, data: Prepared, x: Tensor, seconds: float, progress: tuple[float, float]) -> RoundReport:
-        """Train on `x` (prepared and projected features of `data`) for `seconds`."""
+        """Train on `x` (features of `data` as the model takes them) for `seconds`."""
         if progress[0] == 0.0 and self._rounds:
             self._begin_again()
         self._rounds += 1
         heldout = torch.from_numpy(held_out(data.positions)).to(x.device)
-        checked, learnt = x[heldout][:HELDOUT_LIMIT], x[~heldout]
+        checked, learnt = x[heldout][: self.spec.heldout_limit], x[~heldout]
         kl_weight = 1.0 if data.noise_variance > 0.0 else self.spec.noise_free_kl
-        good, before = copy.deepcopy(self.model.state_dict()), self._bound(checked, kl_weight)
+        good, before = copy.deepcopy(self.model.state_dict()), self._checked(checked, kl_weight)
         frames, taken_s = self._descend(learnt, seconds, progress, kl_weight)
-        rolled_back = _is_worse(self._bound(checked, kl_weight), before)
+        rolled_back = _is_worse(self._checked(checked, kl_weight), before)
         if rolled_back:
             self.model.load_state_dict(good)
             self._rate /= 2
             self._optimizer = self._new_optimizer()
-        return RoundReport(frames, taken_s, float(self._bound(checked, 1.0).mean()), rolled_back)
+        return RoundReport(frames, taken_s, float(self._checked(checked, 1.0).mean()), rolled_back)
 
     def _descend(self, x: Tensor, seconds: float, progress: tuple[float, float], kl_weight: float) -> tuple[int, float]:
         begun_s, taken_s, frames = time.perf_counter(), 0.0, 0
-        while taken_s < seconds:
+        while taken_s < seconds and len(x):
             share = progress[0] + (progress[1] - progress[0]) * taken_s / seconds
             self._step(x, share, kl_weight)
             frames += self.spec.batch
@@ -72,28 +77,22 @@ class Trainer:
         return frames, taken_s
 
     def _step(self, x: Tensor, share: float, kl_weight: float) -> None:
-        warmth = 1.0 if self.warm else min(1.0, share / self.spec.warm_up)
+        warmth = 1.0 if self.warm else min(1.0, share / self.spec.warm_up) if self.spec.warm_up else 1.0
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate * max(0.5 * (1.0 + math.cos(math.pi * share)), 0.01)
         rows = torch.randint(len(x), (self.spec.batch,), generator=self._generator, device=x.device)
-        loss = -self._elbo(x[rows], kl_weight * warmth).mean()
+        loss = -self._bound(x[rows], self._generator, kl_weight * warmth).mean()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 100.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         self._optimizer.step()
 
-    def _elbo(self, x: Tensor, kl_weight: float) -> Tensor:
-        posterior = self.model.encode(x)
-        sample = torch.empty_like(posterior.mean).normal_(generator=self._generator)
-        z = posterior.mean + sample * (0.5 * posterior.log_variance).exp()
-        return self.model.log_likelihood(x, self.model.decode(z)) - kl_weight * kl_divergence(posterior)
-
     @torch.no_grad()
-    def _bound(self, x: Tensor, kl_weight: float) -> Tensor:
-        """The bound [n] with the same samples of z every time, so that differences are the model's."""
+    def _checked(self, x: Tensor, kl_weight: float) -> Tensor:
+        """The bound [n] with the same samples every time, so that differences are the model's."""
         kept = self._generator.get_state()
         self._generator.manual_seed(0)
-        bound = self._elbo(x, kl_weight)
+        bound = self._bound(x, self._generator, kl_weight)
         self._generator.set_state(kept)
         return bound
 

@@ -16,8 +16,7 @@ from stream_rrvae.rrvae.harmonic import turned
 from stream_rrvae.rrvae.leading import center_of_mass
 from stream_rrvae.rrvae.preparation import Prepared, whitened
 from stream_rrvae.rrvae.spatial import SpatialModel, SpatialSpec
-from stream_rrvae.rrvae.spatial_learner import SpatialLearner
-from stream_rrvae.rrvae.spatial_training import SpatialTrainSpec
+from stream_rrvae.rrvae.spatial_learner import SPATIAL_TRAINING, SpatialLearner
 
 BASIS = BasisSpec()
 
@@ -75,7 +74,7 @@ def test_the_bound_counts_what_the_angle_and_the_shape_say(network: SpatialModel
 
 def test_the_literature_s_encoder_learns_and_comes_back_from_its_settings(data: Prepared) -> None:
     spec = SpatialSpec(BASIS, hidden=32, grid_px=12, angle="line")
-    model = SpatialLearner(spec, center_of_mass(BASIS), 0, "cpu", SpatialTrainSpec())
+    model = SpatialLearner(spec, center_of_mass(BASIS), 0, "cpu", SPATIAL_TRAINING)
     first = model.train(data, 0.2, (0.0, 0.1)).heldout_loglikelihood
     assert model.train(data, 2.0, (0.1, 1.0)).heldout_loglikelihood > first
     again = SpatialLearner.from_settings(model.settings(), "cpu")
@@ -116,7 +115,7 @@ def test_weights_of_another_size_or_not_finite_are_refused(data: Prepared) -> No
 
 def test_a_round_that_makes_it_worse_is_undone(data: Prepared) -> None:
     spec = SpatialSpec(BASIS, hidden=16, grid_px=8)
-    model = SpatialLearner(spec, center_of_mass(BASIS), 0, "cpu", SpatialTrainSpec())
+    model = SpatialLearner(spec, center_of_mass(BASIS), 0, "cpu", SPATIAL_TRAINING)
     model.train(data, 1.0, (0.0, 1.0))
     before = model.encode(data.x).rotation
     poisoned = data.x.copy()
