@@ -25,7 +25,7 @@ from stream_rrvae.rrvae.weights import check_weights
 
 LARGEST_GRID_PX, SMALLEST_GRID_PX = 128, 4
 DRAWN = 512  # shapes decoded to see what z does
-# The literature: learning rate 1e-4, batch 32 or 100, no warm-up, full KL. A frame costs a thousand of the harmonic model.
+# The literature: learning rate 1e-4, batch 32 or 100, no warm-up, full KL. A frame costs a thousand times ours.
 SPATIAL_TRAINING = TrainSpec(learning_rate=2e-3, batch=32, warm_up=0.5, noise_free_kl=0.5, heldout_limit=512)
 
 
