@@ -20,7 +20,6 @@ from stream_rrvae.maps.results import Provenance, free_name, write_results
 from stream_rrvae.messages import Health, Snapshot
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.scan_store import ScanStore, sweep
-from stream_rrvae.security import check_bind
 
 STATUS_LOOK_S = 0.1
 LAST_WORD_S = 2.0  # for a scan that a newer one has followed, or when stopping
@@ -40,10 +39,12 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = new_metrics()
-        check_bind(settings.feed.url, settings.allow_remote)
         self._acquisition = Acquisition(settings, self._metrics, self)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
-        self._publisher = Publisher(settings.feed.url, settings.instrument, settings.feed.rate_hz, self._snapshot)
+        feed = settings.feed
+        self._publisher = Publisher(
+            feed.url, settings.instrument, feed.rate_hz, self._snapshot, allow_remote=settings.allow_remote
+        )
         self._current: ScanStore | None = None
         self._opened_unix_s = 0.0
         self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)
