@@ -26,7 +26,7 @@ def _run() -> None:
     import click
 
     from detector_sim.command import command
-    from stream_rrvae.errors import ConfigError, SecurityError, StreamRrvaeError
+    from stream_rrvae.errors import StreamRrvaeError
 
     try:
         command.main(standalone_mode=False)
@@ -39,7 +39,7 @@ def _run() -> None:
         sys.exit(0)
     except StreamRrvaeError as error:
         click.echo(f"detector-sim: {error}", err=True)
-        sys.exit(2 if isinstance(error, ConfigError | SecurityError) else 1)
+        sys.exit(error.exit_status)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

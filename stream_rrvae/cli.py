@@ -11,7 +11,7 @@ import click
 
 from stream_rrvae import __version__
 from stream_rrvae.config import DECODERS, DEFAULT_FEED
-from stream_rrvae.errors import ConfigError, SecurityError, StreamRrvaeError
+from stream_rrvae.errors import ConfigError, StreamRrvaeError
 
 _CHECKPOINT_HELP = "Model to start from: a file, or `pretrained` for the one in the package."
 F = TypeVar("F", bound=Callable[..., Any])
@@ -250,4 +250,4 @@ def main() -> None:
         sys.exit(0)
     except StreamRrvaeError as error:
         click.echo(f"stream-rrvae: {error}", err=True)
-        sys.exit(2 if isinstance(error, ConfigError | SecurityError) else 1)
+        sys.exit(error.exit_status)

@@ -17,15 +17,21 @@ from stream_rrvae.messages import Refusal
 
 
 class StreamRrvaeError(Exception):
-    """Base of all errors below; its text says what to do."""
+    """Base of all errors below; its text says what to do, `exit_status` how a command ends by it."""
+
+    exit_status = 1
 
 
 class ConfigError(StreamRrvaeError):
     """A setting or an argument is wrong."""
 
+    exit_status = 2
+
 
 class SecurityError(StreamRrvaeError):
     """The request would be unsafe, such as an unprotected bind beyond loopback."""
+
+    exit_status = 2
 
 
 class WireError(StreamRrvaeError):
