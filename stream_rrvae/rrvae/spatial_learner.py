@@ -21,7 +21,7 @@ from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.principal import principal_scores
 from stream_rrvae.rrvae.spatial import Angle, Posterior, SpatialModel, SpatialSpec
 from stream_rrvae.rrvae.training import Trainer, TrainSpec
-from stream_rrvae.rrvae.weights import check_weights
+from stream_rrvae.rrvae.weights import put_weights, weights_of
 
 LARGEST_GRID_PX, SMALLEST_GRID_PX = 128, 4
 DRAWN = 512  # shapes decoded to see what z does
@@ -98,11 +98,10 @@ class SpatialLearner:
         return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}
 
     def arrays(self) -> Arrays:
-        return {name: _numpy(value).copy() for name, value in self.network.state_dict().items()}
+        return weights_of(self.network)
 
     def restore(self, arrays: Arrays) -> None:
-        check_weights(arrays, {name: tuple(value.shape) for name, value in self.network.state_dict().items()})
-        self.network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+        put_weights(self.network, arrays)
         self._trainer.warm = True
 
     def _bound(self, x: Tensor, generator: torch.Generator, kl_weight: float) -> Tensor:

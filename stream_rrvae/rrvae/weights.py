@@ -1,13 +1,25 @@
-"""Weights from a file, checked against what a model has before they go into it."""
+"""A model's weights as arrays, and back; checked against what the model has before they go into it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 
 from stream_rrvae.errors import CheckpointError
 from stream_rrvae.rrvae.model import Arrays
+
+
+def weights_of(network: torch.nn.Module) -> Arrays:
+    """A copy of every weight by its name."""
+    return {name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()}
+
+
+def put_weights(network: torch.nn.Module, arrays: Arrays) -> None:
+    """Load `arrays` into `network`. Raises CheckpointError unless they are exactly what it has."""
+    check_weights(arrays, {name: tuple(value.shape) for name, value in network.state_dict().items()})
+    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
 
 
 def check_weights(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> None:
