@@ -40,22 +40,28 @@ def set_square(pair: tuple[Range1d, Range1d], square: tuple[float, float, float,
     pair[1].update(start=y_start, end=y_end, reset_start=y_start, reset_end=y_end)
 
 
-def image_figure(name: str, pair: tuple[Range1d, Range1d], units: tuple[str, ...]) -> Figure:
-    """A figure that is all frame: its page gives it a square cell, title and colour bar."""
+def _bare_figure(name: str, x_range: Range1d, y_range: Range1d, border: str | None) -> Figure:
+    """A figure without a frame or toolbar that is panned, zoomed by the wheel and reset."""
     wheel = WheelZoomTool()
     plot = Figure(
         name=name,
-        x_range=pair[0],
-        y_range=pair[1],
+        x_range=x_range,
+        y_range=y_range,
         tools=[PanTool(), wheel, ResetTool()],
         toolbar_location=None,
         sizing_mode="stretch_both",
         min_border=0,
         background_fill_color=UNVISITED,
-        border_fill_color=UNVISITED,
+        border_fill_color=border,
         outline_line_color=None,
     )
     plot.toolbar.active_scroll = wheel
+    return plot
+
+
+def image_figure(name: str, pair: tuple[Range1d, Range1d], units: tuple[str, ...]) -> Figure:
+    """A figure that is all frame: its page gives it a square cell, title and colour bar."""
+    plot = _bare_figure(name, *pair, border=UNVISITED)
     plot.axis.visible = False
     plot.grid.visible = False
     for unit in units:
@@ -108,22 +114,9 @@ def add_com_cross(plot: Figure, source: ColumnDataSource) -> None:
 
 def latent_figure(name: str, source: ColumnDataSource) -> Figure:
     """Latent space: two latents, coloured by COM magnitude."""
-    wheel = WheelZoomTool()
-    plot = Figure(
-        name=name,
-        x_range=Range1d(start=-4, end=4, syncable=False),
-        y_range=Range1d(start=-4, end=4, syncable=False),
-        x_axis_label="z1",
-        y_axis_label="z2",
-        tools=[PanTool(), wheel, ResetTool()],
-        toolbar_location=None,
-        sizing_mode="stretch_both",
-        min_border=0,
-        background_fill_color=UNVISITED,
-        border_fill_color=None,
-        outline_line_color=None,
-    )
-    plot.toolbar.active_scroll = wheel
+    x_range, y_range = (Range1d(start=-4, end=4, syncable=False) for _ in range(2))
+    plot = _bare_figure(name, x_range, y_range, border=None)
+    plot.xaxis.axis_label, plot.yaxis.axis_label = "z1", "z2"
     colour = transform("colour", LinearColorMapper(palette=palette("ember"), low=0, high=255))
     plot.scatter("x", "y", source=source, size=3.5, fill_color=colour, line_color=None, fill_alpha=0.75)
     _style_axes(plot)
