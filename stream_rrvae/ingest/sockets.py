@@ -14,7 +14,7 @@ from stream_rrvae.errors import ConfigError
 from stream_rrvae.ingest.connection_watch import ConnectionWatch
 from stream_rrvae.ingest.source import SocketKind, Source
 
-MAX_PARTS = 8  # more than any protocol has; what is beyond is thrown away while it is read
+MAX_PARTS = 10  # more than any protocol has; what is beyond is thrown away while it is read
 FIRST_FRAME_BYTES = 64 << 10  # assumed of a frame until a scan announces its own
 MESSAGES_WAITING = (64, 1 << 16)  # bounds of the high-water mark
 MESSAGE_FACTOR = 4  # a message may hold several channels or frames, each as large as the limit

@@ -1,7 +1,7 @@
 """Where frames come from: the source URL taken apart.
 
-`native+sub://host:port`, `native+pull://host:port`, `dectris-v2://host:port`: the detector's
-side binds, we connect.
+`native+sub://host:port`, `native+pull://host:port`, `dectris-v2://host:port`, `dectris-v1://host:port`:
+the detector's side binds, we connect.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ _SCHEMES = {
     "native+sub": ("native", SocketKind.SUB),
     "native+pull": ("native", SocketKind.PULL),
     "dectris-v2": ("dectris-v2", SocketKind.PULL),
+    "dectris-v1": ("dectris-v1", SocketKind.PULL),
 }
-_FORMS = "native+pull://HOST:PORT, native+sub://HOST:PORT or dectris-v2://HOST:31001"
+_FORMS = "native+pull://HOST:PORT, native+sub://HOST:PORT, dectris-v2://HOST:31001 or dectris-v1://HOST:9999"
 _INSTEAD = {
     "native": "say whether it pushes or publishes: native+pull://HOST:PORT or native+sub://HOST:PORT",
     "tcp": f"name the protocol in place of tcp: {_FORMS}",
-    "dectris-v1": "set the detector's stream format to cbor and write dectris-v2://HOST:31001",
-    "dectris": "write dectris-v2://HOST:31001",
+    "dectris": "write dectris-v2://HOST:31001, or dectris-v1://HOST:9999 when its stream format is legacy",
 }
+_USUAL_PORT = {"dectris-v1": 9999}
 
 
 def parse_source(url: str) -> Source:
@@ -59,7 +60,7 @@ def parse_source(url: str) -> Source:
 
 
 def _check_address(url: str, parts: SplitResult, port: int | None) -> None:
-    example = f"{parts.scheme}://{_bracketed(parts.hostname or 'HOST')}:{port or 31001}"
+    example = f"{parts.scheme}://{_bracketed(parts.hostname or 'HOST')}:{port or _USUAL_PORT.get(parts.scheme, 31001)}"
     if not parts.hostname or not port:
         raise ConfigError(f"source {url} needs a host and a port: write {example}")
     if parts.hostname == "*" or parts.username is not None:

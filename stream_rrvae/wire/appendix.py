@@ -1,7 +1,7 @@
 """Scan shape, calibration and metadata that the site put into the detector's `header_appendix`.
 
-A map, or its JSON text: {"scan_shape": [y, x], "calibration": {fields of Calibration},
-"metadata": {...}}, each optional. What is wrong is left out and said, since the pixels are good without it.
+A map, or its JSON text: {"scan_shape": [y, x], "calibration": {fields of Calibration}, "metadata": {...},
+"scan_id": text}, each optional. What is wrong is left out and said, since the pixels are good without it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Calibration, Plain
 from stream_rrvae.plain import from_plain
 from stream_rrvae.wire import limits
-from stream_rrvae.wire.start_limits import check_calibration, check_metadata
+from stream_rrvae.wire.fields import text
+from stream_rrvae.wire.start_limits import check_calibration, check_metadata, sanitised_id
 
 T = TypeVar("T")
 MAX_ERROR_CHARS = 400
@@ -28,6 +29,7 @@ class Appendix:
     scan_shape: tuple[int, int] | None = None
     calibration: Calibration = field(default_factory=Calibration)
     metadata: Mapping[str, Plain] = field(default_factory=dict)
+    scan_id: str | None = None  # for streams that identify a scan by a running number only
     errors: tuple[str, ...] = ()
 
 
@@ -41,7 +43,8 @@ def read_appendix(user_data: Any, known: Calibration) -> Appendix:
     shape = _attempt("scan_shape", lambda: _scan_shape(given.get("scan_shape")), None, errors)
     calibration = _attempt("calibration", lambda: _calibration(given.get("calibration"), known), known, errors)
     metadata = _attempt("metadata", lambda: _metadata(given.get("metadata")), nothing, errors)
-    return Appendix(shape, calibration, metadata, tuple(errors))
+    scan_id = _attempt("scan_id", lambda: _scan_id(given), None, errors)
+    return Appendix(shape, calibration, metadata, scan_id, tuple(errors))
 
 
 def _attempt(name: str, read: Callable[[], T], otherwise: T, errors: list[str]) -> T:
@@ -57,6 +60,10 @@ def _as_map(user_data: Any) -> Mapping[str, Any]:
     if not isinstance(given, dict):
         raise TypeError("neither a map nor the JSON text of one")
     return given
+
+
+def _scan_id(given: Mapping[str, Any]) -> str | None:
+    return sanitised_id(text(given, "scan_id")) if given.get("scan_id") else None
 
 
 def _scan_shape(value: Any) -> tuple[int, int] | None:

@@ -10,7 +10,8 @@ from stream_rrvae.wire import limits
 from stream_rrvae.wire.cbor_message import read_map
 from stream_rrvae.wire.cbor_subset import Value
 from stream_rrvae.wire.dectris_arrays import read_array
-from stream_rrvae.wire.dectris_start import NEEDED, choose_channel, read_start
+from stream_rrvae.wire.dectris_fields import choose_channel
+from stream_rrvae.wire.dectris_start import NEEDED, read_start
 from stream_rrvae.wire.fields import MAX_INTEGER, integer, required, text
 from stream_rrvae.wire.protocol import DEFAULT_LIMIT_BYTES
 from stream_rrvae.wire.start_limits import sanitised_id

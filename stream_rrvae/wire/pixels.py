@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import PIXEL_TYPES, Encoding, Frame, Refusal
 from stream_rrvae.wire import limits
-from stream_rrvae.wire.packing import BLOCK_BYTES, HEADER, LENGTH, check_packing
+from stream_rrvae.wire.packing import BLOCK_BYTES, HEADER, LENGTH, SHUFFLE_ELEMENTS, check_packing
 
 
 def decode_pixels(frame: Frame, out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -72,6 +72,15 @@ def encode_lz4(array: NDArray[Any]) -> bytes:
     whole = raw.size - raw.size % BLOCK_BYTES
     rest = _literals(raw[whole:].tobytes()) if whole < raw.size else b""
     return _header(raw.nbytes) + _lz4_blocks(raw[:whole]) + rest
+
+
+def encode_lz4_block(array: NDArray[Any]) -> bytes:
+    """One bare LZ4 block without any framing, as DECTRIS Stream V1 has it."""
+    raw = np.frombuffer(encode_raw(array), np.uint8)
+    if raw.size % SHUFFLE_ELEMENTS:
+        return _literals(raw.tobytes())[LENGTH.size :]
+    packed = bitshuffle.compress_lz4(bitshuffle.bitunshuffle(raw, raw.size), raw.size)
+    return _bytes(packed)[LENGTH.size :]
 
 
 def _lz4_blocks(raw: NDArray[np.uint8]) -> bytes:

@@ -16,7 +16,9 @@ class DetectorProtocol(Protocol):
     name: str
 
     def decode(self, parts: Sequence[memoryview]) -> Sequence[Message]:
-        """The messages in one ZeroMQ message, in order; payloads are slices of `parts`, never copies.
+        """The messages in one ZeroMQ message, in order; payloads are slices of `parts`.
+
+        A payload is copied only where the wire frames it otherwise than `Frame.encoding` promises.
 
         Sizes, types and versions are judged from the headers alone. What lies inside a
         compressed payload is judged by `pixels.decode_pixels`, so that one bad frame

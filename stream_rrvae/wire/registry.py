@@ -5,13 +5,18 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 from stream_rrvae.errors import ConfigError
+from stream_rrvae.wire.dectris_v1 import DectrisV1Protocol
 from stream_rrvae.wire.dectris_v2 import DectrisV2Protocol
 from stream_rrvae.wire.native import NativeProtocol
 from stream_rrvae.wire.protocol import DEFAULT_LIMIT_BYTES, DetectorProtocol, ProtocolFactory
 
 GROUP = "stream_rrvae.detector_protocols"
 # A table beside the entry points: the built-in ones must work from a checkout whose metadata is stale.
-_BUILT_IN: dict[str, ProtocolFactory] = {"native": NativeProtocol, "dectris-v2": DectrisV2Protocol}
+_BUILT_IN: dict[str, ProtocolFactory] = {
+    "native": NativeProtocol,
+    "dectris-v2": DectrisV2Protocol,
+    "dectris-v1": DectrisV1Protocol,
+}
 
 
 def protocol(name: str, channel: str | None = None, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> DetectorProtocol:

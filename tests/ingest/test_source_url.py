@@ -12,6 +12,7 @@ from stream_rrvae.ingest.source import SocketKind, Source, parse_source
         ("native+sub://127.0.0.1:5555", Source("native", SocketKind.SUB, "tcp://127.0.0.1:5555")),
         ("native+pull://detector:5555", Source("native", SocketKind.PULL, "tcp://detector:5555")),
         ("dectris-v2://10.0.0.3:31001/", Source("dectris-v2", SocketKind.PULL, "tcp://10.0.0.3:31001")),
+        ("dectris-v1://10.0.0.3:9999", Source("dectris-v1", SocketKind.PULL, "tcp://10.0.0.3:9999")),
         ("native+pull://[::1]:5555", Source("native", SocketKind.PULL, "tcp://[::1]:5555")),
     ],
 )
@@ -26,8 +27,9 @@ def test_known_forms(url: str, source: Source) -> None:
         ("127.0.0.1:5555", "native+pull://HOST:PORT"),
         ("tcp://127.0.0.1:5555", "name the protocol"),
         ("native://h:1", "native+sub://HOST:PORT"),
-        ("dectris-v1://h:9999", "dectris-v2://HOST:31001"),
+        ("dectris-v1://h", "dectris-v1://h:9999"),
         ("dectris://h:31001", "dectris-v2://HOST:31001"),
+        ("dectris://h:9999", "dectris-v1://HOST:9999"),
         ("dectris-v2://detector", "dectris-v2://detector:31001"),
         ("native+sub://:5555", "native+sub://HOST:5555"),
         ("native+sub://*:5555", "native+sub://HOST:5555"),

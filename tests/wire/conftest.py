@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from stream_rrvae.messages import Calibration, Encoding, ScanEnd, ScanStart
 from stream_rrvae.plain import to_plain
 from stream_rrvae.wire.native import encode_end, encode_frames, encode_start
-from stream_rrvae.wire.pixels import encode_bslz4, encode_lz4, encode_raw
+from stream_rrvae.wire.pixels import encode_bslz4, encode_lz4, encode_lz4_block, encode_raw
 
 Parts = list[bytes]
 Pixels = NDArray[Any]
@@ -32,6 +33,8 @@ class Sender:
     start: Callable[[ScanStart], Parts]
     frame: Callable[[int, int, Pixels, Encoding], Parts]  # series, number, pixels, encoding
     end: Callable[[ScanEnd], Parts]
+    names_the_scan: bool = True  # its end says which scan it is, not only which series
+    optional_parts: int = 0  # last parts of a start without a pixel mask that can be wrong and do not lose the scan
 
 
 def native_frame(series: int, number: int, pixels: Pixels, encoding: Encoding) -> Parts:
@@ -107,9 +110,67 @@ def v2_end(end: ScanEnd) -> Parts:
     return v2_message({"type": "end", "series_id": end.series, "series_unique_id": end.scan_id})
 
 
+V1_ENCODINGS = {Encoding.NONE: "<", Encoding.LZ4: "lz4<", Encoding.BSLZ4: "bs{bits}-lz4<"}
+
+
+def v1_part(htype: str | None, **fields: Any) -> bytes:
+    return json.dumps({**({"htype": htype} if htype else {}), **fields}, separators=(",", ":")).encode()
+
+
+def v1_config(start: ScanStart) -> dict[str, Any]:
+    center = start.calibration.beam_center_px or (0.0, 0.0)
+    return {
+        "beam_center_x": center[1],
+        "beam_center_y": center[0],
+        "bit_depth_image": 8 * np.dtype(start.pixel_type).itemsize,
+        "count_time": 1e-3,
+        "data_collection_date": "2025-11-22T15:00:00.123+01:00",
+        "incident_energy": start.calibration.beam_energy_ev or 0.0,
+        "nimages": 1,
+        "ntrigger": start.frames_expected,
+        "saturation_value": int(start.saturation or 0),
+        "sensor_material": "Si",
+        "trigger_mode": "exte",
+        "x_pixels_in_detector": start.frame_shape[1],
+        "y_pixels_in_detector": start.frame_shape[0],
+    }
+
+
+def v1_start(start: ScanStart) -> Parts:
+    parts = [v1_part("dheader-1.0", header_detail="all", series=start.series), v1_part(None, **v1_config(start))]
+    parts += [v1_part("dflatfield-1.0", shape=[], type="undefined"), b""]
+    if start.pixel_mask is not None:
+        bad = np.where(start.pixel_mask, 0, 8).astype(np.uint32)
+        parts += [v1_part("dpixelmask-1.0", shape=[bad.shape[1], bad.shape[0]], type="uint32"), bad.tobytes()]
+    told = {"scan_id": start.scan_id, "scan_shape": to_plain(start.scan_shape)}
+    told |= {"calibration": to_plain(start.calibration), "metadata": to_plain(start.metadata)}
+    return [*parts, json.dumps(told).encode()]
+
+
+def v1_blob(pixels: Pixels, encoding: Encoding) -> bytes:
+    """LZ4 goes over this wire as one bare block: cut out of a framing that has one."""
+    return encode_lz4_block(pixels) if encoding is Encoding.LZ4 else PACKERS[encoding](pixels)
+
+
+def v1_frame(series: int, number: int, pixels: Pixels, encoding: Encoding) -> Parts:
+    blob, bits = v1_blob(pixels, encoding), 8 * pixels.itemsize
+    described = {"shape": [pixels.shape[1], pixels.shape[0]], "type": pixels.dtype.name, "size": len(blob)}
+    return [
+        v1_part("dimage-1.0", frame=number, hash="2c68ca550c9ffa44e6beadad7e9be5fd", series=series),
+        v1_part("dimage_d-1.0", encoding=V1_ENCODINGS[encoding].format(bits=bits), **described),
+        blob,
+        v1_part("dconfig-1.0", real_time=999999900, start_time=2896044831605460, stop_time=2896045831605360),
+    ]
+
+
+def v1_end(end: ScanEnd) -> Parts:
+    return [v1_part("dseries_end-1.0", series=end.series)]
+
+
 SENDERS: dict[str, Sender] = {
     "native": Sender(encode_start, native_frame, encode_end),
     "dectris-v2": Sender(lambda start: v2_message(v2_start_fields(start)), v2_frame, v2_end),
+    "dectris-v1": Sender(v1_start, v1_frame, v1_end, names_the_scan=False, optional_parts=3),
 }
 
 
@@ -121,6 +182,20 @@ class V2:
     array: Callable[..., CBORTag] = v2_array
     start_fields: Callable[[ScanStart], dict[str, Any]] = v2_start_fields
     image_fields: Callable[[int, int, Mapping[str, Any]], dict[str, Any]] = v2_image_fields
+
+
+@dataclass(frozen=True)
+class V1:
+    """What Stream V1 messages are made from."""
+
+    part: Callable[..., bytes] = v1_part
+    config: Callable[[ScanStart], dict[str, Any]] = v1_config
+    frame: Callable[[int, int, Pixels, Encoding], Parts] = v1_frame
+
+
+@pytest.fixture(scope="session")
+def v1() -> V1:
+    return V1()
 
 
 @pytest.fixture(scope="session")

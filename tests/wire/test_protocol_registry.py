@@ -41,7 +41,7 @@ def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_built_in_ones_need_no_installed_metadata() -> None:
-    assert set(protocol_names()) >= {"native", "dectris-v2"}
+    assert set(protocol_names()) >= {"native", "dectris-v2", "dectris-v1"}
     assert protocol("dectris-v2", "threshold_2", 1000).name == "dectris-v2"
 
 
