@@ -1,6 +1,7 @@
 """What is settled before a scan's first value: its calibration and where the bright disc lies.
 
-The site's settings override the stream; what neither knows is found on the scan's first frames.
+The site's settings override the stream; what neither knows is found on the scan's first frames, and a centre
+that these contradict is replaced where the stream gave it, kept where the site did, and noted.
 A scan is never lost for want of a disc: a guess is taken and `metadata["calibration_note"]` says so.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.calibration import geometry
+from stream_rrvae.calibration.center_check import seen_elsewhere
 from stream_rrvae.calibration.disc import Disc, find_disc
 from stream_rrvae.calibration.hot_pixels import hot_pixels
 from stream_rrvae.config import CalibrationSettings
@@ -86,8 +88,12 @@ def believable(start: ScanStart) -> ScanStart:
 
 
 def needs_frames(start: ScanStart, site: CalibrationSettings) -> bool:
-    """Whether the disc has to be found on the scan's first frames."""
-    return _known_disc(override(start.calibration, site), start.frame_shape).disc is None
+    """Whether the scan's first frames are looked at: for the disc, for hot pixels, for an announced centre.
+
+    Only the site's own centre is believed unseen, and only with a mask that tells the bad pixels.
+    """
+    known = _known_disc(override(start.calibration, site), start.frame_shape)
+    return known.disc is None or start.pixel_mask is None or site.beam_center_px is None
 
 
 def settle(start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64]) -> Settled:
@@ -103,8 +109,12 @@ def settle(start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64
         found, note = _found(mean, _usable(start))
         disc = Disc(known.center_px or found.center_px, known.radius_px or found.radius_px)
         notes += note
+    reference = "scan_mean"
+    if known.center_px:
+        disc, reference, note = _checked(disc, start, site, mean)
+        notes += note
     masked = _without_hot(start, mean, disc)
-    return _settled(masked, calibration, disc, "beam_center" if known.center_px else "scan_mean", notes)
+    return _settled(masked, calibration, disc, reference, notes)
 
 
 def settle_without_disc(start: ScanStart, site: CalibrationSettings, reason: str) -> Settled:
@@ -141,6 +151,23 @@ def _found(mean: NDArray[np.float64], usable: BoolArray) -> tuple[Disc, list[str
             return disc, []
         reason = f"a disc of radius {disc.radius_px:.2g} px was found"
     return _guess(mean, usable), [f"beam centre and disc radius are a guess: {reason}"]
+
+
+def _checked(
+    told: Disc, start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64]
+) -> tuple[Disc, str, list[str]]:
+    """A disc whose centre was given, beside what the first frames say: disc, COM reference, what to note."""
+    seen = seen_elsewhere(told, mean, _usable(start))
+    if seen is None:
+        return told, "beam_center", []
+    if site.beam_center_px is not None:
+        return told, "beam_center", [f"the disc is seen at {_at(seen)}; the beam centre is the site's, {_at(told)}"]
+    note = f"the announced beam centre {_at(told)} is not used: the disc is seen at {_at(seen)}"
+    return Disc(seen.center_px, told.radius_px), "scan_mean", [note]
+
+
+def _at(disc: Disc) -> str:
+    return f"({disc.center_px[0]:.1f}, {disc.center_px[1]:.1f}) px"
 
 
 def _guess(mean: NDArray[np.float64], usable: BoolArray) -> Disc:

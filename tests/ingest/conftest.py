@@ -111,7 +111,7 @@ class NativeDetector(Detector):
     def header(self, kind: str, **fields: Any) -> bytes:
         return bytes(msgpack.packb({"p": "stream-rrvae", "v": 1, "t": kind, **fields}))
 
-    def start(self, specimen: Specimen, series: int = 1, **fields: Any) -> None:
+    def start(self, specimen: Specimen, series: int = 1, *more: bytes, **fields: Any) -> None:
         calibration = {"beam_center_px": list(CENTER_PX), "disc_radius_px": RADIUS_PX, "semiangle_mrad": 20.0}
         given = {
             "scan_id": f"scan-{series}",
@@ -122,7 +122,11 @@ class NativeDetector(Detector):
             "scan_shape": list(specimen.scan_shape),
             "calibration": calibration,
         }
-        self.send(self.header("start", **{**given, **fields}))
+        self.send(self.header("start", **{**given, **fields}), *more)
+
+    def start_masked(self, specimen: Specimen) -> None:
+        """A start that tells a pixel mask, in which all are good."""
+        self.start(specimen, 1, bytes([1] * (specimen.frame_shape[0] * specimen.frame_shape[1])))
 
     def frame(self, specimen: Specimen, number: int, series: int = 1, **fields: Any) -> None:
         self.packed(specimen, [number], series, **fields)

@@ -34,19 +34,31 @@ def test_angle_and_scale_of_the_site_decide_the_radius() -> None:
     assert settle(replace(START, calibration=GIVEN), site, DARK).disc.radius_px == 6.0
 
 
-def test_a_known_disc_needs_no_frames() -> None:
-    start = replace(START, calibration=GIVEN)
-    assert not needs_frames(start, SITE)
-    settled = settle(start, SITE, DARK)
+MASK = np.ones((20, 24), np.bool_)
+SURE = CalibrationSettings(beam_center_px=CENTER_PX)
+
+
+def test_a_disc_that_the_site_knows_and_a_mask_need_no_frames() -> None:
+    start = replace(START, calibration=GIVEN, pixel_mask=MASK)
+    assert not needs_frames(start, SURE)
+    settled = settle(start, SURE, DARK)
     assert (settled.disc.center_px, settled.disc.radius_px) == (CENTER_PX, RADIUS_PX)
     assert settled.start.calibration.mrad_per_px == 4.0
     assert settled.com_reference == "beam_center"
     assert NOTE not in settled.start.metadata
 
 
+def test_hot_pixels_are_looked_for_where_no_mask_is_announced() -> None:
+    assert needs_frames(replace(START, calibration=GIVEN), SURE)
+
+
+def test_an_announced_centre_is_looked_at() -> None:
+    assert needs_frames(replace(START, calibration=GIVEN, pixel_mask=MASK), SITE)
+
+
 def test_angle_and_scale_give_the_radius() -> None:
     calibration = Calibration(beam_center_px=CENTER_PX, semiangle_mrad=20.0, mrad_per_px=4.0)
-    assert not needs_frames(replace(START, calibration=calibration), SITE)
+    assert not needs_frames(replace(START, calibration=calibration, pixel_mask=MASK), SURE)
     assert settle(replace(START, calibration=calibration), SITE, DARK).disc.radius_px == 5.0
 
 
@@ -62,11 +74,36 @@ def test_an_unknown_disc_is_found(specimen: Specimen) -> None:
 
 
 def test_a_given_centre_stays_where_only_the_radius_is_found(specimen: Specimen) -> None:
-    start = replace(START, calibration=Calibration(beam_center_px=(8.0, 10.0)))
+    start = replace(START, calibration=Calibration(beam_center_px=(9.0, 10.5)))
     settled = settle(start, SITE, specimen.frames.mean(axis=0))
-    assert settled.disc.center_px == (8.0, 10.0)
+    assert settled.disc.center_px == (9.0, 10.5)
     assert settled.disc.radius_px == pytest.approx(RADIUS_PX, abs=1.0)
     assert settled.com_reference == "beam_center"
+    assert NOTE not in settled.start.metadata
+
+
+def test_an_announced_centre_that_the_frames_contradict_is_replaced_and_told(specimen: Specimen) -> None:
+    start = replace(START, calibration=replace(GIVEN, beam_center_px=(7.0, 12.0)))
+    settled = settle(start, SITE, specimen.frames.mean(axis=0))
+    assert settled.disc.center_px == pytest.approx(CENTER_PX, abs=0.5)
+    assert settled.disc.radius_px == RADIUS_PX
+    assert settled.start.calibration.beam_center_px == settled.disc.center_px
+    assert settled.com_reference == "scan_mean"
+    assert "(7.0, 12.0)" in settled.start.metadata[NOTE]
+
+
+def test_a_centre_of_the_site_is_kept_and_the_contradiction_told(specimen: Specimen) -> None:
+    site = CalibrationSettings(beam_center_px=(7.0, 12.0))
+    settled = settle(replace(START, calibration=GIVEN), site, specimen.frames.mean(axis=0))
+    assert settled.disc.center_px == (7.0, 12.0)
+    assert settled.com_reference == "beam_center"
+    assert "the disc is seen at" in settled.start.metadata[NOTE]
+
+
+def test_few_electrons_contradict_nothing(specimen: Specimen) -> None:
+    few = np.random.default_rng(0).binomial(specimen.frames[0].astype(np.int64), 0.05).astype(np.float64)
+    start = replace(START, calibration=replace(GIVEN, beam_center_px=(9.0, 11.2)))
+    assert settle(start, SITE, few).disc.center_px == (9.0, 11.2)
 
 
 def test_a_scale_and_the_found_radius_give_the_angle(specimen: Specimen) -> None:

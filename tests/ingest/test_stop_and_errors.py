@@ -13,10 +13,12 @@ from stream_rrvae.ingest.acquisition import Acquisition
 from stream_rrvae.messages import ScanState
 from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.scan_store import ScanStore
-from tests.ingest.conftest import PATIENCE_S, Listener, NativeDetector, Receive, Specimen, make_specimen
+from tests.ingest.conftest import CENTER_PX, PATIENCE_S, Listener, NativeDetector, Receive, Specimen, make_specimen
 
 Pull = Callable[..., Acquisition]
-LARGE = {"ingest": {"queue_bytes": 1 << 20, "batch_frames": 8}}
+# A centre that the site knows and a mask: the store is there before the first frame.
+AT_ONCE = {"calibration": {"beam_center_px": CENTER_PX}}
+LARGE = {"ingest": {"queue_bytes": 1 << 20, "batch_frames": 8}, **AT_ONCE}
 
 
 class HeldListener(Listener):
@@ -83,7 +85,7 @@ def test_a_slow_consumer_holds_the_sender_back_and_loses_nothing(native: NativeD
     native.socket.sndhwm = 16
     acquisition = acquisition_of(native, listener, tmp_path, **LARGE)
     acquisition.start()
-    native.start(large)
+    native.start_masked(large)
     listener.wait_for(lambda: bool(listener.stores))
     sent = fill(native, large)
     assert 0 < sent < large.n, "nothing held the sender back"
@@ -103,7 +105,7 @@ def test_stop_while_the_receiver_is_held_back(native: NativeDetector, tmp_path: 
     large = Specimen((20, 50), small.frames.repeat(8, axis=1).repeat(8, axis=2))
     acquisition = acquisition_of(native, listener, tmp_path, **LARGE)
     acquisition.start()
-    native.start(large)
+    native.start_masked(large)
     listener.wait_for(lambda: bool(listener.stores))
     assert fill(native, large) > 0
     assert not acquisition.stop(0.05)
@@ -125,9 +127,9 @@ def test_an_error_in_a_thread_ends_everything_and_is_shown(
     native: NativeDetector, tmp_path: Path, specimen: Specimen
 ) -> None:
     listener = FailingListener()
-    acquisition = acquisition_of(native, listener, tmp_path)
+    acquisition = acquisition_of(native, listener, tmp_path, **AT_ONCE)
     acquisition.start()
-    native.start(specimen)
+    native.start_masked(specimen)
     with pytest.raises(ValueError, match="the listener has a fault"):
         acquisition.join(PATIENCE_S)
     assert isinstance(acquisition.error, ValueError)
@@ -141,10 +143,12 @@ def test_a_scan_without_room_is_not_measured_and_the_next_one_is(
 ) -> None:
     listener, metrics = Listener(), new_metrics()
     folder = tmp_path / "not there yet"
-    settings = Settings(source=f"native+pull://127.0.0.1:{native.port}")
+    settings = Settings(source=f"native+pull://127.0.0.1:{native.port}", **AT_ONCE)  # type: ignore[arg-type]
     acquisition = Acquisition(settings, metrics, listener, folder)
     acquisition.start()
-    native.scan(specimen, series=1)
+    native.start_masked(specimen)
+    native.packed(specimen, list(range(specimen.n)))
+    native.end()
     while metrics.registry.get_sample_value("stream_rrvae_scans_total", {"outcome": "aborted"}) != 1:
         assert not acquisition.join(0.01)
     folder.mkdir()
