@@ -26,27 +26,30 @@ def seen_elsewhere(told: Disc, mean_pattern: NDArray[np.float64], usable: BoolAr
         seen = find_disc(mean_pattern, usable)
     except CalibrationError:
         return None
-    blur_px = SIGMAS * seen.radius_px / math.sqrt(_counts(mean_pattern, lit, seen))
+    blur_px = SIGMAS * seen.radius_px / math.sqrt(_counts(mean_pattern, usable, seen))
     return seen if math.dist(seen.center_px, told.center_px) > max(tolerance_px, blur_px) else None
 
 
 def _middle_is_within(mean_pattern: NDArray[np.float64], lit: BoolArray, told: Disc, distance_px: float) -> bool:
     """Whether the middle of the pixels brighter than half of the disc's usual ones is where it should be."""
-    grid, inside = np.indices(mean_pattern.shape), lit & _within(mean_pattern.shape, told, told.radius_px)
+    ky, kx = np.indices(mean_pattern.shape)
+    inside = lit & _within(mean_pattern.shape, told, told.radius_px)
     if not inside.any():
         return False
     bright = lit & (mean_pattern > np.median(mean_pattern[inside]) / 2)
-    return math.dist([float(axis[bright].mean()) for axis in grid], told.center_px) <= distance_px
+    middle = float(ky[bright].mean()), float(kx[bright].mean())
+    return math.dist(middle, told.center_px) <= distance_px
 
 
-def _counts(mean_pattern: NDArray[np.float64], lit: BoolArray, disc: Disc) -> float:
+def _counts(mean_pattern: NDArray[np.float64], usable: BoolArray, disc: Disc) -> float:
     """Electrons that made the pattern, at least: one adds no more than the darkest pixel, nor than the Fano factor."""
-    inside = lit & _within(mean_pattern.shape, disc, disc.radius_px - 1)
-    one = float(mean_pattern[lit].min())
-    if inside.any():
-        steps = np.diff(mean_pattern, axis=1)[inside[:, 1:] & inside[:, :-1]]
-        one = min(one, float(np.square(steps).mean() / (2 * mean_pattern[inside].mean()))) or one
-    return float(mean_pattern[lit].sum()) / one
+    lit = mean_pattern[usable & (mean_pattern > 0)]
+    inside = usable & _within(mean_pattern.shape, disc, disc.radius_px - 1)
+    steps = np.diff(mean_pattern, axis=1)[inside[:, 1:] & inside[:, :-1]]
+    one = float(lit.min())
+    if steps.any():
+        one = min(one, float(np.square(steps).mean() / (2 * mean_pattern[inside].mean())))
+    return float(lit.sum()) / one
 
 
 def _within(shape: tuple[int, ...], disc: Disc, radius_px: float) -> BoolArray:
