@@ -32,13 +32,11 @@ def seen_elsewhere(told: Disc, mean_pattern: NDArray[np.float64], usable: BoolAr
 
 def _middle_is_within(mean_pattern: NDArray[np.float64], lit: BoolArray, told: Disc, distance_px: float) -> bool:
     """Whether the middle of the pixels brighter than half of the disc's usual ones is where it should be."""
-    ky, kx = np.indices(mean_pattern.shape)
     inside = lit & _within(mean_pattern.shape, told, told.radius_px)
     if not inside.any():
         return False
-    bright = lit & (mean_pattern > np.median(mean_pattern[inside]) / 2)
-    middle = float(ky[bright].mean()), float(kx[bright].mean())
-    return math.dist(middle, told.center_px) <= distance_px
+    rows, columns = np.nonzero(lit & (mean_pattern > np.median(mean_pattern[inside]) / 2))
+    return math.dist((float(rows.mean()), float(columns.mean())), told.center_px) <= distance_px
 
 
 def _counts(mean_pattern: NDArray[np.float64], usable: BoolArray, disc: Disc) -> float:
