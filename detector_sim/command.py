@@ -24,6 +24,11 @@ from stream_rrvae.messages import Encoding
 @click.option(
     "--socket", type=click.Choice(["push", "pub"]), default="push", help="Wait for a slow peer, or drop (native)."
 )
+@click.option(
+    "--simplon-port",
+    type=click.IntRange(0, 65535),
+    help="Answer on this port what receivers of dectris-v1 ask a control unit over HTTP; 0 = a free one.",
+)
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback without keys: closed networks only.")
 @click.option("--specimen", default="graphene", help=f"{', '.join(SPECIMENS)}, or a structure file (needs abTEM).")
 @click.option(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import click
@@ -15,18 +17,21 @@ from detector_sim.optics import Optics
 from detector_sim.outlet import Outlet
 from detector_sim.pacing import Pacer
 from detector_sim.pool import FramePool
+from detector_sim.send_dectris_v1 import DectrisV1Format, configuration, header_detail
 from detector_sim.send_dectris_v2 import DectrisV2Format
 from detector_sim.send_native import NativeFormat
 from detector_sim.sending import ScanSender
 from detector_sim.settings import SimulationSettings
+from detector_sim.simplon import SimplonApi
 from detector_sim.simulation import Simulation
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.messages import Encoding
 from stream_rrvae.security import check_bind
 
-FORMATS: dict[str, type[NativeFormat] | type[DectrisV2Format]] = {
+FORMATS: dict[str, Callable[[], MessageFormat]] = {
     "native": NativeFormat,
     "dectris-v2": DectrisV2Format,
+    "dectris-v1": DectrisV1Format,
 }
 _OPTICS = ("voltage_kv", "semiangle_mrad", "defocus_nm", "source_size_nm")
 
@@ -36,16 +41,28 @@ def launch(options: dict[str, Any]) -> None:
     check_bind(options["url"], options["allow_remote"])
     if options["socket"] == "pub" and options["protocol"] != "native":
         raise ConfigError("only the native protocol can be published: leave --socket push")
+    if options["simplon_port"] is not None and options["protocol"] != "dectris-v1":
+        raise ConfigError("only detectors of --protocol dectris-v1 have their SIMPLON API simulated")
     if options["truth"] is not None and not options["truth"].absolute().parent.is_dir():
         raise ConfigError(f"no folder for --truth {options['truth']}: make it first")
     rate_fps = None if math.isinf(options["rate"]) else options["rate"]
     simulation = Simulation(_settings(options))
     pool = FramePool(simulation, options["pool_mib"] << 20)
-    form: MessageFormat = FORMATS[options["protocol"]]()
+    form = FORMATS[options["protocol"]]()
     sender = ScanSender(simulation, pool, form, Pacer(rate_fps), _injector(options, form), options["truth"])
     if rate_fps is None:  # at full speed nothing may be left to compute
         _fill(pool, simulation.plan.count)
-    _send(sender, options, _message_bytes(simulation, form, rate_fps))
+    with _simplon(simulation, options):
+        _send(sender, options, _message_bytes(simulation, form, rate_fps))
+
+
+def _simplon(simulation: Simulation, options: dict[str, Any]) -> AbstractContextManager[SimplonApi | None]:
+    if options["simplon_port"] is None:
+        return nullcontext()
+    start = simulation.start(1, "simplon")
+    api = SimplonApi(options["simplon_port"], configuration(start), header_detail(start))
+    click.echo(f"simplon {api.url}")
+    return api
 
 
 def _send(sender: ScanSender, options: dict[str, Any], message_bytes: int) -> None:

@@ -15,16 +15,16 @@ from typing import Any
 import cbor2
 import numpy as np
 
+from detector_sim.dectris_told import FRAME_TIME_S, detector_fields, site_appendix
 from detector_sim.encoding import EncodedFrame
 from detector_sim.message_format import Parts
 from stream_rrvae.messages import Encoding, ScanStart
-from stream_rrvae.plain import to_plain
 
 CHANNEL = "threshold_1"
 SELF_DESCRIBED, MULTI_DIMENSIONAL, COMPRESSED, DATE = 55799, 40, 56500, 0
 TYPED_ARRAY = {"uint8": 64, "uint16": 69, "uint32": 70, "float32": 85}
 CLOCK_HZ = 50_000_000
-FRAME_TICKS = CLOCK_HZ // 10_000
+FRAME_TICKS = round(FRAME_TIME_S * CLOCK_HZ)
 _IMAGE_FIELDS = 10
 _WRAP = cbor2.dumps(cbor2.CBORTag(SELF_DESCRIBED, {}))[:-1]  # without the empty map
 
@@ -98,33 +98,10 @@ def _announcement(start: ScanStart) -> dict[str, Any]:
         "image_size_x": columns,
         "image_size_y": rows,
         "number_of_images": start.frames_expected,
-        "count_time": FRAME_TICKS / CLOCK_HZ,
-        "frame_time": FRAME_TICKS / CLOCK_HZ,
-        "detector_description": "stream-rrvae simulated detector",
-        "detector_serial_number": "S-00-0000",
         "pixel_mask_enabled": start.pixel_mask is not None,
-        "user_data": _user_data(start),
+        "user_data": site_appendix(start),
     }
-    return {**known, **_geometry(start), **_mask(start)}
-
-
-def _user_data(start: ScanStart) -> dict[str, Any] | None:
-    """What a site would write to `header_appendix`."""
-    told = {name: value for name, value in to_plain(start.calibration).items() if value is not None}
-    data = {"scan_shape": list(start.scan_shape) if start.scan_shape else None, "calibration": told}
-    data["metadata"] = dict(start.metadata)
-    return {name: value for name, value in data.items() if value} or None
-
-
-def _geometry(start: ScanStart) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if start.calibration.beam_center_px is not None:
-        fields["beam_center_y"], fields["beam_center_x"] = start.calibration.beam_center_px
-    if start.calibration.beam_energy_ev is not None:
-        fields["incident_energy"] = start.calibration.beam_energy_ev
-    if start.saturation is not None:
-        fields["saturation_value"] = int(start.saturation)
-    return fields
+    return {**known, **detector_fields(start), **_mask(start)}
 
 
 def _mask(start: ScanStart) -> dict[str, Any]:

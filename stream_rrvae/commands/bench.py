@@ -78,7 +78,7 @@ def _com(_options: BenchOptions) -> list[Row]:
 def _sender(_options: BenchOptions) -> list[Row]:
     """The simulator at full speed beside a bare sender of as many messages of the same mean size."""
     frames, rows = SENDER_SCANS * 64 * 64, []
-    for name in ("native", "dectris-v2"):
+    for name in ("native", "dectris-v2", "dectris-v1"):
         said = ("--protocol", name, "--detector", "192x192:uint8", "--dose", "2000", "--scan-shape", "64x64")
         told = ("--bind", "tcp://127.0.0.1:*", "--scans", str(SENDER_SCANS))
         with Child("simulator", "detector_sim", *said, *told) as simulator:

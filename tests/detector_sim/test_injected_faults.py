@@ -10,8 +10,8 @@ import pytest
 from detector_sim.detector import detector_model
 from detector_sim.encoding import EncodedFrame, encode_frame
 from detector_sim.faults import FAULTS, LATEST_REORDER, FaultInjector, check_rates
+from detector_sim.launch import FORMATS
 from detector_sim.message_format import Parts
-from detector_sim.send_dectris_v2 import DectrisV2Format
 from detector_sim.send_native import NativeFormat
 from detector_sim.settings import SimulationSettings
 from detector_sim.simulation import Simulation
@@ -20,7 +20,6 @@ from stream_rrvae.messages import Encoding, Frame
 from stream_rrvae.wire.pixels import decode_pixels
 from stream_rrvae.wire.registry import protocol
 
-FORMATS: dict[str, type[NativeFormat] | type[DectrisV2Format]] = {"native": NativeFormat, "dectris-v2": DectrisV2Format}
 SHAPE = (16, 16)
 COUNT = 400
 every_protocol = pytest.mark.parametrize("name", list(FORMATS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from detector_sim.detector import detector_model
 from detector_sim.encoding import encode_frame
+from detector_sim.launch import FORMATS
 from detector_sim.message_format import MessageFormat, Parts
+from detector_sim.send_dectris_v1 import DectrisV1Format
 from detector_sim.send_dectris_v2 import DectrisV2Format
 from detector_sim.send_native import NativeFormat
 from detector_sim.settings import SimulationSettings
@@ -23,7 +26,6 @@ from stream_rrvae.wire.registry import protocol
 SETTINGS = SimulationSettings(
     detector=detector_model("16x24:uint16"), scan_shape=(3, 4), rotation_deg=20.0, dead_pixels=3
 )
-FORMATS: dict[str, type[NativeFormat] | type[DectrisV2Format]] = {"native": NativeFormat, "dectris-v2": DectrisV2Format}
 every_protocol = pytest.mark.parametrize("name", list(FORMATS))
 
 
@@ -116,3 +118,25 @@ def test_stream_v2_compression_is_announced_by_its_tag() -> None:
     compressed = cbor2.loads(form.frames([frame])[0])["data"]["threshold_1"].value[1].value
     assert compressed.tag == 56500
     assert list(compressed.value) == ["bslz4", 2, frame.payload]
+
+
+def test_stream_v1_without_anything_to_tell_has_the_two_parts_of_a_basic_header() -> None:
+    form = DectrisV1Format()
+    _, (first, config) = announced(form, announce="nothing", dead_pixels=0)
+    assert json.loads(first) == {"htype": "dheader-1.0", "header_detail": "basic", "series": 7}
+    needed = {"ntrigger": 12, "nimages": 1, "trigger_mode": "exte", "bit_depth_image": 16}
+    assert json.loads(config).items() >= needed.items()
+
+
+def test_stream_v1_images_are_the_parts_that_dectris_documents() -> None:
+    form = DectrisV1Format()
+    announced(form)
+    frame = encode_frame(3, np.zeros((16, 24), np.uint16), Encoding.BSLZ4)
+    image, described, payload, times = form.frames([frame])
+    assert json.loads(image) | {"hash": ""} == {"htype": "dimage-1.0", "frame": 3, "hash": "", "series": 7}
+    assert json.loads(described) == {
+        "htype": "dimage_d-1.0", "encoding": "bs16-lz4<", "shape": [24, 16], "size": len(payload), "type": "uint16",
+    }  # fmt: skip
+    assert payload == frame.payload
+    assert set(json.loads(times)) == {"htype", "start_time", "stop_time", "real_time"}
+    assert json.loads(form.end()[0]) == {"htype": "dseries_end-1.0", "series": 7}

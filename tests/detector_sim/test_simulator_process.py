@@ -59,7 +59,7 @@ def scans(name: str, socket: Receiver, count: int) -> list[Message]:
     return found
 
 
-@pytest.mark.parametrize("name", ["native", "dectris-v2"])
+@pytest.mark.parametrize("name", ["native", "dectris-v2", "dectris-v1"])
 @pytest.mark.parametrize("rate", ["max", "2000"])
 def test_sends_whole_scans_in_order(name: str, rate: str, start_simulator: Start, connect: Connect) -> None:
     simulator = start_simulator("--protocol", name, "--scans", "2", "--rate", rate, *SMALL)
@@ -123,6 +123,7 @@ def test_writes_truth_and_faults(tmp_path: Path, start_simulator: Start, connect
         (("--fault", "flood=0.1"), "reorder"),
         (("--bind", "tcp://0.0.0.0:*"), "--allow-remote"),
         (("--protocol", "dectris-v2", "--socket", "pub"), "push"),
+        (("--protocol", "dectris-v2", "--simplon-port", "0"), "dectris-v1"),
         (("--specimen", "absent.cif"), "absent.cif"),
     ],
 )
