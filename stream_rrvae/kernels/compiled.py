@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -19,8 +21,20 @@ def compiled(function: F) -> F:
 
 
 def compiled_entry(function: F) -> F:
-    """The same for a function that Python calls: the machine code, with all that it calls, is kept on disk."""
+    """The same for a function that Python calls: the machine code, with all that it calls, is kept on disk.
+
+    Numba notices changes in the function's own file only. An entry that calls into other files must be a closure
+    that names `sources_stamp()`: Numba keeps code apart by the values closed over.
+    """
     try:
         return cast(F, numba.njit(cache=True, nogil=True, fastmath=FAST_MATH)(function))
     except RuntimeError:  # an installation without any writable folder: compile in every process
         return compiled(function)
+
+
+def sources_stamp() -> int:
+    """A number that changes with any source file of this folder."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return int.from_bytes(digest.digest()[:7], "little")

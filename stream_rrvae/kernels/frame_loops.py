@@ -38,10 +38,18 @@ def reduce_batch(
     for first in range(0, frames.shape[0], FRAMES_AT_ONCE):
         last = min(first + FRAMES_AT_ONCE, frames.shape[0])
         for i in range(first, last):
-            without_data = _sums(frames[i], low, high, layout, lines, bins, moments[i])
-            if n_bins > 0:
-                _normalise(frames[i], low, high, layout, bins, without_data, block[i - first])
-        _project(block, layout.weights, layout.offset, features[first:last])
+            measure(frames[i], low, high, layout, lines, bins, moments[i], block[i - first])
+        project(block, layout.weights, layout.offset, features[first:last])
+
+
+@compiled
+def measure(
+    frame: NDArray[Any], low: Scalar, high: Scalar, layout: Layout, lines: Any, bins: Any, moments: Any, out: Any
+) -> None:
+    """One frame's moments, and its normalised bins in `out` where there is a basis."""
+    without_data = _sums(frame, low, high, layout, lines, bins, moments)
+    if bins.size > 0:
+        _normalise(frame, low, high, layout, bins, without_data, out)
 
 
 @compiled
@@ -152,7 +160,7 @@ def _fill(frame: NDArray[Any], low: Scalar, high: Scalar, layout: Layout, value:
 
 
 @compiled
-def _project(block: Any, weights: NDArray[np.float32], offset: NDArray[np.float32], features: Any) -> None:
+def project(block: Any, weights: NDArray[np.float32], offset: NDArray[np.float32], features: Any) -> None:
     """Features of up to four frames from their bins [4, n_bins]."""
     results = np.empty(FRAMES_AT_ONCE, np.float32)
     for f in range(weights.shape[0]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -69,10 +70,18 @@ def valid_range(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, An
 
 def warm_up(pixel_types: Iterable[str] = PIXEL_TYPES) -> None:
     """Compile what frames of these types will need, about 2 s each, or load it from Numba's disk cache."""
+    from stream_rrvae.kernels.packed_pass import warm_up_packed  # which itself needs what is above
+
     plan = make_plan((8, 8), (3.5, 3.5), 3.0, BasisSpec())
     for pixel_type in pixel_types:
         frames, results = np.ones((1, 8, 8), pixel_type), FrameResults.empty(1, plan.n_features)
-        try:
-            reduce_frames(frames, plan, results, 1)
-        except OSError:  # the cache could not be written, a full disk say; the compiled code is there all the same
-            reduce_frames(frames, plan, results, 1)
+        despite_full_disk(partial(reduce_frames, frames, plan, results, 1))
+        warm_up_packed(plan, pixel_type)
+
+
+def despite_full_disk(work: Callable[[], object]) -> None:
+    """Do `work` again when Numba cannot keep its code: the compiled code is there all the same."""
+    try:
+        work()
+    except OSError:
+        work()

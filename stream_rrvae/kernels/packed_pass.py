@@ -1,0 +1,82 @@
+"""Frames as they came over the wire, measured: one call without the GIL for a batch of them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.kernels.bit_planes import SPREAD_MARGIN
+from stream_rrvae.kernels.frame_pass import ACCUMULATORS, FrameResults, despite_full_disk, valid_range
+from stream_rrvae.kernels.lz4_block import MARGIN
+from stream_rrvae.kernels.packed_loops import reduce_packed, unpack_one
+from stream_rrvae.kernels.plan import FramePlan
+from stream_rrvae.kernels.unpacking import BSLZ4, DECODE, LZ4, MAX_BSLZ4_BLOCK_BYTES, MEASURED, PLAIN, SIZE, Packed
+from stream_rrvae.messages import Encoding
+
+__all__ = ["DECODE", "MEASURED", "SIZE", "PackedPass", "Path"]
+
+Path = Literal["planes", "plain"]
+PACKINGS = {Encoding.NONE: PLAIN, Encoding.LZ4: LZ4, Encoding.BSLZ4: BSLZ4}
+BUFFER_MARGIN = MARGIN + SPREAD_MARGIN
+
+
+class PackedPass:
+    """Measures packed frames of one series; owns its buffers, so each thread needs one of its own."""
+
+    def __init__(self, plan: FramePlan, pixel_type: str, encoding: Encoding, path: Path | None = None) -> None:
+        dtype = np.dtype(pixel_type)
+        frame_bytes = plan.frame_shape[0] * plan.frame_shape[1] * dtype.itemsize
+        self._plan = plan
+        self._buffer = np.zeros(frame_bytes + BUFFER_MARGIN, np.uint8)
+        self._block = np.zeros(min(frame_bytes, MAX_BSLZ4_BLOCK_BYTES) + BUFFER_MARGIN, np.uint8)
+        self._image: NDArray[Any] = self._buffer[:frame_bytes].view(dtype).reshape(plan.frame_shape)
+        self._bounds = (*valid_range(dtype, plan.saturation), ACCUMULATORS[dtype.name](0))
+        self._packed = Packed(
+            PACKINGS[encoding], frame_bytes, dtype.itemsize, self._buffer.ctypes.data, self._block.ctypes.data
+        )
+
+    def reduce(
+        self,
+        addresses: NDArray[np.uint64],
+        sizes: NDArray[np.int64],
+        results: FrameResults,
+        outcome: NDArray[np.uint8],
+        count: int,
+    ) -> None:
+        """Measure the first `count` payloads (`addresses`, `sizes` in bytes) into `results`.
+
+        `outcome` says MEASURED, or why a frame is not: SIZE, its sizes do not fit; DECODE, it is damaged. The row of
+        such a frame is undefined. Nothing outside the payloads is read. Raises ValueError when an array is too short.
+        """
+        if not 0 <= count <= min(addresses.size, sizes.size, outcome.size, results.sum.size):
+            raise ValueError(f"{count} frames do not fit the arrays that are to hold them")
+        sources = np.stack([addresses[:count].astype(np.int64), sizes[:count]], axis=1)
+        moments = np.zeros((count, 5))
+        reduce_packed(
+            sources, self._packed, self._image, self._bounds, self._plan.layout,
+            moments, results.features[:count], outcome[:count],
+        )  # fmt: skip
+        with np.errstate(over="ignore"):
+            results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T[:3]
+            results.bright_field[:count], results.annular_dark_field[:count] = moments.T[3:]
+
+    def unpack(self, address: int, size: int, out: NDArray[Any]) -> None:
+        """One frame as pixels, to `out` [ky, kx]. Raises ValueError when it is damaged or `out` does not fit it."""
+        if out.shape != self._image.shape or out.dtype != self._image.dtype:
+            raise ValueError(f"`out` is {out.dtype} {out.shape}, the frame {self._image.dtype} {self._image.shape}")
+        if unpack_one(self._packed, address, size) != MEASURED:
+            raise ValueError("the frame cannot be unpacked")
+        out[...] = self._image
+
+
+def warm_up_packed(plan: FramePlan, pixel_type: str) -> None:
+    """Compile what packed frames of this type will need, or load it from Numba's disk cache."""
+    measuring = PackedPass(plan, pixel_type, Encoding.BSLZ4)
+    results, refused = FrameResults.empty(1, plan.n_features), np.zeros(1, np.uint8)
+    sizes, out = np.zeros(1, np.int64), np.empty(plan.frame_shape, pixel_type)
+    despite_full_disk(lambda: measuring.reduce(sizes.view(np.uint64), sizes, results, refused, 1))
+    with suppress(ValueError):  # nothing is no frame
+        despite_full_disk(lambda: measuring.unpack(0, 0, out))
