@@ -46,7 +46,14 @@ class Outlet:
         if len(parts) == 1:
             self._socket.send(parts[0])
         else:
-            self._socket.send_multipart(parts)
+            self._send_parts(parts)
+
+    def _send_parts(self, parts: Sequence[bytes]) -> None:
+        # Not send_multipart, which looks at every part again before it sends the first.
+        send = self._socket.send
+        for part in parts[:-1]:
+            send(part, zmq.SNDMORE)
+        send(parts[-1])
 
     def __enter__(self) -> Self:
         return self

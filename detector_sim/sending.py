@@ -93,10 +93,21 @@ class ScanSender:
 
     def _batched(self, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
         size, rest = self._pacer.batch(self._form.largest_batch), iter(frames)
+        if size == 1:
+            yield from self._one_by_one(rest)
         while batch := list(itertools.islice(rest, size)):
             self._pacer.wait(len(batch))
             self._count(batch)
             yield self._form.frames(batch)
+
+    def _one_by_one(self, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
+        """The same without what only batches need: at full speed every microsecond counts."""
+        sent, wait, message = self.sent, self._pacer.wait, self._form.frames
+        for frame in frames:
+            wait(1)
+            sent.frames += 1
+            sent.payload_bytes += len(frame.payload)
+            yield message((frame,))
 
     def _count(self, frames: Sequence[EncodedFrame]) -> None:
         self.sent.frames += len(frames)
