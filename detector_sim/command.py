@@ -39,6 +39,12 @@ from stream_rrvae.messages import Encoding
 )
 @click.option("--detector", type=Detector(), default="96x96:float32", help="arina, quadro, merlin, empad or HxW:dtype.")
 @click.option("--scan-shape", type=ScanShape(), default="64x64", help="Positions.")
+@click.option(
+    "--repeat",
+    type=ScanShape(),
+    default="1x1",
+    help="Send the computed scan so often beside itself, as one larger scan.",
+)
 @click.option("--step-nm", type=Pair(), default="0.02", help="Scan step in nm.")
 @click.option("--field-nm", type=Pair(), default=None, help="Size of the scan in nm, instead of the step.")
 @click.option("--rate", type=Unbounded("FPS|max", "max"), default="max", help="Frames/s.")
@@ -80,6 +86,11 @@ from stream_rrvae.messages import Encoding
 @click.option("--compression", type=click.Choice([str(e) for e in Encoding]), default="bslz4", help="Of the frames.")
 @click.option("--pool-mib", type=click.IntRange(1), default=2048, help="Memory for the encoded scan in MiB.")
 @click.option("--truth", type=click.Path(dir_okay=False, path_type=Path), help="Write the ground truth here (.npz).")
+@click.option(
+    "--sent-times",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write when each frame of the latest scan was sent here (.npy, seconds of the monotonic clock).",
+)
 def command(**options: Any) -> None:
     """A simulated 4D-STEM detector: graphene diffraction from physics, sent over the real protocols.
 

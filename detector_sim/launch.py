@@ -21,6 +21,7 @@ from detector_sim.send_dectris_v1 import DectrisV1Format, configuration, header_
 from detector_sim.send_dectris_v2 import DectrisV2Format
 from detector_sim.send_native import NativeFormat
 from detector_sim.sending import ScanSender
+from detector_sim.sent_times import SentTimes
 from detector_sim.settings import SimulationSettings
 from detector_sim.simplon import SimplonApi
 from detector_sim.simulation import Simulation
@@ -49,7 +50,10 @@ def launch(options: dict[str, Any]) -> None:
     simulation = Simulation(_settings(options))
     pool = FramePool(simulation, options["pool_mib"] << 20)
     form = FORMATS[options["protocol"]]()
-    sender = ScanSender(simulation, pool, form, Pacer(rate_fps), _injector(options, form), options["truth"])
+    pacer, injector = Pacer(rate_fps), _injector(options, form)
+    sender = ScanSender(
+        simulation, pool, form, pacer, injector, options["truth"], _sent_times(options, simulation.count)
+    )
     if rate_fps is None:  # at full speed nothing may be left to compute
         _fill(pool, simulation.plan.count)
     with _simplon(simulation, options):
@@ -82,6 +86,7 @@ def _settings(options: dict[str, Any]) -> SimulationSettings:
         "thickness_nm",
         "detector",
         "scan_shape",
+        "repeat",
         "max_angle_mrad",
         "rotation_deg",
         "flip",
@@ -120,6 +125,14 @@ def _injector(options: dict[str, Any], form: MessageFormat) -> FaultInjector | N
     rates = dict(options["faults"])
     check_rates(rates, options["detector"].pixel_type)
     return FaultInjector(rates, form, options["seed"]) if rates else None
+
+
+def _sent_times(options: dict[str, Any], frames: int) -> SentTimes | None:
+    if options["sent_times"] is None:
+        return None
+    if options["faults"]:
+        raise ConfigError("--sent-times goes by the order of the frames: leave out --fault")
+    return SentTimes(options["sent_times"], frames)
 
 
 def _message_bytes(simulation: Simulation, form: MessageFormat, rate_fps: float | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from detector_sim.encoding import EncodedFrame, encode_frame
+from detector_sim.repeated import repeated_frames
 from detector_sim.simulation import Simulation
 from stream_rrvae.errors import ConfigError
 
@@ -21,10 +22,12 @@ class FramePool:
     @property
     def complete(self) -> bool:
         """Whether every frame has been computed."""
-        return len(self._frames) == self._simulation.plan.count
+        return len(self._frames) == self._simulation.count
 
     def frames(self) -> Iterator[EncodedFrame]:
         """The scan in order. Raises ConfigError when it does not fit the pool."""
+        if self._simulation.settings.repeat != (1, 1):
+            self.fill()
         if not self.complete:
             yield from self._computed()
         else:
@@ -35,6 +38,8 @@ class FramePool:
         if not self.complete:
             for frame in self._computed():
                 progress(frame.number + 1)
+            plan, repeat = self._simulation.plan, self._simulation.settings.repeat
+            self._frames = repeated_frames(self._frames, plan.shape, repeat)
 
     def _computed(self) -> Iterator[EncodedFrame]:
         self._frames.clear()  # what an aborted first scan left

@@ -16,6 +16,7 @@ from detector_sim.message_format import MessageFormat, Parts
 from detector_sim.outlet import Outlet
 from detector_sim.pacing import Pacer
 from detector_sim.pool import FramePool
+from detector_sim.sent_times import SentTimes
 from detector_sim.simulation import Simulation
 from detector_sim.truth import write_truth
 
@@ -40,9 +41,10 @@ class ScanSender:
         pacer: Pacer,
         injector: FaultInjector | None = None,
         truth_path: Path | None = None,
+        times: SentTimes | None = None,
     ) -> None:
         self._simulation, self._pool, self._form, self._pacer = simulation, pool, form, pacer
-        self._injector, self._truth_path = injector, truth_path
+        self._injector, self._truth_path, self._times = injector, truth_path, times
         self._run = uuid.uuid4().hex[:8]
         self.sent = Sent()
 
@@ -71,14 +73,25 @@ class ScanSender:
     def _send_scan(self, outlet: Outlet, series: int) -> None:
         scan_id = f"sim-{self._run}-{series:06d}"
         outlet.send(self._form.start(self._simulation.start(series, scan_id)))
-        count = self._simulation.plan.count
+        count = self._simulation.count
         last = self._injector.last_frame(series, count) if self._injector else None
         frames = self._pool.frames() if last is None else itertools.islice(self._pool.frames(), last + 1)
-        for parts in self._messages(series, frames):
-            outlet.send(parts)
+        self._send_frames(outlet, self._messages(series, frames))
         self.write_truth()
         if last is None:
             outlet.send(self._form.end())
+
+    def _send_frames(self, outlet: Outlet, messages: Iterable[Parts]) -> None:
+        if self._times is None:
+            for parts in messages:
+                outlet.send(parts)
+            return
+        self._times.begin()
+        before = self.sent.frames
+        for parts in messages:
+            self._times.note(self.sent.frames - before)
+            outlet.send(parts)
+        self._times.write()
 
     def _messages(self, series: int, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
         if self._injector:

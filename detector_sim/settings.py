@@ -24,7 +24,8 @@ class SimulationSettings:
     thickness_nm: float = 0.0  # structure files only; 0 = as in the file
     detector: DetectorModel = field(default_factory=lambda: detector_model("96x96:float32"))
     optics: Optics = field(default_factory=Optics)
-    scan_shape: tuple[int, int] = (64, 64)
+    scan_shape: tuple[int, int] = (64, 64)  # as computed
+    repeat: tuple[int, int] = (1, 1)  # (y, x): how often the computed scan is sent beside itself
     step_nm: Pair = (0.02, 0.02)
     max_angle_mrad: float = 51.2
     rotation_deg: float = 0.0

@@ -14,6 +14,7 @@ from detector_sim.counting import choose_bad_pixels, counter_for
 from detector_sim.crystal_frames import CrystalFrames
 from detector_sim.frame_source import FrameSource
 from detector_sim.patch_frames import PatchFrames
+from detector_sim.repeated import repeated_map
 from detector_sim.scan_plan import plan_scan
 from detector_sim.settings import SimulationSettings, check_settings
 from detector_sim.specimen import SPECIMENS, named_specimen
@@ -52,8 +53,19 @@ class Simulation:
         self._source = frame_source(settings, self.plan.max_shift_px)
         self._com_px = np.full((self.plan.count, 2), np.nan)
 
+    @property
+    def scan_shape(self) -> tuple[int, int]:
+        """Of the scan that is sent (y, x)."""
+        rows, columns = self.plan.shape
+        return rows * self.settings.repeat[0], columns * self.settings.repeat[1]
+
+    @property
+    def count(self) -> int:
+        """Frames of the scan that is sent."""
+        return self.scan_shape[0] * self.scan_shape[1]
+
     def blocks(self) -> Iterator[Block]:
-        """The scan in order; the truth is complete when all of it has been taken."""
+        """The computed scan in order; the truth is complete when all of it has been taken."""
         grid = self.settings.grid
         shifted = self.plan.max_shift_px > 0
         for first in range(0, self.plan.count, BLOCK):
@@ -73,8 +85,8 @@ class Simulation:
             series=series,
             frame_shape=settings.detector.shape,
             pixel_type=settings.detector.pixel_type,
-            frames_expected=self.plan.count,
-            scan_shape=self.plan.shape if told != "nothing" else None,
+            frames_expected=self.count,
+            scan_shape=self.scan_shape if told != "nothing" else None,
             saturation=settings.detector.saturation,
             channels=("threshold_1",),
             calibration=settings.calibration if told == "all" else Calibration(),
@@ -92,15 +104,18 @@ class Simulation:
         return ScanTruth(
             specimen=settings.specimen,
             calibration=settings.calibration,
-            positions_nm=positions / 10.0,
-            com_mrad=com.reshape(*shape, 2),
-            com_detector_px=self._com_px.reshape(*shape, 2),
-            com_direction_rad=np.arctan2(com[:, 0], com[:, 1]).reshape(shape),
-            orientation_rad=specimen.rotation_rad(positions) if specimen else np.full(shape, np.nan),
+            positions_nm=self._sent(positions / 10.0),
+            com_mrad=self._sent(com.reshape(*shape, 2)),
+            com_detector_px=self._sent(self._com_px.reshape(*shape, 2)),
+            com_direction_rad=self._sent(np.arctan2(com[:, 0], com[:, 1]).reshape(shape)),
+            orientation_rad=self._sent(specimen.rotation_rad(positions) if specimen else np.full(shape, np.nan)),
             defects_nm=np.array([place[1:] for place in defects]).reshape(-1, 2) / 10.0,
             defect_kinds=tuple(place[0] for place in defects),
             settings=self._described(),
         )
+
+    def _sent(self, computed: Float) -> Float:
+        return repeated_map(computed, self.settings.repeat)
 
     def _described(self) -> dict[str, Plain]:
         settings = self.settings
