@@ -104,7 +104,8 @@ class Service:
     def closed(self, store: ScanStore) -> None:
         """A scan is over: its results are written as soon as the learner is done with it."""
         account = store.read_account()
-        event("scan_closed", scan_id=store.start.scan_id, state=account.state, missing=account.counters.missing)
+        counts = {name: getattr(account.counters, name) for name in ("processed", "refused", "duplicate", "missing")}
+        event("scan_closed", scan_id=store.start.scan_id, state=account.state, **counts)
         self._ended.put(_Ended(store, self._opened_unix_s, time.time()))
 
     def _finish_all(self) -> None:
