@@ -1,60 +1,66 @@
 """The account of one scan: every frame message in exactly one class, at every moment.
 
-See decisions/002-account-of-a-scan.md for the definition. One thread owns an account.
+See decisions/002-account-of-a-scan.md for the definition. Used by one thread at a time.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import numpy as np
+from numpy.typing import NDArray
 
+from stream_rrvae.ingest.account_loop import (
+    DUPLICATE,
+    N_COUNTS,
+    PLACED,
+    PROCESSED,
+    REFUSED_POSITIONS,
+    REORDERED,
+    SEEN,
+    UNNUMBERED,
+    count_entries,
+)
+from stream_rrvae.ingest.frame_batch import CODES, NO_NUMBER, REFUSALS
 from stream_rrvae.messages import Counters, Refusal
 
-_UNSEEN, _REFUSED, _PLACED = range(3)
+Codes = NDArray[np.uint8]
 
 
 class ScanAccount:
     """Counts what became of the frames of a scan with `n_positions` positions."""
 
     def __init__(self, n_positions: int) -> None:
-        self._positions = bytearray(n_positions)  # what is known of each: _UNSEEN, _REFUSED, _PLACED
-        self._seen = 0  # one more than the highest number seen
+        self._positions = np.zeros(n_positions, np.uint8)  # what is known of each
+        self._counts = np.zeros(N_COUNTS, np.int64)
+        self._refusals = np.zeros(len(REFUSALS) + 1, np.int64)  # by code
         self._ended = False
-        self._processed = 0
-        self._duplicate = 0
-        self._reordered = 0
-        self._refused_positions = 0  # positions in state _REFUSED
-        self._unnumbered = 0  # refusals of frames that did not say which they are
-        self._refusals: Counter[str] = Counter()
 
     def is_placed(self, number: int) -> bool:
         """Whether position `number` has its frame."""
-        return self._positions[number] == _PLACED
+        return bool(self._positions[number] == PLACED)
 
     def processed(self, number: int) -> None:
         """A good frame went to its position, which had none."""
-        before = self._positions[number]
-        if before == _PLACED:
+        if self.is_placed(number):
             raise ValueError(f"position {number} has its frame already")
-        self._refused_positions -= before == _REFUSED
-        self._positions[number] = _PLACED
-        self._processed += 1
-        self._reordered += number < self._seen - 1
-        self._seen = max(self._seen, number + 1)
+        self._count_one(number, 0, 0)
 
     def refused(self, reason: Refusal, number: int | None) -> None:
         """A frame could not be used; a number outside the scan explains no hole in it."""
-        self._refusals[str(reason)] += 1
-        if number is None:
-            self._unnumbered += 1
-        elif 0 <= number < len(self._positions):
-            self._seen = max(self._seen, number + 1)
-            if self._positions[number] == _UNSEEN:
-                self._positions[number] = _REFUSED
-                self._refused_positions += 1
+        self._count_one(NO_NUMBER if number is None else number, CODES[reason], 0)
 
     def duplicate(self) -> None:
         """A frame came for a position that has its frame already."""
-        self._duplicate += 1
+        self._counts[DUPLICATE] += 1
+
+    def take(self, numbers: NDArray[np.int64], refused: Codes, outcome: Codes) -> NDArray[np.intp]:
+        """Count entries [n] in their order; gives the indices of those whose values now belong into the maps.
+
+        `refused` is the code of a refusal before decoding, 0 = a frame; then `outcome` is the code of its refusal by
+        the decoder, 0 = a good one.
+        """
+        placed = np.empty(numbers.size, np.intp)
+        count = count_entries(self._positions, self._counts, self._refusals, numbers, refused, outcome, placed)
+        return placed[:count]
 
     def end(self) -> None:
         """No more is to come of its own accord: every position is due."""
@@ -62,17 +68,22 @@ class ScanAccount:
 
     def counters(self) -> Counters:
         """The account now; both identities of `Counters` hold."""
-        front = len(self._positions) if self._ended else self._seen
-        refused = self._refusals.total()
-        holes = front - self._processed
-        explained = self._refused_positions + min(self._unnumbered, holes - self._refused_positions)
+        counts = self._counts.tolist()
+        processed, duplicate = counts[PROCESSED], counts[DUPLICATE]
+        front = self._positions.size if self._ended else counts[SEEN]
+        refused = int(self._refusals.sum())
+        holes = front - processed
+        explained = counts[REFUSED_POSITIONS] + min(counts[UNNUMBERED], holes - counts[REFUSED_POSITIONS])
         return Counters(
-            expected=front + self._duplicate + refused - explained,
-            received=self._processed + refused + self._duplicate,
+            expected=front + duplicate + refused - explained,
+            received=processed + refused + duplicate,
             missing=holes - explained,
-            processed=self._processed,
+            processed=processed,
             refused=refused,
-            duplicate=self._duplicate,
-            reordered=self._reordered,
-            refusals=dict(self._refusals),
+            duplicate=duplicate,
+            reordered=counts[REORDERED],
+            refusals={str(reason): int(n) for reason, n in zip(REFUSALS, self._refusals[1:], strict=True) if n},
         )
+
+    def _count_one(self, number: int, refused: int, outcome: int) -> None:
+        self.take(np.array([number]), np.array([refused], np.uint8), np.array([outcome], np.uint8))

@@ -1,8 +1,9 @@
-"""Acquisition as a whole: two threads, their hand-over, and how they are doing."""
+"""Acquisition as a whole: a receiving and some computing threads, their hand-over, and how they are doing."""
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Self
 
 from stream_rrvae.config import Settings
 from stream_rrvae.ingest.hand_over import HandOver, HandOverClosedError
+from stream_rrvae.ingest.line import make_line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.receiver import Receiver
 from stream_rrvae.ingest.scan import ScanMachine, ScanRules
@@ -21,6 +23,8 @@ from stream_rrvae.messages import Health
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.scan_store import DEFAULT_FOLDER
 from stream_rrvae.wire.registry import protocol
+
+MOST_THREADS = 4  # unless told otherwise: there the receiving thread is the limit
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,8 @@ class Acquisition:
         self._meter = Meter(metrics)
         self._decoder = protocol(self._source.protocol, settings.channel, settings.ingest.frame_bytes_limit)
         self._hand_over = HandOver(settings.ingest.queue_bytes, self._meter.queued)
-        self._worker = Worker(self._hand_over, settings, listener, self._meter, folder)
+        self._n_compute = settings.ingest.compute_threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
+        self._worker = Worker(self._hand_over, settings, listener, self._meter, folder, self._n_compute)
         self._socket: DetectorSocket | None = None
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
@@ -54,10 +59,11 @@ class Acquisition:
         warm_up()
         self._socket = DetectorSocket(self._source, ingest.queue_bytes, ingest.frame_bytes_limit)
         rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
-        receiver = Receiver(self._socket, self._decoder, ScanMachine(rules), self._hand_over, ingest, self._meter)
+        line = make_line(self._source.protocol, self._socket.handle, ingest, self._settings.channel)
+        receiver = Receiver(self._socket, self._decoder, ScanMachine(rules), self._hand_over, ingest, self._meter, line)
         self._threads = [
             threading.Thread(target=self._receive, args=(receiver, self._socket), name="receive", daemon=True),
-            threading.Thread(target=self._compute, name="compute", daemon=True),
+            *(threading.Thread(target=self._compute, name="compute", daemon=True) for _ in range(self._n_compute)),
         ]
         for thread in self._threads:
             thread.start()

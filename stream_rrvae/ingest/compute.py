@@ -31,8 +31,8 @@ class ScanCompute:
         self, store: ScanStore, plan: FramePlan, account: ScanAccount, batch_frames: int, meter: Meter
     ) -> None:
         self.store = store
-        self._plan = plan
-        self._account = account
+        self.plan = plan
+        self.account = account
         self._counters = Counters()  # as the metrics know them
         self._meter = meter
         shape, dtype = plan.frame_shape, np.dtype(store.start.pixel_type)
@@ -47,7 +47,7 @@ class ScanCompute:
         held: list[Accepted] = []
         for item in items:
             if isinstance(item, Refused):
-                self._account.refused(item.reason, item.number)
+                self.account.refused(item.reason, item.number)
             elif self._decoded(item, self._slab[len(held)], on_refused):
                 held.append(item)
             if len(held) == room:
@@ -58,7 +58,7 @@ class ScanCompute:
 
     def write_account(self, state: ScanState) -> None:
         """Tell the store and the metrics how the account stands."""
-        counters = self._account.counters()
+        counters = self.account.counters()
         self.store.write_account(Account(state, counters))
         self._meter.counted(self._counters, counters)
         self._counters = counters
@@ -66,45 +66,51 @@ class ScanCompute:
     def _decoded(self, item: Accepted, out: NDArray[Any], on_refused: Callable[[WireError], None]) -> bool:
         """Whether `out` now holds the frame, whose position is taken from here on."""
         frame = item.frame
-        if self._account.is_placed(frame.number):
-            self._account.duplicate()
+        if self.account.is_placed(frame.number):
+            self.account.duplicate()
             return False
         try:
             decode_pixels(frame, out)
         except WireError as error:
-            self._account.refused(error.reason, frame.number)
+            self.account.refused(error.reason, frame.number)
             on_refused(error)
             return False
-        self._account.processed(frame.number)
+        self.account.processed(frame.number)
         return True
+
+    def write(self, numbers: NDArray[np.int64], results: FrameResults, rows: NDArray[np.intp]) -> None:
+        """Put `rows` of `results` to the positions `numbers`, each of which gets its first values."""
+        store = self.store
+        store.sum[numbers] = results.sum[rows]
+        store.com_y[numbers] = results.com_y[rows]
+        store.com_x[numbers] = results.com_x[rows]
+        store.bright_field[numbers] = results.bright_field[rows]
+        store.annular_dark_field[numbers] = results.annular_dark_field[rows]
+        with np.errstate(over="ignore"):
+            store.features[numbers] = results.features[rows]
+        # Last, so that a covered position always has its values.
+        store.coverage[numbers] = np.where(results.sum[rows] == 0, EMPTY, MEASURED)
+
+    def stored(self, received_s: NDArray[np.float64], number: int, pixels: Callable[[], NDArray[Any]]) -> None:
+        """Frames that came at these times are in the store; now and then the latest is shown, made by `pixels`."""
+        now_s = monotonic()
+        self._meter.stored(received_s, now_s)
+        if now_s >= self._next_pattern_s:
+            self._next_pattern_s = now_s + PATTERN_INTERVAL_S
+            self.store.write_pattern(number, self._with_gaps(pixels()))
 
     def _measure(self, held: Sequence[Accepted]) -> None:
         count = len(held)
         if not count:
             return
-        reduce_frames(self._slab, self._plan, self._results, count)
-        numbers = np.fromiter((item.frame.number for item in held), np.intp, count)
-        self._write(numbers, count)
-        now_s = monotonic()
-        self._meter.stored(np.fromiter((item.received_s for item in held), np.float64, count), now_s)
-        if now_s >= self._next_pattern_s:
-            self._next_pattern_s = now_s + PATTERN_INTERVAL_S
-            self.store.write_pattern(int(numbers[-1]), self._with_gaps(self._slab[count - 1]))
-
-    def _write(self, numbers: NDArray[np.intp], count: int) -> None:
-        store, results = self.store, self._results
-        store.sum[numbers] = results.sum[:count]
-        store.com_y[numbers] = results.com_y[:count]
-        store.com_x[numbers] = results.com_x[:count]
-        store.bright_field[numbers] = results.bright_field[:count]
-        store.annular_dark_field[numbers] = results.annular_dark_field[:count]
-        with np.errstate(over="ignore"):
-            store.features[numbers] = results.features[:count]
-        # Last, so that a covered position always has its values.
-        store.coverage[numbers] = np.where(results.sum[:count] == 0, EMPTY, MEASURED)
+        reduce_frames(self._slab, self.plan, self._results, count)
+        numbers = np.fromiter((item.frame.number for item in held), np.int64, count)
+        self.write(numbers, self._results, np.arange(count))
+        received_s = np.fromiter((item.received_s for item in held), np.float64, count)
+        self.stored(received_s, int(numbers[-1]), lambda: self._slab[count - 1])
 
     def _with_gaps(self, frame: NDArray[Any]) -> NDArray[np.float32]:
         """The pattern as it is shown: NaN where a pixel has no data."""
-        low, high = valid_range(frame.dtype, self._plan.saturation)
-        valid = self._plan.usable & (frame >= low) & (frame <= high)
+        low, high = valid_range(frame.dtype, self.plan.saturation)
+        valid = self.plan.usable & (frame >= low) & (frame <= high)
         return np.where(valid, frame, np.float32(np.nan)).astype(np.float32)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from stream_rrvae.ingest.events import Accepted, Closed, Ended, Opened, Refused
+from stream_rrvae.ingest.frame_batch import FrameBatch
 
 ITEM_BYTES = 256  # what an item is charged for its own sake, so that empty ones are bounded too
 
@@ -23,8 +24,11 @@ class Batch:
     items: tuple[Accepted | Refused, ...]
     size_bytes: int  # of the messages they came in
 
+    def __len__(self) -> int:
+        return len(self.items)
 
-Item = Opened | Batch | Ended | Closed
+
+Item = Opened | Batch | FrameBatch | Ended | Closed
 
 
 class HandOverClosedError(Exception):
@@ -60,13 +64,13 @@ class HandOver:
         """The next item; None when the deadline passed. Raises HandOverClosedError after `finish` and the last item."""
         timeout_s = None if deadline_s is None else max(0.0, deadline_s - monotonic())
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._finished, timeout_s)
+            self._changed.wait_for(lambda: self._items or self._finished or self._abandoned, timeout_s)
             if self._items:
                 item = self._items.popleft()
                 self._resize(-_size_bytes(item))
                 return item
-            if self._finished:
-                raise HandOverClosedError("the receiving side has finished")
+            if self._finished or self._abandoned:
+                raise HandOverClosedError("nothing more is handed over")
             return None
 
     def finish(self) -> None:
@@ -79,6 +83,9 @@ class HandOver:
         """The taker's last word: what is inside is let go, and a waiting giver is woken."""
         with self._changed:
             self._abandoned = True
+            for item in self._items:
+                if isinstance(item, FrameBatch):
+                    item.release()
             self._items.clear()
             self._resize(-self._size_bytes)
 
@@ -92,6 +99,8 @@ class HandOver:
 
 
 def _size_bytes(item: Item) -> int:
+    if isinstance(item, FrameBatch):
+        return item.size_bytes
     if isinstance(item, Batch):
         return item.size_bytes + ITEM_BYTES * len(item.items)
     return ITEM_BYTES

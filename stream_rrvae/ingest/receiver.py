@@ -10,6 +10,8 @@ from stream_rrvae.config import IngestSettings
 from stream_rrvae.errors import WireError
 from stream_rrvae.ingest.events import Accepted, Event, Opened, Refused, Rejected
 from stream_rrvae.ingest.hand_over import Batch, HandOver
+from stream_rrvae.ingest.lanes import EMPTY, FAILED, FULL, ODD
+from stream_rrvae.ingest.line import Line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.quiet import QuietLog
 from stream_rrvae.ingest.scan import ScanMachine
@@ -19,6 +21,10 @@ from stream_rrvae.wire.limits import ITEM_BYTES
 from stream_rrvae.wire.protocol import DetectorProtocol
 
 MESSAGES_A_ROUND = 512  # then the wake-up and the deadlines are looked at, however much is waiting
+# At a high rate waiting for every few messages would cost more than the messages: so many at once are let gather.
+GATHER_S = 0.001
+GATHER_FROM = 16
+FRAMES_A_ROUND = 4096  # MESSAGES_A_ROUND for the line
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +40,7 @@ class Receiver:
         hand_over: HandOver,
         settings: IngestSettings,
         meter: Meter,
+        line: Line | None = None,
     ) -> None:
         self._socket = socket
         self._protocol = protocol
@@ -46,6 +53,10 @@ class Receiver:
         self._size_bytes = 0
         self._uncharged_bytes = 0  # of the message at hand: kept alive by its first accepted frame
         self._flush_s: float | None = None
+        self._line = line
+        self._gathered = 0  # frames that the line took in this round
+        self._frame_bytes = 0  # of the running scan's frames
+        self._most_in_one = 1  # frames a message
 
     def run(self) -> None:
         """Receive until woken to stop; then close what runs and hand over what is left."""
@@ -57,6 +68,8 @@ class Receiver:
             self._carry_out(self._machine.on_tick(now_s))
             if self._flush_s is not None and now_s >= self._flush_s:
                 self._flush()
+            if self._gathered >= GATHER_FROM:
+                self._socket.rest(GATHER_S)
         self._carry_out(self._machine.close())
 
     def _patience_s(self) -> float | None:
@@ -64,11 +77,45 @@ class Receiver:
         return min(deadlines) - monotonic() if deadlines else None
 
     def _drain(self) -> None:
+        self._gathered = 0
         for _ in range(MESSAGES_A_ROUND):
-            parts = self._socket.receive()
+            parts = self._next_message()
             if parts is None:
                 return
             self._take(parts)
+
+    def _next_message(self) -> Parts | None:
+        """A message to be decided on by itself, after what the line took; None when nothing waits or enough came."""
+        scan = self._machine.open_scan
+        if self._line is None or scan is None or not self._line.is_open:
+            return self._socket.receive()
+        while self._gathered < FRAMES_A_ROUND:
+            stopped = self._take_fitting(self._line)
+            if stopped == EMPTY:
+                return None
+            if stopped == ODD:
+                parts, more = self._line.odd_message()
+                if more:
+                    self._socket.receive_rest(parts)
+                return parts
+            if stopped == FAILED:
+                return self._socket.receive()
+        return None
+
+    def _take_fitting(self, line: Line) -> int:
+        """Let the line take what it can; gives why it stopped."""
+        now_s = monotonic()
+        stopped, count, first_seen = line.receive(now_s)
+        if count:
+            self._flush_items()
+            self._gathered += count
+            self._meter.frame_arrived(now_s)
+            self._machine.on_fitting(first_seen, now_s)
+            self._set_flush_time()
+            self._expect(line.most_in_one)
+        if stopped == FULL:
+            self._flush()
+        return stopped
 
     def _take(self, parts: Parts) -> None:
         self._uncharged_bytes = sum(part.nbytes for part in parts)
@@ -80,6 +127,13 @@ class Receiver:
             return
         for message in messages:
             self._carry_out(self._answer(message))
+        self._expect(len(messages))
+
+    def _expect(self, in_one: int) -> None:
+        """So many frames may come in one message: fewer messages may wait."""
+        if in_one > self._most_in_one and self._frame_bytes:
+            self._most_in_one = in_one
+            self._socket.expect_messages_of(in_one * self._frame_bytes)
 
     def _answer(self, message: Message) -> Sequence[Event]:
         if isinstance(message, Frame):
@@ -99,27 +153,59 @@ class Receiver:
                 self._quiet.warning(str(event.reason), "a message outside any scan was rejected: %s", event.reason)
             else:
                 self._flush()
+                if self._line is not None:
+                    self._line.close()
                 if isinstance(event, Opened):
-                    self._socket.expect_frames_of(_frame_bytes(event.start))
+                    self._frame_bytes, self._most_in_one = _frame_bytes(event.start), 1
+                    self._socket.expect_messages_of(self._frame_bytes)
                 self._hand_over.put(event)
 
     def _collect(self, event: Accepted | Refused) -> None:
+        if self._line is not None and self._line.is_full:
+            self._flush()
+        if self._line is not None and self._line.takes(event):
+            self._flush_items()
+            self._line.add(event)
+        else:
+            self._flush_line()
+            self._append(event)
+        self._set_flush_time()
+
+    def _append(self, event: Accepted | Refused) -> None:
         self._items.append(event)
         if isinstance(event, Accepted):
             self._size_bytes += self._uncharged_bytes
             self._uncharged_bytes = 0
-        if self._flush_s is None:
-            self._flush_s = monotonic() + self._settings.batch_wait_s
+            self._open_line(event.frame)
         if len(self._items) >= self._settings.batch_frames or self._size_bytes >= self._settings.queue_bytes // 4:
             self._flush()
 
+    def _open_line(self, frame: Frame) -> None:
+        scan = self._machine.open_scan
+        if self._line is not None and not self._line.is_open and scan is not None:
+            self._line.open(scan, frame)
+
+    def _set_flush_time(self) -> None:
+        if self._flush_s is None:
+            self._flush_s = monotonic() + self._settings.batch_wait_s
+
     def _flush(self) -> None:
+        """Hand over what was collected; it is one or the other."""
+        self._flush_items()
+        self._flush_line()
+        self._flush_s = None
+
+    def _flush_items(self) -> None:
         items, size_bytes = tuple(self._items), self._size_bytes
         self._items.clear()
         self._size_bytes = 0
-        self._flush_s = None
         if items:
             self._hand_over.put(Batch(items, size_bytes))
+
+    def _flush_line(self) -> None:
+        batch = self._line.take() if self._line is not None else None
+        if batch is not None:
+            self._hand_over.put(batch)
 
 
 def _frame_bytes(start: ScanStart) -> int:

@@ -13,6 +13,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stream_rrvae.ingest.events import Accepted, Closed, Ended, Event, Opened, Refused, Rejected
 from stream_rrvae.messages import Frame, Refusal, ScanEnd, ScanStart, ScanState
 
@@ -24,6 +27,14 @@ class ScanRules:
     scan_shape: tuple[int, int] | None = None
     end_grace_s: float = 0.5
     stall_timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenScan:
+    """A running scan whose end was not announced: frames that fit it need no decision but to be noted."""
+
+    start: ScanStart
+    seen: NDArray[np.uint8]  # [n_positions] 1 = a frame came for it; whoever takes frames marks them here
 
 
 def settle_scan_shape(start: ScanStart, wanted: tuple[int, int] | None) -> tuple[int, int]:
@@ -51,6 +62,18 @@ class ScanMachine:
     def deadline_s(self) -> float | None:
         """When `on_tick` has something to decide at the latest; None = nothing to wait for."""
         return self._running.deadline_s(self._rules)[0] if self._running else None
+
+    @property
+    def open_scan(self) -> OpenScan | None:
+        """What is needed to take frames in bulk and tell of them by `on_fitting`; None = ask for each."""
+        scan = self._running
+        return None if scan is None or scan.end_s is not None else OpenScan(scan.start, scan.seen)
+
+    def on_fitting(self, first_seen: int, now_s: float) -> None:
+        """Frames came that fit the open scan; they marked `first_seen` of its positions that were not yet."""
+        if self._running is not None:
+            self._running.last_frame_s = now_s
+            self._running.n_seen += first_seen
 
     def on_start(self, start: ScanStart) -> Sequence[Event]:
         """A new scan, whatever state the old one is in; an announcement made twice is one."""
@@ -133,20 +156,21 @@ class _Running:
         self.n_positions = n_positions
         self.last_frame_s: float | None = None
         self.end_s: float | None = None
-        self._seen = bytearray(n_positions)
-        self._n_seen = 0
+        self._marks = bytearray(n_positions)  # quicker than an array, one by one
+        self.seen = np.frombuffer(self._marks, np.uint8)
+        self.n_seen = 0
 
     @property
     def is_whole(self) -> bool:
-        return self._n_seen == self.n_positions
+        return self.n_seen == self.n_positions
 
     @property
     def touched(self) -> bool:
         return self.last_frame_s is not None or self.end_s is not None
 
     def see(self, number: int) -> None:
-        self._n_seen += not self._seen[number]
-        self._seen[number] = 1
+        self.n_seen += not self._marks[number]
+        self._marks[number] = 1
 
     def deadline_s(self, rules: ScanRules) -> tuple[float | None, ScanState]:
         """When the scan ends if nothing more comes, and as what."""

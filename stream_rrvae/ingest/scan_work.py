@@ -19,6 +19,7 @@ from stream_rrvae.ingest.compute import ScanCompute
 from stream_rrvae.ingest.events import Accepted, Opened, Refused
 from stream_rrvae.ingest.mean_pattern import MeanPattern
 from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.ingest.packed_compute import PackedCompute
 from stream_rrvae.ingest.settle import BASIS, Settled, believable, needs_frames, plan_of, settle, settle_without_disc
 from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.messages import ScanStart, ScanState
@@ -54,6 +55,7 @@ class ScanWork:
         self._held: list[Accepted | Refused] = []
         self._settle_s: float | None = None
         self._compute: ScanCompute | None = None
+        self._packed: PackedCompute | None = None
         self._waits_for_frames = needs_frames(opened.start, around.settings.calibration)
 
     @property
@@ -83,6 +85,11 @@ class ScanWork:
             self._settle_s = monotonic() + SETTLE_WAIT_S
         if n_frames and n_frames >= min(self._around.settings.ingest.settle_frames, self._n_positions):
             self._look()
+
+    @property
+    def packed(self) -> PackedCompute | None:
+        """Where batches of messages may be measured as they are; None = not yet, `take` what is in them."""
+        return self._packed
 
     def on_deadline(self) -> None:
         """The wait for the first frames is over."""
@@ -148,6 +155,7 @@ class ScanWork:
         info = {"basis": to_plain(BASIS), "com_reference": settled.com_reference}
         store = ScanStore.create(settled.start, shape, info, self._around.folder)
         self._compute = ScanCompute(store, plan, self._account, settings.ingest.batch_frames, self._around.meter)
+        self._packed = PackedCompute(self._compute, self._around.on_refused)
         self._around.on_store(store)
         return self._compute
 

@@ -67,9 +67,9 @@ class DetectorSocket:
         socket.connect(source.endpoint)
         return socket
 
-    def expect_frames_of(self, frame_bytes: int) -> None:
-        """Let as many messages wait as the queue could hold of such frames."""
-        self._socket.rcvhwm = self._messages_waiting(frame_bytes)
+    def expect_messages_of(self, message_bytes: int) -> None:
+        """Let as many messages wait as the queue could hold of this size."""
+        self._socket.rcvhwm = self._messages_waiting(message_bytes)
 
     def wait(self, timeout_s: float | None) -> bool:
         """Until there may be a message, or the time is over; False when woken to stop."""
@@ -87,11 +87,27 @@ class DetectorSocket:
             parts = [memoryview(self._socket.recv(zmq.NOBLOCK))]
         except zmq.Again:
             return None
-        while self._socket.getsockopt(zmq.RCVMORE):
+        if self._socket.getsockopt(zmq.RCVMORE):
+            self.receive_rest(parts)
+        return parts
+
+    def receive_rest(self, parts: Parts) -> None:
+        """Append the further parts of a message that has more."""
+        while True:
             part = self._socket.recv()
             if len(parts) < MAX_PARTS:
                 parts.append(memoryview(part))
-        return parts
+            if not self._socket.getsockopt(zmq.RCVMORE):
+                return
+
+    @property
+    def handle(self) -> int:
+        """The socket as libzmq's own functions take it; for the receiving thread alone."""
+        return int(self._socket.underlying)
+
+    def rest(self, duration_s: float) -> None:
+        """Let messages gather for so long, unless woken."""
+        self._woken.poll(_milliseconds(duration_s))
 
     def wake(self) -> None:
         """Make `wait` return, now or at its next call; from any thread."""
@@ -116,9 +132,9 @@ class DetectorSocket:
             self._socket.disconnect(self._endpoint)
         self._socket.connect(self._endpoint)
 
-    def _messages_waiting(self, frame_bytes: int) -> int:
+    def _messages_waiting(self, message_bytes: int) -> int:
         low, high = MESSAGES_WAITING
-        return min(high, max(low, self._queue_bytes // frame_bytes))
+        return min(high, max(low, self._queue_bytes // message_bytes))
 
 
 def _milliseconds(wait_s: float) -> int:

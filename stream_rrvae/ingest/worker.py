@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from pathlib import Path
 from typing import Protocol
 
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import StoreError, WireError
 from stream_rrvae.ingest.events import Closed, Ended, Opened
+from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.hand_over import Batch, HandOver, HandOverClosedError, Item
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.quiet import QuietLog
 from stream_rrvae.ingest.scan_work import ScanWork, Surroundings
+from stream_rrvae.ingest.turns import Turns, TurnsFailedError
 from stream_rrvae.messages import Refusal, ScanState
 from stream_rrvae.scan_store import ScanStore
 
@@ -32,10 +36,14 @@ class ScanListener(Protocol):
 
 
 class Worker:
-    """`run` is the whole life of the computing thread."""
+    """`run` is the whole life of a computing thread; several may run it at once.
+
+    They take turns at taking: a batch of messages is measured aside while the next thread takes, anything
+    else is carried out by the thread that took it, once all before is done and while nobody else takes.
+    """
 
     def __init__(
-        self, hand_over: HandOver, settings: Settings, listener: ScanListener, meter: Meter, folder: Path
+        self, hand_over: HandOver, settings: Settings, listener: ScanListener, meter: Meter, folder: Path, threads: int
     ) -> None:
         self._hand_over = hand_over
         self._listener = listener
@@ -43,20 +51,44 @@ class Worker:
         self._quiet = QuietLog(log)
         self._around = Surroundings(settings, meter, folder, listener.opened, self._refused)
         self._scan: ScanWork | None = None
+        self._taking = threading.Lock()
+        self._turns = Turns(ahead=2 * threads)
 
     def run(self) -> None:
         """Take items until the receiving side has finished; a scan left open is closed as aborted."""
         try:
             while True:
-                self._handle(self._hand_over.get(self._scan.deadline_s if self._scan else None))
+                self._take_one()
         except HandOverClosedError:
-            self._close(ScanState.ABORTED)
+            self._close_what_is_open()
+        except TurnsFailedError:
+            log.debug("another computing thread failed")
         except BaseException:
-            if self._scan is not None:
-                self._scan.abandon()
+            self._turns.fail()
+            self._hand_over.abandon()
+            with self._taking:
+                if self._scan is not None:
+                    self._scan.abandon()
             raise
         finally:
             self._hand_over.abandon()
+
+    def _close_what_is_open(self) -> None:
+        with contextlib.suppress(TurnsFailedError), self._taking:
+            self._turns.wait()
+            self._close(ScanState.ABORTED)
+
+    def _take_one(self) -> None:
+        with self._taking:
+            item = self._hand_over.get(self._scan.deadline_s if self._scan else None)
+            packed = self._scan.packed if self._scan is not None else None
+            if packed is None or not isinstance(item, FrameBatch):
+                self._turns.wait()
+                self._handle(item)
+                return
+            turn = self._turns.begin()
+        measured = packed.measure(item)
+        self._turns.done(turn, lambda: packed.keep(measured))
 
     def _handle(self, item: Item | None) -> None:
         try:
@@ -65,6 +97,9 @@ class Worker:
             log.error("a scan cannot be measured: %s", error)
             self._scan = None
             self._meter.scan_closed(ScanState.ABORTED, 0)
+        finally:
+            if isinstance(item, FrameBatch):
+                item.release()
 
     def _carry_out(self, item: Item | None) -> None:
         if isinstance(item, Opened):
@@ -73,10 +108,12 @@ class Worker:
         elif isinstance(item, Closed):
             self._close(item.state)
         elif self._scan is None:
-            if isinstance(item, Batch):
-                self._meter.rejected(Refusal.NO_SCAN, len(item.items))
+            if isinstance(item, Batch | FrameBatch):
+                self._meter.rejected(Refusal.NO_SCAN, len(item))
         elif isinstance(item, Batch):
             self._scan.take(item.items)
+        elif isinstance(item, FrameBatch):
+            self._scan.take(item.events())
         elif isinstance(item, Ended):
             self._scan.end()
         else:

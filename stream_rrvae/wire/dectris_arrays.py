@@ -16,6 +16,7 @@ from stream_rrvae.wire.cbor_subset import (
 )
 
 _PIXEL_TYPES = {UINT8: "uint8", UINT16_LE: "uint16", UINT32_LE: "uint32", FLOAT32_LE: "float32"}
+TYPE_TAGS = {pixel_type: tag for tag, pixel_type in _PIXEL_TYPES.items()}
 _ENCODINGS = {"bslz4": Encoding.BSLZ4, "lz4": Encoding.LZ4}
 
 

@@ -259,13 +259,27 @@ def metrics() -> Metrics:
     return new_metrics()
 
 
+PATHS: dict[str, dict[str, Any]] = {
+    "python": {"receive": "python", "compute_threads": 1},
+    "compiled": {"receive": "compiled", "compute_threads": 1},
+    "compiled, 3 threads": {"receive": "compiled", "compute_threads": 3},
+}
+
+
+@pytest.fixture(params=PATHS)
+def path(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Ingest settings for each way that frames can go; what comes of them must be the same."""
+    return PATHS[request.param]
+
+
 @pytest.fixture
-def receive(listener: Listener, metrics: Metrics, tmp_path: Path) -> Iterator[Receive]:
+def receive(path: dict[str, Any], listener: Listener, metrics: Metrics, tmp_path: Path) -> Iterator[Receive]:
     """Start acquisition from a source; at the end it must stop without an error."""
     running: list[Acquisition] = []
 
     def begin(source: str, **settings: Any) -> Acquisition:
-        acquisition = Acquisition(Settings(source=source, **settings), metrics, listener, tmp_path)
+        ingest = {**path, **settings.pop("ingest", {})}
+        acquisition = Acquisition(Settings(source=source, ingest=ingest, **settings), metrics, listener, tmp_path)
         acquisition.start()
         running.append(acquisition)
         return acquisition

@@ -1,0 +1,105 @@
+"""From a batch of received messages to the scan store without an object a frame.
+
+`measure` may run in several threads at once; `keep` is called for one batch after the other, in the
+order in which they came, so that the maps and the account do not depend on the threads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.errors import WireError
+from stream_rrvae.ingest.compute import ScanCompute
+from stream_rrvae.ingest.frame_batch import CODES, FrameBatch
+from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames
+from stream_rrvae.kernels.packed_pass import PackedPass
+from stream_rrvae.messages import Encoding, ScanState
+from stream_rrvae.wire.pixels import decode_pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What one thread needs to measure a batch; with what it measured until that is kept."""
+
+    passes: dict[Encoding, PackedPass]
+    results: FrameResults
+    outcome: NDArray[np.uint8]  # of each entry: code of its refusal, 0 = good
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    batch: FrameBatch
+    workplace: Workplace
+    errors: dict[int, WireError]  # by entry
+
+
+class PackedCompute:
+    """The packed way into one scan's store; `compute` is the other way into the same."""
+
+    def __init__(self, compute: ScanCompute, on_refused: Callable[[WireError], None]) -> None:
+        self._compute = compute
+        self._on_refused = on_refused
+        self._spare: deque[Workplace] = deque()
+
+    def measure(self, batch: FrameBatch) -> Measured:
+        """Decode and measure every frame of `batch`."""
+        count = len(batch)
+        place = self._workplace(batch.addresses.size)
+        encoding = batch.frames_are.encoding
+        if encoding not in place.passes:
+            place.passes[encoding] = PackedPass(self._compute.plan, self._compute.store.start.pixel_type, encoding)
+        place.outcome[:count] = 0
+        place.passes[encoding].reduce(batch.addresses, batch.sizes, place.results, place.outcome, count)
+        suspects = np.flatnonzero(place.outcome[:count] * (batch.refusals[:count] == 0))
+        return Measured(batch, place, self._judged(batch, place, suspects))
+
+    def keep(self, measured: Measured) -> None:
+        """Account for every entry, put what is good into the store, and let the messages go."""
+        batch, place, count = measured.batch, measured.workplace, len(measured.batch)
+        placed = self._compute.account.take(batch.numbers[:count], batch.refusals[:count], place.outcome[:count])
+        if placed.size:
+            last = int(placed[-1])
+            self._compute.write(batch.numbers[placed], place.results, placed)
+            self._compute.stored(batch.received_s[placed], int(batch.numbers[last]), lambda: self._pixels(batch, last))
+        self._compute.write_account(ScanState.RUNNING)
+        for error in measured.errors.values():
+            self._on_refused(error)
+        batch.release()
+        self._spare.append(place)
+
+    def _workplace(self, entries: int) -> Workplace:
+        try:
+            return self._spare.popleft()
+        except IndexError:
+            results = FrameResults.empty(entries, self._compute.plan.n_features)
+            return Workplace({}, results, np.zeros(entries, np.uint8))
+
+    def _judged(self, batch: FrameBatch, place: Workplace, suspects: NDArray[np.intp]) -> dict[int, WireError]:
+        """Frames that the packed pass did not take, by the plain decoder, whose word is the last."""
+        errors = {}
+        for index in suspects.tolist():
+            try:
+                pixels = decode_pixels(batch.frame(index))
+            except WireError as error:
+                errors[index] = error
+                place.outcome[index] = CODES[error.reason]
+            else:
+                one = FrameResults.empty(1, self._compute.plan.n_features)
+                reduce_frames(pixels[None], self._compute.plan, one, 1)
+                _copy(one, place.results, index)
+                place.outcome[index] = 0
+        return errors
+
+    def _pixels(self, batch: FrameBatch, index: int) -> NDArray[Any]:
+        return decode_pixels(batch.frame(index))
+
+
+def _copy(one: FrameResults, results: FrameResults, index: int) -> None:
+    for name in FrameResults.__dataclass_fields__:
+        getattr(results, name)[index] = getattr(one, name)[0]
