@@ -19,7 +19,6 @@ from stream_rrvae.errors import CheckpointError, FileFormatError
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.scan_work import Surroundings
 from stream_rrvae.kernels.basis import BasisSpec
-from stream_rrvae.maps.values import reference_com
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.plain import to_plain
@@ -27,7 +26,7 @@ from stream_rrvae.recording.frame_file import FrameFile
 from stream_rrvae.rrvae import checkpoint
 from stream_rrvae.rrvae.checkpoint import Checkpoint, checkpoint_of, require_fit
 from stream_rrvae.rrvae.model import Model, RoundReport
-from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, prepare
+from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, com_beside, prepare
 from stream_rrvae.rrvae.quality import agreement_with_com
 from stream_rrvae.rrvae.registry import factory
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore
@@ -56,9 +55,7 @@ def training_scan(frames: FrameFile, settings: Settings, progress: Progress) -> 
                 f"nothing can be learnt from {frames.name}: {len(data.positions)} frames with counts (wanted "
                 f"{FEWEST_FRAMES}), rms modulation {data.modulation:.3g} of the noise (wanted {SMALLEST_MODULATION})"
             )
-        com_y, com_x = reference_com(store)
-        at = data.positions
-        return TrainingScan(data, basis_of(store), com_y[at], com_x[at], _about(frames, store, data))
+        return TrainingScan(data, basis_of(store), *com_beside(store, data), _about(frames, store, data))
 
 
 def pretrain(

@@ -1,14 +1,15 @@
 """From the scan store to what a model is trained on: features without their mean, in units of their noise.
 
 The mean over the scan is what does not turn with the specimen (edge of the disc, flat field,
-residual astigmatism): a model of turning shapes must not see it. What is left is multiplied by
-sqrt(electrons a frame), so that counting noise has unit variance in every coefficient.
+residual astigmatism), nor does a walk of the pattern over the detector (`descan`): a model of turning shapes must
+not see them. What is left is multiplied by sqrt(electrons a frame), so that counting noise has unit variance in
+every coefficient. Frames of so many counts that their noise says nothing are taken as noise-free.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import from_plain
+from stream_rrvae.rrvae.descan import Descan, without_descan
 from stream_rrvae.scan_store import ScanStore
 
 MEASURED = 1
 SMALLEST_MODULATION = 0.05  # rms of prepared features below which frames are all alike (float16 rounding is 0.02)
 LARGEST_MODULATION = 12.0  # beyond it the posterior of the angle is narrower than the grid of angles
+NOISE_FREE_DOSES = 100.0  # times the assumed dose: the noise is a tenth of what is assumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Prepared:
     x: Float32Array
     positions: NDArray[np.int64]
     noise_variance: float  # of each coefficient: 1 for counted frames, 0 where none is in the data
+    descan: Descan = field(default_factory=Descan)  # what was taken out of them
 
     @property
     def modulation(self) -> float:
@@ -51,9 +55,29 @@ def prepare(store: ScanStore, assumed_dose_electrons: float) -> Prepared:
     features = store.features[positions].astype(np.float32)
     usable = np.isfinite(features).all(axis=1)
     positions, features = positions[usable], features[usable]
-    counted = np.issubdtype(np.dtype(store.start.pixel_type), np.integer)
-    dose = _median_counts(store.sum[positions]) if counted else assumed_dose_electrons
-    return whitened(features, positions, dose, noise_variance=1.0 if counted else 0.0)
+    features, descan = without_descan(features, positions, store.shape.scan_shape, basis_of(store), _radius_px(store))
+    dose, noise_variance = _dose_and_noise(store, positions, assumed_dose_electrons)
+    return replace(whitened(features, positions, dose, noise_variance), descan=descan)
+
+
+def com_beside(store: ScanStore, data: Prepared) -> tuple[Float32Array, Float32Array]:
+    """COM (y, x) [n] in px at the positions of `data`, less what its features are without: mean and descan."""
+    com = np.stack((store.com_y[data.positions], store.com_x[data.positions]), axis=1)
+    com -= data.descan.shifts_px(data.positions, store.shape.scan_shape)
+    com -= np.nanmean(com, axis=0)
+    return com[:, 0], com[:, 1]
+
+
+def _radius_px(store: ScanStore) -> float:
+    return store.start.calibration.disc_radius_px or 1.0
+
+
+def _dose_and_noise(store: ScanStore, positions: NDArray[np.int64], assumed: float) -> tuple[float, float]:
+    """Electrons a frame, counted or assumed, and whether (1 or 0) their noise is in the data."""
+    if not np.issubdtype(np.dtype(store.start.pixel_type), np.integer):
+        return assumed, 0.0
+    dose = _median_counts(store.sum[positions])
+    return (dose, 1.0) if dose < NOISE_FREE_DOSES * assumed else (assumed, 0.0)
 
 
 def whitened(features: Float32Array, positions: NDArray[np.int64], dose: float, noise_variance: float) -> Prepared:

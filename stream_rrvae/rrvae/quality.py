@@ -17,6 +17,8 @@ def agreement_with_com(
 ) -> Quality:
     """Figures over positions [n]; `latents` is [n_latents, n]. Angles are weighted by the COM magnitude.
 
+    The COM is that of what a model sees (`preparation.com_beside`): relative to the scan's mean, without descan.
+
     `angle_error_deg` is after the best sense and offset; `angle_error_mod120_deg` and `..._mod180_deg`
     forgive what three- or twofold shapes cannot tell apart; `angle_offset_deg` is the offset taken out.
     """

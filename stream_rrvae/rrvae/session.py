@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_rrvae.config import LearnSettings
-from stream_rrvae.maps.values import reference_com
 from stream_rrvae.messages import Float32Array, ModelStatus, ScanState
 from stream_rrvae.rrvae.context import Context, with_context
 from stream_rrvae.rrvae.gauge import Surroundings, locked_latents, locked_rotation
 from stream_rrvae.rrvae.model import Model, RoundReport
 from stream_rrvae.rrvae.novelty import novelty_figures
-from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, prepare
+from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, com_beside, prepare
 from stream_rrvae.rrvae.quality import Quality, agreement_with_com
 from stream_rrvae.rrvae.registry import factory
 from stream_rrvae.scan_store import LearnerMaps, ScanStore
@@ -120,7 +119,7 @@ class Session:
         rotation = locked_rotation(encoding, model.fixes_rotation, around)
         latents = locked_latents(encoding, around)
         quality = agreement_with_com(rotation, latents, around.com_y, around.com_x) | self._figures() | self._help()
-        quality |= novelty_figures(model, data)
+        quality |= novelty_figures(model, data) | data.descan.figures()
         n = self._store.shape.n_positions
         self._progress.encoded = len(data.positions)
         status = ModelStatus(self._progress.version, state, self._settings.mode, self._detail(), quality)
@@ -134,10 +133,10 @@ class Session:
         )
 
     def _surroundings(self, data: Prepared) -> Surroundings:
-        com_y, com_x = reference_com(self._store)
+        com_y, com_x = com_beside(self._store, data)
         maps = self._store.read_maps()
         at = data.positions
-        return Surroundings(com_y[at], com_x[at], maps.rotation[at], maps.latents[:, at])
+        return Surroundings(com_y, com_x, maps.rotation[at], maps.latents[:, at])
 
     def _figures(self) -> Quality:
         progress = self._progress
