@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.basis import BasisSpec
-from stream_rrvae.kernels.frame_loops import reduce_batch
+from stream_rrvae.kernels.packed_loops import reduce_batch
 from stream_rrvae.kernels.plan import FramePlan, make_plan
 from stream_rrvae.messages import PIXEL_TYPES, Float32Array
 
@@ -50,10 +50,8 @@ def reduce_frames(frames: NDArray[Any], plan: FramePlan, results: FrameResults, 
     if not 0 <= count <= min(len(frames), results.sum.size) or frames.shape[1:] != plan.frame_shape:
         raise ValueError(f"{count} frames of {plan.frame_shape} cannot be taken from an array of {frames.shape}")
     batch = np.ascontiguousarray(frames[:count])
-    low, high = valid_range(batch.dtype, plan.saturation)
-    zero = ACCUMULATORS[batch.dtype.name](0)
     moments = np.empty((count, 5))
-    reduce_batch(batch, low, high, zero, plan.layout, moments, results.features[:count])
+    reduce_batch(batch, bounds(batch.dtype, plan.saturation), plan.layout, moments, results.features[:count])
     results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T[:3]
     results.bright_field[:count], results.annular_dark_field[:count] = moments.T[3:]
 
@@ -68,13 +66,18 @@ def valid_range(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, An
     return dtype.type(0), dtype.type(min(limit, ceiling))
 
 
+def bounds(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, Any, Any]:
+    """The valid range, and 0 in the type that pixels are summed in."""
+    return *valid_range(dtype, saturation), ACCUMULATORS[dtype.name](0)
+
+
 def warm_up(pixel_types: Iterable[str] = PIXEL_TYPES) -> None:
     """Compile what frames of these types will need, about 2 s each, or load it from Numba's disk cache."""
     from stream_rrvae.kernels.packed_pass import warm_up_packed  # which itself needs what is above
 
-    plan = make_plan((8, 8), (3.5, 3.5), 3.0, BasisSpec())
+    plan = make_plan((8, 64), (3.5, 31.5), 3.0, BasisSpec())
     for pixel_type in pixel_types:
-        frames, results = np.ones((1, 8, 8), pixel_type), FrameResults.empty(1, plan.n_features)
+        frames, results = np.ones((1, 8, 64), pixel_type), FrameResults.empty(1, plan.n_features)
         despite_full_disk(partial(reduce_frames, frames, plan, results, 1))
         warm_up_packed(plan, pixel_type)
 

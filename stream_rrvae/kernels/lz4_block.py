@@ -30,19 +30,19 @@ def decode_block(source: int, length: int, target: int, size: int) -> bool:
             copy_16(out, at)
         else:
             if run == LONG:
-                run, at = _long(LONG, at, end - LONG) if at < end - LONG else (-1, at)
+                run, at = long_length(LONG, at, end - LONG) if at < end - LONG else (-1, at)
                 if run < 0:
                     return False
             if out + run > out_end - LAST_MATCH or at + run > end - 8:
-                return at + run == end and out + run == out_end and _copy_exactly(out, at, run)
-            _copy_literals(out, at, run, end)
+                return at + run == end and out + run == out_end and copy_exactly(out, at, run)
+            copy_literals(out, at, run, end)
         at += run
         out += run
         offset = load_half(at)
         at += 2
         count = token & LONG
         if count == LONG:
-            count, at = _long(LONG, at, end - 4)
+            count, at = long_length(LONG, at, end - 4)
             if count < 0:
                 return False
         count += MIN_MATCH
@@ -54,7 +54,7 @@ def decode_block(source: int, length: int, target: int, size: int) -> bool:
 
 
 @compiled
-def _long(start: int, at: int, last: int) -> tuple[int, int]:
+def long_length(start: int, at: int, last: int) -> tuple[int, int]:
     """A length that goes on in bytes, and where they end; -1 when they go beyond `last`."""
     count = start
     while True:
@@ -68,14 +68,15 @@ def _long(start: int, at: int, last: int) -> tuple[int, int]:
 
 
 @compiled
-def _copy_exactly(to: int, source: int, count: int) -> bool:
+def copy_exactly(to: int, source: int, count: int) -> bool:
+    """Copy byte by byte; gives True, to end with."""
     for i in range(count):
         copy_1(to + i, source + i)
     return True
 
 
 @compiled
-def _copy_literals(to: int, source: int, count: int, end: int) -> None:
+def copy_literals(to: int, source: int, count: int, end: int) -> None:
     """Copy by vectors while they do not read beyond `end`; at least 8 bytes come behind the literals."""
     done = 0
     while done < count and source + done + 32 <= end:
@@ -96,19 +97,20 @@ def _copy_match(to: int, offset: int, count: int) -> None:
         for done in range(0, count, 8):
             copy_8(to + done, to + done - offset)
     else:
-        _repeat(to, offset, count)
+        repeat(to, offset, count)
 
 
 @compiled
-def _repeat(to: int, offset: int, count: int) -> None:
+def repeat(to: int, offset: int, count: int) -> None:
+    """Repeat the last few bytes: one by one until whole words of repeats lie behind, then by words."""
     if offset == 0:
-        _fill_zero(to, count)
+        for done in range(0, count, 32):
+            clear_32(to + done)
         return
-    for done in range(count):
-        copy_1(to + done, to + done - offset)
-
-
-@compiled
-def _fill_zero(to: int, count: int) -> None:
-    for done in range(0, count, 32):
-        clear_32(to + done)
+    period = offset
+    while period < 8:
+        period += offset
+    for i in range(min(count, period)):
+        copy_1(to + i, to + i - offset)
+    for done in range(period, count, 8):
+        copy_8(to + done, to + done - period)

@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 
 BYTE, WORD = ir.IntType(8), ir.IntType(64)
 ADDRESS = types.int64
+NOT_UNDEFINED = ir.Constant(ir.IntType(1), 0)  # of a word without bits: 64
 
 
 def instruction(result: Any, arguments: tuple[Any, ...], build: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,6 +30,7 @@ def instruction(result: Any, arguments: tuple[Any, ...], build: Callable[..., An
         2: lambda _typing, _a, _b: made,
         3: lambda _typing, _a, _b, _c: made,
         4: lambda _typing, _a, _b, _c, _d: made,
+        5: lambda _typing, _a, _b, _c, _d, _e: made,
     }
     return cast(Callable[..., Any], intrinsic(by_arity[len(arguments)]))
 
@@ -79,3 +81,8 @@ load_big_32 = _loader(32, types.int64, swapped=True)
 load_big_64 = _loader(64, types.uint64, swapped=True)
 copy_1, copy_8, copy_16, copy_32 = _copier(1), _copier(8), _copier(16), _copier(32)
 clear_32 = _clearer(32)
+
+population = instruction(types.int64, (types.uint64,), lambda builder, word: builder.ctpop(word))
+trailing_zeros = instruction(types.int64, (types.uint64,), lambda builder, word: builder.cttz(word, NOT_UNDEFINED))
+leading_zeros = instruction(types.int64, (types.uint64,), lambda builder, word: builder.ctlz(word, NOT_UNDEFINED))
+pointer_at = instruction(types.voidptr, (ADDRESS,), lambda builder, at: builder.inttoptr(at, BYTE.as_pointer()))

@@ -1,4 +1,4 @@
-"""From packed frames to results in one call without the GIL: unpack each into a buffer, measure it while in cache."""
+"""The loops that Python calls: over frames in an array, and over packed frames, each measured while it is in cache."""
 
 from __future__ import annotations
 
@@ -8,42 +8,66 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.compiled import compiled, compiled_entry, sources_stamp
-from stream_rrvae.kernels.frame_loops import FRAMES_AT_ONCE, Scalar, measure, project
+from stream_rrvae.kernels.compiled import compiled_entry, sources_stamp
+from stream_rrvae.kernels.exact_sums import WITHOUT_DATA, write_moments
+from stream_rrvae.kernels.frame_loops import Bounds, measure
+from stream_rrvae.kernels.frame_sums import make_sum_buffers
 from stream_rrvae.kernels.plan import Layout
+from stream_rrvae.kernels.plane_bins import fold_low_bytes
+from stream_rrvae.kernels.plane_frame import PlaneBuffers, sum_planes
+from stream_rrvae.kernels.plane_tables import PlaneTables
+from stream_rrvae.kernels.projection import finish, make_queue, queue_frame
 from stream_rrvae.kernels.unpacking import MEASURED, Packed, unpack_frame
 
-Reduce = Callable[..., None]
+Entry = Callable[..., Any]
 
 
-def _entries(stamp: int) -> tuple[Reduce, Callable[[Packed, int, int], int]]:
+def _entries(stamp: int) -> tuple[Entry, Entry, Entry, Entry]:
+    @compiled_entry
+    def reduce_batch(frames: NDArray[Any], bounds: Bounds, layout: Layout, moments: Any, features: Any) -> None:
+        """Measure `frames` [B, ky, kx]: see `frame_loops.measure`."""
+        _ = stamp
+        buffers, queue = make_sum_buffers(layout, bounds[2]), make_queue(layout)
+        for i in range(frames.shape[0]):
+            measure(frames[i], bounds, layout, buffers, queue, i, moments, features)
+        finish(queue, layout, features)
+
     @compiled_entry
     def reduce_packed(
-        sources: NDArray[Any], packed: Packed, image: NDArray[Any], bounds: tuple[Scalar, Scalar, Scalar],
-        layout: Layout, moments: Any, features: Any, outcome: NDArray[np.uint8],
+        sources: NDArray[np.int64], packed: Packed, image: NDArray[Any], bounds: Bounds, layout: Layout,
+        moments: Any, features: Any, outcome: NDArray[np.uint8],
     ) -> None:  # fmt: skip
-        """Measure the packed frames at `sources` [B, 2] (address, bytes); `image` is the array at packed.pixels.
+        """Measure the packed frames at `sources` [B, 2] (address, bytes) whose `outcome` [B] is not MEASURED yet.
 
-        `bounds` are low, high and zero as `reduce_batch` takes them; `outcome` [B] tells which frames were measured.
+        `image` is the array at packed.pixels.
         """
         _ = stamp
-        low, high, zero = bounds
-        n_bins = layout.weights.shape[1]
-        lines = np.full((2, image.shape[1] + layout.bin_px), zero)
-        bins = np.empty(n_bins)
-        block = np.zeros((FRAMES_AT_ONCE, n_bins), np.float32)
-        rows, held = np.empty(FRAMES_AT_ONCE, np.int64), 0
+        buffers, queue = make_sum_buffers(layout, bounds[2]), make_queue(layout)
         for i in range(sources.shape[0]):
-            outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
-            if outcome[i] != MEASURED:
+            if outcome[i] == MEASURED:
                 continue
-            measure(image, low, high, layout, lines, bins, moments[i], block[held])
-            rows[held] = i
-            held += 1
-            if held == FRAMES_AT_ONCE:
-                _project_rows(block, layout, features, rows, held)
-                held = 0
-        _project_rows(block, layout, features, rows, held)
+            outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
+            if outcome[i] == MEASURED:
+                measure(image, bounds, layout, buffers, queue, i, moments, features)
+        finish(queue, layout, features)
+
+    @compiled_entry
+    def reduce_planes(
+        sources: NDArray[np.int64], packed: Packed, tables: PlaneTables, layout: Layout, buffers: PlaneBuffers,
+        moments: Any, features: Any, outcome: NDArray[np.uint8],
+    ) -> None:  # fmt: skip
+        """The same from bit planes, for all of `sources`; `outcome` may be UNSUITED too."""
+        _ = stamp
+        queue = make_queue(layout)
+        for i in range(sources.shape[0]):
+            outcome[i] = sum_planes(packed, tables, layout, buffers, sources[i, 0], sources[i, 1])
+            if outcome[i] == MEASURED:
+                write_moments(buffers.sums, layout, moments[i])
+                if layout.steps.size > 0:
+                    fold_low_bytes(buffers.low_bytes, layout, buffers.line, buffers.extra)
+                    without_data = buffers.sums[WITHOUT_DATA]
+                    queue_frame(queue, layout, buffers.extra, buffers.missing, without_data, i, features)
+        finish(queue, layout, features)
 
     @compiled_entry
     def unpack_one(packed: Packed, source: int, size: int) -> int:
@@ -51,16 +75,7 @@ def _entries(stamp: int) -> tuple[Reduce, Callable[[Packed, int, int], int]]:
         _ = stamp
         return unpack_frame(packed, source, size)
 
-    return reduce_packed, unpack_one
+    return reduce_batch, reduce_packed, reduce_planes, unpack_one
 
 
-reduce_packed, unpack_one = _entries(sources_stamp())
-
-
-@compiled
-def _project_rows(block: Any, layout: Layout, features: Any, rows: NDArray[np.int64], count: int) -> None:
-    """Features of the first `count` frames of a block, to their `rows`."""
-    found = np.empty((FRAMES_AT_ONCE, features.shape[1]), np.float32)
-    project(block, layout.weights, layout.offset, found[:count])
-    for k in range(count):
-        features[rows[k]] = found[k]
+reduce_batch, reduce_packed, reduce_planes, unpack_one = _entries(sources_stamp())

@@ -9,10 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.bit_planes import SPREAD_MARGIN
-from stream_rrvae.kernels.frame_pass import ACCUMULATORS, FrameResults, despite_full_disk, valid_range
+from stream_rrvae.kernels.frame_pass import FrameResults, bounds, despite_full_disk
 from stream_rrvae.kernels.lz4_block import MARGIN
-from stream_rrvae.kernels.packed_loops import reduce_packed, unpack_one
+from stream_rrvae.kernels.lz4_zero_runs import most_runs
+from stream_rrvae.kernels.packed_loops import reduce_packed, reduce_planes, unpack_one
+from stream_rrvae.kernels.path_choice import PathChoice
 from stream_rrvae.kernels.plan import FramePlan
+from stream_rrvae.kernels.plane_buffers import make_plane_buffers
+from stream_rrvae.kernels.plane_frame import UNSUITED
+from stream_rrvae.kernels.plane_tables import can_measure_planes, make_tables
 from stream_rrvae.kernels.unpacking import BSLZ4, DECODE, LZ4, MAX_BSLZ4_BLOCK_BYTES, MEASURED, PLAIN, SIZE, Packed
 from stream_rrvae.messages import Encoding
 
@@ -24,19 +29,35 @@ BUFFER_MARGIN = MARGIN + SPREAD_MARGIN
 
 
 class PackedPass:
-    """Measures packed frames of one series; owns its buffers, so each thread needs one of its own."""
+    """Measures packed frames of one series; owns its buffers, so each thread needs one of its own.
+
+    `path`: how bslz4 frames of whole numbers are measured, as pixels or as bit planes; None = by trying both on some
+    frames of the series. The results are the same to the last bit.
+    """
 
     def __init__(self, plan: FramePlan, pixel_type: str, encoding: Encoding, path: Path | None = None) -> None:
         dtype = np.dtype(pixel_type)
         frame_bytes = plan.frame_shape[0] * plan.frame_shape[1] * dtype.itemsize
+        block_bytes = min(frame_bytes, MAX_BSLZ4_BLOCK_BYTES)
         self._plan = plan
         self._buffer = np.zeros(frame_bytes + BUFFER_MARGIN, np.uint8)
-        self._block = np.zeros(min(frame_bytes, MAX_BSLZ4_BLOCK_BYTES) + BUFFER_MARGIN, np.uint8)
+        self._block = np.zeros(MARGIN + block_bytes + BUFFER_MARGIN, np.uint8)
         self._image: NDArray[Any] = self._buffer[:frame_bytes].view(dtype).reshape(plan.frame_shape)
-        self._bounds = (*valid_range(dtype, plan.saturation), ACCUMULATORS[dtype.name](0))
+        self._bounds = bounds(dtype, plan.saturation)
         self._packed = Packed(
-            PACKINGS[encoding], frame_bytes, dtype.itemsize, self._buffer.ctypes.data, self._block.ctypes.data
+            PACKINGS[encoding],
+            frame_bytes,
+            dtype.itemsize,
+            self._buffer.ctypes.data,
+            self._block.ctypes.data + MARGIN,
+            np.zeros((most_runs(block_bytes), 2), np.int64),
         )
+        suited = encoding is Encoding.BSLZ4 and can_measure_planes(plan, pixel_type)
+        if suited and path != "plain":
+            self._tables = make_tables(plan, int(self._bounds[1]))
+            self._planes, self._aligned = make_plane_buffers(plan, dtype.itemsize, block_bytes)
+        self._path = path if suited else "plain"
+        self._choice = PathChoice()
 
     def reduce(
         self,
@@ -55,13 +76,37 @@ class PackedPass:
             raise ValueError(f"{count} frames do not fit the arrays that are to hold them")
         sources = np.stack([addresses[:count].astype(np.int64), sizes[:count]], axis=1)
         moments = np.zeros((count, 5))
-        reduce_packed(
-            sources, self._packed, self._image, self._bounds, self._plan.layout,
-            moments, results.features[:count], outcome[:count],
-        )  # fmt: skip
+        self._measure(sources, moments, results.features[:count], outcome[:count])
         with np.errstate(over="ignore"):
             results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T[:3]
             results.bright_field[:count], results.annular_dark_field[:count] = moments.T[3:]
+
+    def _measure(
+        self,
+        sources: NDArray[np.int64],
+        moments: NDArray[np.float64],
+        features: NDArray[np.float32],
+        outcome: NDArray[np.uint8],
+    ) -> None:
+        def plain(part: slice) -> None:
+            outcome[part] = UNSUITED
+            reduce_packed(
+                sources[part], self._packed, self._image, self._bounds, self._plan.layout,
+                moments[part], features[part], outcome[part],
+            )  # fmt: skip
+
+        def planes(part: slice) -> None:
+            reduce_planes(
+                sources[part], self._packed, self._tables, self._plan.layout, self._planes,
+                moments[part], features[part], outcome[part],
+            )  # fmt: skip
+            if (outcome[part] == UNSUITED).any():
+                plain(part)
+
+        if self._path is None:
+            self._choice.run((plain, planes), len(sources))
+        else:
+            (planes if self._path == "planes" else plain)(slice(0, len(sources)))
 
     def unpack(self, address: int, size: int, out: NDArray[Any]) -> None:
         """One frame as pixels, to `out` [ky, kx]. Raises ValueError when it is damaged or `out` does not fit it."""
@@ -74,9 +119,11 @@ class PackedPass:
 
 def warm_up_packed(plan: FramePlan, pixel_type: str) -> None:
     """Compile what packed frames of this type will need, or load it from Numba's disk cache."""
-    measuring = PackedPass(plan, pixel_type, Encoding.BSLZ4)
     results, refused = FrameResults.empty(1, plan.n_features), np.zeros(1, np.uint8)
     sizes, out = np.zeros(1, np.int64), np.empty(plan.frame_shape, pixel_type)
-    despite_full_disk(lambda: measuring.reduce(sizes.view(np.uint64), sizes, results, refused, 1))
+    paths: tuple[Path, Path] = ("plain", "planes")
+    for path in paths:
+        measuring = PackedPass(plan, pixel_type, Encoding.BSLZ4, path)
+        despite_full_disk(lambda m=measuring: m.reduce(sizes.view(np.uint64), sizes, results, refused, 1))  # type: ignore[misc]
     with suppress(ValueError):  # nothing is no frame
         despite_full_disk(lambda: measuring.unpack(0, 0, out))

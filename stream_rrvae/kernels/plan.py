@@ -19,6 +19,8 @@ DARK_FIELD_RADII = (1.1, 2.5)  # inner and outer, in disc radii
 BINNED_RADIUS = 24.0
 LARGEST_SIDE_PX = 65_535  # rows and columns of 16-bit pixels then fit 32-bit sums
 
+BYTES_AT_ONCE = 64
+
 USABLE, BRIGHT, DARK, BASIS = 1, 2, 4, 8  # bits of `Layout.zones`
 
 
@@ -28,7 +30,11 @@ class Layout(NamedTuple):
     zones: NDArray[np.uint8]  # [ky, kx] where a pixel counts; 0 = unusable
     bands: NDArray[np.int32]  # [n, 5] per row of bins: detector rows begin, end; first column; first bin; bins
     bin_numbers: NDArray[np.int32]  # [ky, kx], -1 outside the basis
-    weights: Float32Array  # [n_features, n_bins]
+    flat_zones: NDArray[np.uint8]  # the same two, row-major
+    flat_numbers: NDArray[np.int32]
+    weights: Float32Array  # [n_features, n_bins] = byte_weights * steps
+    byte_weights: NDArray[np.int8]  # [n_features to an even number, n_bins to whole vectors]
+    steps: NDArray[np.float64]  # [n_features]
     offset: Float32Array  # [n_features]
     pixels: int  # usable ones of the basis
     bin_px: int
@@ -106,10 +112,36 @@ def _layout(
     numbers = number_bins(disc, bin_px)
     if projection is None:
         weights, offset, pixels = np.empty((0, 0), np.float32), np.empty(0, np.float32), 0
+        byte_weights, steps = np.empty((0, 0), np.int8), np.empty(0)
     else:
         weights, offset = np.ascontiguousarray(projection.bin_weights.T), projection.offset
         pixels = projection.pixels.size
-    return Layout(zones, _bands(numbers, bin_px), numbers, weights, offset, pixels, bin_px, center_y, center_x)
+        byte_weights, steps = _as_bytes(projection)
+    bands = _bands(numbers, bin_px)
+    return Layout(
+        zones,
+        bands,
+        numbers,
+        zones.ravel(),
+        numbers.ravel(),
+        weights,
+        byte_weights,
+        steps,
+        offset,
+        pixels,
+        bin_px,
+        center_y,
+        center_x,
+    )
+
+
+def _as_bytes(projection: Projection) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """The basis' weights [n_features, n_bins] as whole numbers of steps, with rows and columns of zeros to spare."""
+    n_bins, n_features = projection.bin_weights.shape
+    steps = projection.bin_steps.astype(np.float64)
+    padded = np.zeros((n_features + n_features % 2, -(-n_bins // BYTES_AT_ONCE) * BYTES_AT_ONCE), np.int8)
+    padded[:n_features, :n_bins] = np.rint(projection.bin_weights / np.where(steps > 0, steps, 1)).T
+    return padded, steps
 
 
 def _bands(numbers: NDArray[np.int32], bin_px: int) -> NDArray[np.int32]:

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stream_rrvae.kernels.bit_planes import unshuffle
 from stream_rrvae.kernels.compiled import compiled
 from stream_rrvae.kernels.lz4_block import decode_block
+from stream_rrvae.kernels.lz4_zero_runs import DAMAGED, clear, clear_sparse, decode_sparse
 from stream_rrvae.kernels.memory import copy_1, copy_32, load_big_32, load_big_64
 
 MEASURED, SIZE, DECODE = 0, 1, 2  # why a frame is refused, if it is
@@ -28,7 +32,8 @@ class Packed(NamedTuple):
     frame_bytes: int
     item_bytes: int
     pixels: int  # of frame_bytes and the margins of both decoders
-    block: int  # of the largest block that can be and lz4_block.MARGIN
+    block: int  # of the largest block that can be and lz4_block.MARGIN before and behind it, all zero between frames
+    runs: NDArray[np.int64]  # [n, 2] zero runs of a block
 
 
 @compiled
@@ -99,9 +104,12 @@ def block_length(at: int, end: int) -> int:
 @compiled
 def _unpack_block(packed: Packed, source: int, length: int, to: int, size: int) -> bool:
     if packed.packing == BSLZ4:
-        if not decode_block(source, length, packed.block, size):
+        found = decode_sparse(source, length, packed.block, size, packed.runs)
+        if found == DAMAGED:
+            clear(packed.block, size)
             return False
         unshuffle(packed.block, size, packed.item_bytes, to)
+        clear_sparse(packed.block, size, packed.runs, found)
         return True
     if length == size:
         copy_bytes(to, source, size)

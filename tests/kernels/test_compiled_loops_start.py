@@ -12,8 +12,8 @@ import pytest
 
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.compiled import compiled_entry
-from stream_rrvae.kernels.frame_loops import reduce_batch
 from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames, warm_up
+from stream_rrvae.kernels.packed_loops import reduce_batch
 from stream_rrvae.kernels.plan import make_plan
 
 FULL_DISK = """

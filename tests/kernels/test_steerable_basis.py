@@ -130,7 +130,7 @@ def test_odd_discs_give_calm_features(center: tuple[float, float], radius: float
     frames = np.random.default_rng(0).poisson(20, (16, 48, 48)).astype(np.uint16)
     assert plan.projection is not None
     gram = plan.projection.weights.T @ plan.projection.weights
-    assert np.linalg.eigvalsh(gram)[-1] < 1.001
+    assert np.linalg.eigvalsh(gram)[-1] < 1.02  # weights are rounded to bytes
     values = features(frames, plan)
     assert np.isfinite(values).all()
     assert np.abs(values).max() < 10 * np.sqrt(1 / 20)
