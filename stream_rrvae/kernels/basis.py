@@ -20,6 +20,8 @@ from scipy.special import jnp_zeros, jv
 from stream_rrvae.errors import CalibrationError
 from stream_rrvae.messages import BoolArray, Float32Array
 
+# Of the functions and their layout: features of another definition mean something else. Change it with them.
+DEFINITION = "Fourier-Bessel, zero slope at the edge, 1"
 EIGENVALUE_FLOOR = 1e-3  # of the largest; the Gram matrix of a well sampled disc is nearly the identity
 RADIAL_KNOTS = 1025
 # Rounded to a byte, weights can be multiplied exactly and fast; that changes the features of a modulation by less

@@ -1,7 +1,8 @@
 """Models on disk: weights as safetensors, everything else as JSON in its header. No pickle.
 
-Metadata of the file: `format` and `format_version`; `model` (name, settings, basis); `provenance` (free,
-plain); `licence` of the weights; `sha256` over all of these and names, shapes and bytes of the weights.
+Metadata of the file: `format` and `format_version`; `model` (name, settings, basis and the definition
+of its functions); `provenance` (free, plain); `licence` of the weights; `sha256` over all of these and names, shapes
+and bytes of the weights.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from stream_rrvae.errors import CheckpointError
-from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.kernels.basis import DEFINITION, BasisSpec
 from stream_rrvae.plain import from_plain, to_plain
 from stream_rrvae.rrvae.model import Arrays, Model
 from stream_rrvae.rrvae.registry import factory
@@ -106,10 +107,22 @@ def require_fit(checkpoint: Checkpoint, basis: BasisSpec) -> None:
 
 def _from_metadata(metadata: Mapping[str, str], arrays: Arrays) -> Checkpoint:
     model, provenance = json.loads(metadata["model"]), json.loads(metadata["provenance"])
+    _check_definition(model)
     basis = from_plain(BasisSpec, model["basis"])
     if not (isinstance(provenance, dict) and isinstance(model["settings"], dict) and isinstance(model["name"], str)):
         raise TypeError("its description has fields of the wrong kind")
     return Checkpoint(model["name"], basis, model["settings"], arrays, provenance, metadata["licence"])
+
+
+def _check_definition(model: Any) -> None:
+    if not isinstance(model, dict):
+        raise TypeError("its model is no description")
+    made_for = model.get("basis_definition", "not stated")
+    if made_for != DEFINITION:
+        raise CheckpointError(
+            f"the checkpoint is for features of another basis ({str(made_for)[:80]}; this program has {DEFINITION}): "
+            "train it again"
+        )
 
 
 def _read(path: Path) -> tuple[dict[str, str], Arrays]:
@@ -133,7 +146,12 @@ def _as_float32(name: str, array: Any) -> Any:
 
 
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
-    model = {"name": checkpoint.name, "basis": checkpoint.basis, "settings": checkpoint.settings}
+    model = {
+        "name": checkpoint.name,
+        "basis": checkpoint.basis,
+        "basis_definition": DEFINITION,
+        "settings": checkpoint.settings,
+    }
     return {
         "format": FORMAT,
         "format_version": VERSION,

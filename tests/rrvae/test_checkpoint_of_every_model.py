@@ -85,6 +85,24 @@ def test_a_changed_description_is_refused(path: Path, change: Callable[[dict[str
         load(path)
 
 
+@pytest.mark.parametrize("definition", ["Fourier-Bessel, zero at the edge", None])
+def test_a_model_for_another_definition_of_the_basis_is_refused(path: Path, definition: str | None) -> None:
+    rewritten(path, lambda m: m.update(model=json.dumps({**json.loads(m["model"]), "basis_definition": definition})))
+    with pytest.raises(CheckpointError, match=r"another basis .*train it again"):
+        load(path)
+
+
+def test_a_model_that_does_not_say_its_basis_is_refused(path: Path) -> None:
+    def forget(metadata: dict[str, str]) -> None:
+        model = json.loads(metadata["model"])
+        del model["basis_definition"]
+        metadata["model"] = json.dumps(model)
+
+    rewritten(path, forget)
+    with pytest.raises(CheckpointError, match="not stated"):
+        load(path)
+
+
 def test_one_model_s_weights_are_not_taken_for_another_s(stored: Checkpoint) -> None:
     for name in {*model_names(), "unheard-of"} - {stored.name}:
         with pytest.raises(StreamRrvaeError):
