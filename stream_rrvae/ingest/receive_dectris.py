@@ -165,7 +165,7 @@ def _value(at: int, end: int, field: int, lane: Lane, notes: Notes) -> int:
         return _channels(at, end, lane, notes)
     if field == TYPE_SEEN:
         size, at = _head_of(at, end, TEXT)
-        return at + size if at != NO and size == 5 and end - at > 5 and _begin_of(at, end, 5) == _IMAGE else NO
+        return at + size if at != NO and size == 5 and end - at >= 5 and _begin_of(at, end, 5) == _IMAGE else NO
     number, at = _head_of(at, end, UNSIGNED)
     if at == NO:
         return NO

@@ -1,0 +1,53 @@
+"""Many entries counted at once are the same entries counted one by one."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_rrvae.ingest.account import ScanAccount
+from stream_rrvae.ingest.frame_batch import CODES, NO_NUMBER
+from stream_rrvae.messages import Refusal
+
+N_POSITIONS = 9
+ENTRIES = st.lists(
+    st.one_of(
+        st.tuples(st.just("good"), st.integers(0, N_POSITIONS - 1), st.none()),
+        st.tuples(st.just("damaged"), st.integers(0, N_POSITIONS - 1), st.sampled_from(Refusal)),
+        st.tuples(st.just("refused"), st.none() | st.integers(0, N_POSITIONS + 2), st.sampled_from(Refusal)),
+    ),
+    max_size=40,
+)
+Entry = tuple[str, int | None, Refusal | None]
+
+
+def one_by_one(account: ScanAccount, entries: list[Entry]) -> list[int]:
+    placed = []
+    for index, (kind, number, reason) in enumerate(entries):
+        if kind == "refused" and reason is not None:
+            account.refused(reason, number)
+        elif number is not None and account.is_placed(number):
+            account.duplicate()
+        elif reason is not None:
+            account.refused(reason, number)
+        elif number is not None:
+            account.processed(number)
+            placed.append(index)
+    return placed
+
+
+def at_once(account: ScanAccount, entries: list[Entry]) -> list[int]:
+    numbers = np.array([NO_NUMBER if number is None else number for _, number, _ in entries], np.int64)
+    codes = np.array([CODES[reason] if reason else 0 for _, _, reason in entries], np.uint8)
+    before = np.array([kind == "refused" for kind, _, _ in entries], np.uint8)
+    return account.take(numbers, codes * before, codes * (1 - before)).tolist()  # type: ignore[no-any-return]
+
+
+@given(st.lists(ENTRIES, max_size=4))
+def test_the_account_and_what_is_placed_are_the_same(batches: list[list[Entry]]) -> None:
+    slow, quick = ScanAccount(N_POSITIONS), ScanAccount(N_POSITIONS)
+    for entries in batches:
+        assert at_once(quick, entries) == one_by_one(slow, entries)
+        assert quick.counters() == slow.counters()
+    slow.end()
+    quick.end()
+    assert quick.counters() == slow.counters()
