@@ -68,8 +68,10 @@ class DetectorSocket:
         return socket
 
     def expect_messages_of(self, message_bytes: int) -> None:
-        """Let as many messages wait as the queue could hold of this size."""
-        self._socket.rcvhwm = self._messages_waiting(message_bytes)
+        """Let no more messages wait than the queue could hold of this size."""
+        # Never more than before: libzmq tells the writing end of a full pipe of room when the number of messages read
+        # is a multiple of half the mark; with a larger mark that may lie beyond what is in the pipe, for ever.
+        self._socket.rcvhwm = min(self._socket.rcvhwm, self._messages_waiting(message_bytes))
 
     def wait(self, timeout_s: float | None) -> bool:
         """Until there may be a message, or the time is over; False when woken to stop."""

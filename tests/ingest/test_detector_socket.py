@@ -1,6 +1,7 @@
 """The connected socket: waiting, waking, and messages nobody should have sent."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -60,6 +61,24 @@ def test_of_too_many_parts_only_the_first_are_kept(native: NativeDetector, socke
     native.send(b"next")
     assert wait_for_message(socket) == [b"part"] * MAX_PARTS
     assert wait_for_message(socket) == [b"next"]
+
+
+def test_smaller_messages_than_thought_do_not_stop_a_full_pipe(native: NativeDetector) -> None:
+    source, first_mark, count = parse_source(f"native+pull://127.0.0.1:{native.port}"), 128, 50_000
+    sender = threading.Thread(target=lambda: [native.send(bytes(1000)) for _ in range(count)], daemon=True)
+    with DetectorSocket(source, first_mark << 16, LIMIT_BYTES) as socket:
+        sender.start()
+        for _ in range(first_mark - 20):  # beyond half of the mark, so that the pipe fills up once more
+            wait_for_message(socket)
+        time.sleep(0.2)  # let it: a pipe that is not full goes on whatever is done to it
+        socket.expect_messages_of(1000)
+        left, in_vain = count - first_mark + 20, 0
+        while left:
+            left, in_vain = (left, in_vain + 1) if socket.receive() is None else (left - 1, 0)
+            assert in_vain < 5, f"nothing more comes, {left} messages before the end"  # events may end a wait or two
+            if in_vain:
+                socket.wait(PATIENCE_S / 10)
+    sender.join()
 
 
 def test_a_part_beyond_reason_does_not_leave_us_deaf(native: NativeDetector, socket: DetectorSocket) -> None:
