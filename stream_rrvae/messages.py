@@ -145,6 +145,7 @@ class ModelStatus:
     mode: str = "off"  # off | apply | finetune
     detail: str = ""
     quality: Mapping[str, float | list[float]] = field(default_factory=dict)
+    model: Mapping[str, str | int] = field(default_factory=dict)  # what made the maps: see rrvae.identity
 
 
 @dataclass(frozen=True, slots=True)

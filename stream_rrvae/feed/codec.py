@@ -116,6 +116,7 @@ def _check_consistent(snapshot: Snapshot) -> None:
     _check_values("units", snapshot.units, str)
     _check_values("refusals", snapshot.counters.refusals, int)
     _check_values("quality", snapshot.model.quality, int | float | list)
+    _check_values("model", snapshot.model.model, str | int)
     _check_values("metadata", snapshot.metadata, object)
     position = snapshot.pattern_position
     if position and not all(0 <= index < side for index, side in zip(position, shape, strict=True)):

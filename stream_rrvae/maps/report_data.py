@@ -90,6 +90,9 @@ def _provenance(entry: h5py.Group) -> dict[str, str]:
     told["program name"] += f" {entry['program_name'].attrs['version']}"
     for name in ("mode", "state", "detail"):
         told[f"learner {name}"] = _text(entry[f"process/{name}"][()])
+    told |= {
+        f"model: {name.replace('_', ' ')}": _text(item[()]) for name, item in entry["process"].get("model", {}).items()
+    }
     for name in ("calibration", "metadata"):
         told |= {key.replace("_", " "): _plain(value) for key, value in json.loads(entry[name][()]).items()}
     return {name: value for name, value in told.items() if value not in ("", "None")}

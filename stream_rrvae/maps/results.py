@@ -2,7 +2,8 @@
 
 /entry (NXentry): definition, program and its version, start and end, configuration (JSON);
 /entry/maps (NXdata): the maps [scan_y, scan_x] with `units`, over the axes scan_y and scan_x;
-/entry/quality: figures of the model and the account of the frames; /entry/process: model settings.
+/entry/quality: figures of the model and the account of the frames; /entry/process: the learner's settings and, in
+`model`, what made the maps: decoder, latents, what it began with, hashes of it and of the checkpoint behind it.
 """
 
 from __future__ import annotations
@@ -116,8 +117,10 @@ def _write_process(group: h5py.Group, store: ScanStore, status: ModelStatus, lea
     group.attrs["NX_class"] = "NXprocess"
     group["mode"], group["state"], group["detail"] = status.mode, status.state, status.detail
     group["features"] = json.dumps(store.features_info)
+    for name, value in status.model.items():
+        group[f"model/{name}"] = value
     for name, value in learn.items():
-        if name != "mode" and value is not None:
+        if name != "mode" and name not in status.model and value is not None:
             group[f"settings/{name}"] = value
 
 

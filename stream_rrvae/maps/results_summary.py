@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def _scan(entry: h5py.Group) -> list[str]:
 def _model(entry: h5py.Group) -> list[str]:
     process, quality = entry["process"], entry["quality"]
     version, settings = int(entry["model_version"][()]), process.get("settings", {})
-    chosen = ", ".join(f"{name} {_plain(settings[name][()])}" for name in settings)
+    made_by, chosen = _listed(process.get("model", {})), _listed(settings)
     figures = (
         f"{name} {np.array2string(np.asarray(item[()], float), precision=4)}"
         for name, item in quality.items()
@@ -52,9 +53,14 @@ def _model(entry: h5py.Group) -> list[str]:
     state = f"{_text(process, 'mode')}, {_text(process, 'state')} {_text(process, 'detail')}"
     return [
         f"  model       version {version}, {state}",
+        f"  made by     {made_by or 'not stated'}",
         f"  settings    {chosen or 'none'}",
         *(f"    {figure}" for figure in figures),
     ]
+
+
+def _listed(group: Mapping[str, h5py.Dataset]) -> str:
+    return ", ".join(f"{name} {_plain(group[name][()])}" for name in group)
 
 
 def _maps(maps: h5py.Group) -> list[str]:

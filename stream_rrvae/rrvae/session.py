@@ -11,6 +11,7 @@ from stream_rrvae.config import LearnSettings
 from stream_rrvae.messages import Float32Array, ModelStatus, ScanState
 from stream_rrvae.rrvae.context import Context, with_context
 from stream_rrvae.rrvae.gauge import Surroundings, locked_latents, locked_rotation
+from stream_rrvae.rrvae.identity import Origin, identity
 from stream_rrvae.rrvae.model import Model, RoundReport
 from stream_rrvae.rrvae.novelty import novelty_figures
 from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, com_beside, prepare
@@ -23,6 +24,7 @@ LOOK_S = 0.5  # between two looks at a scan that is not ready to be learnt from
 APPLY_S = 1.0  # between two encodings by a model that does not learn
 SHARE_BEFORE_END = 0.5  # of the budget; the rest is for the whole scan
 LONGEST_HISTORY = 200  # versions; a note in the store has room for more
+RANDOM = Origin()
 TRAINING, READY, WAITING, FAILED = "training", "ready", "waiting", "failed"
 
 
@@ -39,11 +41,12 @@ class _Progress:
 class Session:
     """Work on one scan store; `step` does a piece of it and says how long to wait for the next.
 
-    `model` is that of the previous scan or of a checkpoint, None to begin with random weights.
+    `model` is that of the previous scan or of a checkpoint, as `origin` says, None to begin with random weights.
     """
 
-    def __init__(self, store: ScanStore, settings: LearnSettings, model: Model | None) -> None:
+    def __init__(self, store: ScanStore, settings: LearnSettings, model: Model | None, origin: Origin = RANDOM) -> None:
         self.model = model
+        self.origin = origin
         self._store = store
         self._settings = settings
         self._basis = basis_of(store)
@@ -74,7 +77,7 @@ class Session:
             self._context = with_context(data, self._store.shape.scan_shape, self._basis, self._settings.seed)
             if self._context.used and self._settings.mode == "finetune":
                 # Averaged frames are like those of another dose: a model of single frames is no beginning.
-                self.model, self._progress.used_s = None, 0.0
+                self.model, self.origin, self._progress.used_s = None, RANDOM, 0.0
         return self._context.data
 
     def _learn(self, data: Prepared, ended: bool) -> float | None:
@@ -122,7 +125,8 @@ class Session:
         quality |= novelty_figures(model, data) | data.descan.figures()
         n = self._store.shape.n_positions
         self._progress.encoded = len(data.positions)
-        status = ModelStatus(self._progress.version, state, self._settings.mode, self._detail(), quality)
+        made_by = identity(model, self.origin)
+        status = ModelStatus(self._progress.version, state, self._settings.mode, self._detail(), quality, made_by)
         self._store.write_maps(
             LearnerMaps(
                 status,
@@ -159,7 +163,7 @@ class Session:
 
     def _note(self, state: str, detail: str) -> None:
         before = self._store.read_status()
-        after = ModelStatus(before.version, state, self._settings.mode, detail, before.quality)
+        after = ModelStatus(before.version, state, self._settings.mode, detail, before.quality, before.model)
         if (before.state, before.mode, before.detail) != (after.state, after.mode, after.detail):
             self._store.write_status(after)
 

@@ -21,6 +21,7 @@ from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.log import event
 from stream_rrvae.messages import ModelStatus
 from stream_rrvae.rrvae import checkpoint
+from stream_rrvae.rrvae.identity import Origin
 from stream_rrvae.rrvae.model import Model
 from stream_rrvae.rrvae.preparation import basis_of
 from stream_rrvae.rrvae.session import FAILED, READY, Session
@@ -46,6 +47,7 @@ class Worker:
         self._store: ScanStore | None = None
         self._session: Session | None = None
         self._model: Model | None = None
+        self._origin = Origin()  # of the model
 
     def run(self) -> None:
         """The loop: a message when there is one, else the session's next step when it is due."""
@@ -74,7 +76,7 @@ class Worker:
             return
         try:
             model = self._model_for(basis_of(self._store), self._store.shape.n_latents)
-            self._session = Session(self._store, self._settings, model)
+            self._session = Session(self._store, self._settings, model, self._origin)
         except (StreamRrvaeError, TypeError, ValueError) as error:
             self._refuse(str(error))
 
@@ -82,7 +84,9 @@ class Worker:
         """The model to begin with: that of the previous scan, else the checkpoint's, else none."""
         kept = self._model
         if kept is not None and (kept.basis, kept.latents) == (basis, latents):
+            self._origin = self._origin.after_a_scan()
             return kept
+        self._origin = Origin()
         if self._settings.checkpoint is None:
             if self._settings.mode == "apply":
                 raise ValueError("mode apply needs a checkpoint: give one, or use mode finetune")
@@ -92,6 +96,7 @@ class Worker:
         model = stored.model(self._settings.device)
         if model.latents != latents:
             raise CheckpointError(f"the checkpoint has {model.latents} latents, the scan is set up for {latents}")
+        self._origin = Origin("checkpoint", checkpoint.content_hash(stored))
         return model
 
     def _step(self) -> float | None:
@@ -106,7 +111,7 @@ class Worker:
             session.fail(f"{type(error).__name__}: {error}"[:1000])
             self._model = self._session = None
             return None
-        self._model = session.model
+        self._model, self._origin = session.model, session.origin
         if wait_s is None:
             self._session = None
         return wait_s

@@ -112,6 +112,7 @@ def _deep(levels: int) -> list[Any]:
         ("metadata", [1]),
         ("model.quality", [1]),
         ("model.quality.pearson", "good"),
+        ("model.model", {"decoder": [1]}),
         ("counters.refusals", None),
         ("counters.refusals.size", "many"),
         ("counters", None),

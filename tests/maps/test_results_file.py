@@ -9,12 +9,21 @@ import pytest
 
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.maps.results import Provenance, free_name, summary, write_results
+from stream_rrvae.maps.results_summary import results_lines
 from stream_rrvae.messages import Counters, ModelStatus, ScanState
 from stream_rrvae.scan_store import Account, LearnerMaps, ScanStore
 
 PROVENANCE = Provenance(
-    1e9, 1e9 + 5, {"source": "native+pull://127.0.0.1:1", "seed": 3, "learn": {"latents": 2, "checkpoint": None}}
+    1e9,
+    1e9 + 5,
+    {
+        "source": "native+pull://127.0.0.1:1",
+        "seed": 3,
+        "learn": {"latents": 3, "decoder": "harmonic", "seed": 5, "checkpoint": None},
+    },
 )
+
+MODEL: dict[str, str | int] = {"decoder": "spatial", "latents": 2, "began_with": "checkpoint", "sha256": "ab12"}
 
 
 @pytest.fixture
@@ -24,7 +33,7 @@ def written(filled_store: ScanStore, tmp_path: Path) -> Path:
         Account(ScanState.COMPLETE, Counters(expected=20, received=19, missing=1, processed=19, refusals={"decode": 0}))
     )
     quality: dict[str, float | list[float]] = {"pearson_latent_com": [-0.99, 0.1], "angle_error_deg": 0.7}
-    status = ModelStatus(version=4, state="ready", mode="finetune", quality=quality)
+    status = ModelStatus(version=4, state="ready", mode="finetune", quality=quality, model=MODEL)
     filled_store.write_maps(
         LearnerMaps(status, np.zeros(n, "f4"), np.ones(n, "f4"), np.arange(2 * n, dtype="f4").reshape(2, n))
     )
@@ -67,7 +76,14 @@ def test_quality_and_process(written: Path) -> None:
         np.testing.assert_allclose(quality["pearson_latent_com"], [-0.99, 0.1])
         assert file["entry/model_version"][()] == 4
         assert file["entry/process/mode"][()] == b"finetune"
-        assert {n: d[()] for n, d in file["entry/process/settings"].items()} == {"latents": 2}
+        assert {n: d[()] for n, d in file["entry/process/settings"].items()} == {"seed": 5}
+
+
+def test_the_model_that_made_the_maps_is_recorded_and_not_the_setting(written: Path) -> None:
+    with h5py.File(written) as file:
+        told = {name: item[()] for name, item in file["entry/process/model"].items()}
+    assert told == {"decoder": b"spatial", "latents": 2, "began_with": b"checkpoint", "sha256": b"ab12"}
+    assert any("made by" in line and "decoder spatial" in line for line in results_lines(written))
 
 
 def test_summary_is_one_line_with_the_figures(written: Path, tmp_path: Path) -> None:

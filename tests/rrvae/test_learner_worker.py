@@ -20,7 +20,7 @@ from stream_rrvae.config import LearnSettings
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.maps.statistics import angle_agreement, pearson
 from stream_rrvae.messages import ModelStatus
-from stream_rrvae.rrvae.checkpoint import checkpoint_of, save
+from stream_rrvae.rrvae.checkpoint import checkpoint_of, content_hash, load, save
 from stream_rrvae.rrvae.learner import HarmonicLearner
 from stream_rrvae.rrvae.preparation import whitened
 from stream_rrvae.rrvae.worker import run_worker
@@ -133,6 +133,9 @@ def test_one_learner_works_on_scan_after_scan(
         work_on(control, store)
         wait_until(store, is_ready)
         check_maps(store.read_maps(), turning_scan)
+    first, second = (store.read_status().model for store in stores)
+    assert (first["began_with"], second["began_with"]) == ("random weights", "previous scan")
+    assert first["sha256"] != second["sha256"] and "checkpoint_sha256" not in second
 
 
 @pytest.fixture
@@ -162,6 +165,12 @@ def test_apply_encodes_with_a_checkpoint_and_does_not_train(
     end(store)
     status = wait_until(store, is_ready)
     assert status.version == 1 and "n_trained" not in status.quality
+    assert (status.model["decoder"], status.model["latents"], status.model["began_with"]) == (
+        "harmonic",
+        2,
+        "checkpoint",
+    )
+    assert status.model["checkpoint_sha256"] == content_hash(load(trained_checkpoint)) == status.model["sha256"]
     check_maps(store.read_maps(), turning_scan)
 
 
