@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from stream_rrvae import __version__
-from stream_rrvae.config import DECODERS, DEFAULT_FEED
+from stream_rrvae.config import CONTEXTS, DECODERS, DEFAULT_FEED
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
 
 _CHECKPOINT_HELP = "Model to start from: a file, or `pretrained` for the one in the package."
@@ -49,6 +49,9 @@ def cli() -> None:
 @click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")
 @click.option("--decoder", type=click.Choice(DECODERS), help="Kind of model.  [default: harmonic]")
 @click.option("--latents", type=click.IntRange(1, 8), help="Latents of the model.  [default: 2]")
+@click.option(
+    "--context", type=click.Choice(CONTEXTS), help="scan: let lattice and neighbours help counted frames at its end."
+)
 @click.option("--channel", help="Detector channel to use.  [default: threshold_1, else the first]")
 @click.option("--feed", metavar="URL", help=f"Where snapshots are published.  [default: {DEFAULT_FEED}]")
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
@@ -72,7 +75,7 @@ def serve(file: Path | None, **options: Any) -> None:
 
 _PART_OF_TREE = {
     **dict.fromkeys(("semiangle_mrad", "mrad_per_px", "detector_rotation_deg", "detector_flip"), "calibration"),
-    **dict.fromkeys(("mode", "checkpoint", "seed", "decoder", "latents", "budget_s"), "learn"),
+    **dict.fromkeys(("mode", "checkpoint", "seed", "decoder", "latents", "context", "budget_s"), "learn"),
 }
 
 
@@ -100,6 +103,9 @@ def _as_tree(options: dict[str, Any]) -> dict[str, Any]:
 @click.option("--dose", default="inf", help="Electrons a frame; inf = without noise.")
 @click.option("--scan-shape", type=ScanShape(), default="64x64", help="Positions.")
 @click.option("--rate", default=None, help="Frames/s.  [default: 1000 headless, else 250]")
+@click.option(
+    "--context", type=click.Choice(CONTEXTS), help="scan: let lattice and neighbours help counted frames at its end."
+)
 @click.option("--seed", type=int, default=0, help="Seed of simulator and learner.")
 def demo(**options: Any) -> None:
     """Simulated detector, service and dashboard on this machine; nothing else needed."""
@@ -141,6 +147,9 @@ def dashboard(**options: Any) -> None:
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help=_CHECKPOINT_HELP)
 @click.option("--decoder", type=click.Choice(DECODERS), help="Kind of model.")
 @click.option("--latents", type=click.IntRange(1, 8), help="Latents of the model.")
+@click.option(
+    "--context", type=click.Choice(CONTEXTS), help="scan: let lattice and neighbours help counted frames at its end."
+)
 @click.option("--seconds", "budget_s", type=click.FloatRange(0.1), help="Seconds of training.")
 @click.option("--seed", type=int, help="Seed of the learner.")
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")

@@ -16,7 +16,9 @@ ENV_PREFIX = "STREAM_RRVAE_"
 DEFAULT_FEED = "tcp://127.0.0.1:5556"
 Mode = Literal["apply", "finetune", "off"]
 Decoder = Literal["harmonic", "spatial"]
+Context = Literal["none", "scan"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
+CONTEXTS: tuple[str, ...] = get_args(Context)
 
 
 class _Part(BaseModel):
@@ -57,7 +59,7 @@ class LearnSettings(_Part):
     round_s: float = Field(2.0, gt=0)  # training between two published versions
     budget_s: float = Field(12.0, gt=0)  # training for one scan, counted over its rounds
     assumed_dose_electrons: float = Field(1e4, gt=0)  # for data that is not in counts
-    context: Literal["none", "scan"] = "none"  # "scan": average counted frames over lattice and neighbours at its end
+    context: Context = "none"  # "scan": average counted frames over lattice and neighbours at its end
 
 
 class FeedSettings(_Part):
