@@ -34,6 +34,7 @@ class DemoOptions:
     scan_shape: tuple[int, int] = (64, 64)
     rate: str | None = None
     seed: int = 0
+    context: str | None = None
 
     @property
     def scan_count(self) -> int:
@@ -78,9 +79,10 @@ def _simulator(options: DemoOptions) -> Child:
 
 def _service(options: DemoOptions, endpoint: str, feed: str) -> Child:
     scans = ("--scans", str(options.scan_count)) if options.scan_count else ()
+    context = ("--context", options.context) if options.context else ()
     return Child(
         "service", "stream_rrvae", "serve", "--source", f"native+pull://{endpoint}", "--feed", feed,
-        "--instrument", "simulator", "--out", str(options.out), "--seed", str(options.seed), *scans,
+        "--instrument", "simulator", "--out", str(options.out), "--seed", str(options.seed), *scans, *context,
     )  # fmt: skip
 
 
