@@ -24,7 +24,6 @@ from stream_rrvae.metrics import new_metrics
 from stream_rrvae.wire.pixels import encode_bslz4
 from tests.ingest.conftest import (
     PATHS,
-    PATIENCE_S,
     Detector,
     Listener,
     NativeDetector,

@@ -163,7 +163,7 @@ def test_a_scan_without_room_is_not_measured_and_the_next_one_is(
 
 def test_a_source_that_cannot_be(listener: Listener, metrics: Metrics, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="dectris-v2"):
-        Acquisition(Settings(source="dectris-v1://host:9999"), metrics, listener, tmp_path)
+        Acquisition(Settings(source="tcp://host:9999"), metrics, listener, tmp_path)
 
 
 def test_an_endpoint_that_cannot_be_connected_to(listener: Listener, metrics: Metrics, tmp_path: Path) -> None:
