@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from stream_rrvae.config import Settings
+from stream_rrvae.ingest import compute
 from stream_rrvae.ingest.hand_over import HandOver, HandOverClosedError
 from stream_rrvae.ingest.line import make_line
 from stream_rrvae.ingest.meter import Meter
@@ -57,6 +58,7 @@ class Acquisition:
         """
         ingest = self._settings.ingest
         warm_up()
+        compute.warm_up()
         self._socket = DetectorSocket(self._source, ingest.queue_bytes, ingest.frame_bytes_limit)
         rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
         line = make_line(self._source.protocol, self._socket.handle, ingest, self._settings.channel)

@@ -13,7 +13,8 @@ from stream_rrvae.errors import WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.events import Accepted, Refused
 from stream_rrvae.ingest.meter import Meter
-from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames, valid_range
+from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, write_rows
+from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames, valid_range
 from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.messages import Counters, ScanState
 from stream_rrvae.scan_store import Account, ScanStore
@@ -38,6 +39,7 @@ class ScanCompute:
         shape, dtype = plan.frame_shape, np.dtype(store.start.pixel_type)
         n_frames = max(1, min(batch_frames, SLAB_BYTES // (shape[0] * shape[1] * dtype.itemsize)))
         self._slab: NDArray[Any] = np.empty((n_frames, *shape), dtype)
+        self._maps = maps_of(store)
         self._results = FrameResults.empty(n_frames, plan.n_features)
         self._next_pattern_s = 0.0
 
@@ -79,17 +81,10 @@ class ScanCompute:
         return True
 
     def write(self, numbers: NDArray[np.int64], results: FrameResults, rows: NDArray[np.intp]) -> None:
-        """Put `rows` of `results` to the positions `numbers`, each of which gets its first values."""
-        store = self.store
-        store.sum[numbers] = results.sum[rows]
-        store.com_y[numbers] = results.com_y[rows]
-        store.com_x[numbers] = results.com_x[rows]
-        store.bright_field[numbers] = results.bright_field[rows]
-        store.annular_dark_field[numbers] = results.annular_dark_field[rows]
-        with np.errstate(over="ignore"):
-            store.features[numbers] = results.features[rows]
+        """Put `rows` of `results` to their positions `numbers` [of every row], which get their first values."""
+        write_rows(self._maps, values_of(results), rows, numbers)
         # Last, so that a covered position always has its values.
-        store.coverage[numbers] = np.where(results.sum[rows] == 0, EMPTY, MEASURED)
+        self.store.coverage[numbers[rows]] = np.where(results.sum[rows] == 0, EMPTY, MEASURED)
 
     def stored(self, received_s: NDArray[np.float64], number: int, pixels: Callable[[], NDArray[Any]]) -> None:
         """Frames that came at these times are in the store; now and then the latest is shown, made by `pixels`."""
@@ -114,3 +109,9 @@ class ScanCompute:
         low, high = valid_range(frame.dtype, self.plan.saturation)
         valid = self.plan.usable & (frame >= low) & (frame <= high)
         return np.where(valid, frame, np.float32(np.nan)).astype(np.float32)
+
+
+def warm_up() -> None:
+    """Compile what comes before and after measuring, or load it from Numba's disk cache."""
+    despite_full_disk(warm_up_rows)
+    despite_full_disk(lambda: ScanAccount(1).processed(0))

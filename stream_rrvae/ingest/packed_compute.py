@@ -65,7 +65,7 @@ class PackedCompute:
         placed = self._compute.account.take(batch.numbers[:count], batch.refusals[:count], place.outcome[:count])
         if placed.size:
             last = int(placed[-1])
-            self._compute.write(batch.numbers[placed], place.results, placed)
+            self._compute.write(batch.numbers, place.results, placed)
             self._compute.stored(batch.received_s[placed], int(batch.numbers[last]), lambda: self._pixels(batch, last))
         self._compute.write_account(ScanState.RUNNING)
         for error in measured.errors.values():

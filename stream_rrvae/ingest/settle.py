@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,21 @@ def settle_without_disc(start: ScanStart, site: CalibrationSettings, reason: str
 def plan_of(settled: Settled) -> FramePlan:
     """How its frames are measured. Raises CalibrationError when no usable pixel lies in the disc."""
     start, disc = settled.start, settled.disc
-    return make_plan(start.frame_shape, disc.center_px, disc.radius_px, BASIS, start.pixel_mask, start.saturation)
+    mask = None if start.pixel_mask is None else start.pixel_mask.tobytes()
+    return _plan(start.frame_shape, disc.center_px, disc.radius_px, mask, start.saturation)
+
+
+@lru_cache(maxsize=1)
+def _plan(
+    shape: tuple[int, int],
+    center_px: tuple[float, float],
+    radius_px: float,
+    mask: bytes | None,
+    saturation: float | None,
+) -> FramePlan:
+    """The latest plan is kept: making it takes as long as thousands of frames, and scans are often alike."""
+    usable = None if mask is None else np.frombuffer(mask, np.bool_).reshape(shape)
+    return make_plan(shape, center_px, radius_px, BASIS, usable, saturation)
 
 
 def _without_hot(start: ScanStart, mean: NDArray[np.float64], disc: Disc) -> ScanStart:
