@@ -17,7 +17,7 @@ from stream_rrvae.messages import Snapshot
 
 _log = logging.getLogger(__name__)
 WAKE_S = 0.25  # longest that stopping waits for the reader
-_MODEL_MAPS = ("rotation", "rotation_confidence", "latent_")
+_MODEL_MAPS = ("rotation", "rotation_confidence", "latent_", "misfit")
 
 
 class LiveFeed:

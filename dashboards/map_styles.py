@@ -24,6 +24,7 @@ _STYLES = {
     "sum": MapStyle("Sum", "grey"),
     "bright_field": MapStyle("Bright field", "grey"),
     "annular_dark_field": MapStyle("Annular dark field", "grey"),
+    "misfit": MapStyle("Misfit of the model (\u03c3)", "viridis"),
     "dpc_phase": MapStyle("DPC phase", "coolwarm", signed=True),
 }
 LATENT = "latent_"

@@ -77,10 +77,12 @@ def relation_figure(data: ReportData) -> bytes | None:
 
 
 def image_figure(data: ReportData) -> bytes:
-    """Virtual detectors and, where the axes allow it, the integrated COM."""
+    """Virtual detectors and, where they are known, the integrated COM and the misfit."""
     names = [("bright_field", "bright field", "gray"), ("annular_dark_field", "annular dark field", "gray")]
     if np.isfinite(data.maps["dpc_phase"]).any():
         names.append(("dpc_phase", "projected phase (iCOM)", "gray"))
+    if np.isfinite(data.maps.get("misfit", np.empty(0))).any():
+        names.append(("misfit", "misfit of the model (\u03c3)", "viridis"))
     with paper_style():
         figure, axes = _row(data, len(names))
         for place, character, (name, title, cmap) in zip(axes, LETTERS, names, strict=False):

@@ -74,6 +74,7 @@ BUILT_IN: tuple[MapProduct, ...] = (
     SimpleProduct("com_direction", direction, _always("rad")),
     SimpleProduct("rotation", lambda v: v.rotation, _always("rad")),
     SimpleProduct("rotation_confidence", lambda v: v.confidence, _always("1")),
+    SimpleProduct("misfit", lambda v: v.misfit, _always("1")),
     SimpleProduct("bright_field", lambda v: v.bright_field, _always("counts")),
     SimpleProduct("annular_dark_field", lambda v: v.annular_dark_field, _always("counts")),
     SimpleProduct("coverage", lambda v: v.coverage, _always("1")),

@@ -25,6 +25,8 @@ CALLED = {
     "angle_error_mod120_deg": ("the same modulo 120°", "{:.2f}°"),
     "angle_error_mod180_deg": ("the same modulo 180°", "{:.2f}°"),
     "angle_offset_deg": ("constant offset taken out before", "{:.2f}°"),
+    "out_of_distribution_share": ("share of positions that the model does not describe", "{:.4f}"),
+    "descan_px": ("descan taken out: ky, kx over the rows; ky, kx over the columns", "{:+.2f} px"),
     "heldout_loglikelihood": ("held-out log-likelihood beyond noise", "{:.4g} nat a frame"),
     "n_trained": ("frames trained", "{:,.0f}"),
     "train_frames_per_s": ("training rate of the last round", "{:,.0f} frames/s"),
@@ -33,6 +35,10 @@ ACCOUNT = ("expected", "received", "missing", "processed", "refused", "duplicate
 LATENTS_CAPTION = (
     "In units of one frame's noise; unused: a spread far below it, which the model's shapes hardly depend on. "
     "r is Pearson's correlation with the COM magnitude; latent 1 is signed to fall where the COM grows."
+)
+IMAGES_CAPTION = (
+    "Virtual detectors; in scan axes, the phase integrated from the COM; how much worse the model "
+    "describes a position than a usual one, in standard deviations: what is unlike the rest of the scan stands out."
 )
 NOT_IN_TABLE = ("heldout_history",)  # it is drawn
 
@@ -74,9 +80,7 @@ def _figures(data: ReportData) -> Iterable[str]:
     if latents and relations:
         yield _figure(latents, "Latents", LATENTS_CAPTION)
         yield _figure(relations, "What the latents say", "Every dot is a probe position.")
-    yield _figure(
-        image_figure(data), "Images", "Virtual detectors and, in scan axes, the phase integrated from the COM."
-    )
+    yield _figure(image_figure(data), "Images", IMAGES_CAPTION)
 
 
 def _figure(png: bytes, title: str, caption: str) -> str:

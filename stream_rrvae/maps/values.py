@@ -34,6 +34,7 @@ class PositionValues:
     rotation: Float32Array
     confidence: Float32Array
     latents: Float32Array
+    misfit: Float32Array
 
 
 def reference_com(store: ScanStore) -> tuple[Float32Array, Float32Array]:
@@ -76,4 +77,5 @@ def position_values(store: ScanStore) -> PositionValues:
         rotation=np.arctan2(turn_y, turn_x).astype(np.float32),
         confidence=learnt.confidence,
         latents=learnt.latents,
+        misfit=np.full(store.shape.n_positions, np.nan, np.float32) if learnt.misfit is None else learnt.misfit,
     )

@@ -1,22 +1,24 @@
-"""Which positions a model does not describe: the share of a scan outside the model's distribution.
+"""Which positions a model does not describe: the map `misfit`, and the share outside the model's distribution.
 
 What is left of a frame, turned upright, beside its decoded shape has a covariance: noise, and what the model leaves out
 everywhere. In its units the left-over is a squared Mahalanobis distance, chi-square distributed for pure noise; its
-cube root is all but normal (Wilson & Hilferty, PNAS 17, 684, 1931). A position is novel when that lies beyond
-the 99.9 % quantile of a normal law with the median and upper spread of the scan, or when more than half of a usual
-frame's modulation is left over and that is no noise: so a scan is told of which no frame is unlike the rest.
+cube root is all but normal (Wilson & Hilferty, PNAS 17, 684, 1931). `misfit` is that cube root beyond the scan's
+median, in units of the scan's upper spread. A position is novel when its misfit lies beyond the 99.9 % quantile of a
+normal law, or when more than half of a usual frame's modulation is left over and that is no noise: so a scan is told
+of which no frame is unlike the rest.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from stream_rrvae.messages import BoolArray
+from stream_rrvae.messages import BoolArray, Float32Array
 from stream_rrvae.rrvae.harmonic import N_ANGLES, HarmonicModel, turned
 from stream_rrvae.rrvae.learner import HarmonicLearner
 from stream_rrvae.rrvae.model import Model
@@ -32,46 +34,79 @@ USUAL_SHARE = 0.95  # of the positions, those that fit best, say what is usual
 UPPER_SHARE = 0.75  # the quantile that says how far the usual reaches
 SMALLEST_VARIANCE = 1e-3  # of a coefficient, in units of one frame's noise: below it rounding says more
 FRAMES_PER_FEATURE = 8  # for a covariance; with fewer, all directions are alike
-LARGEST_SAMPLE = 1 << 14  # positions looked at for the share
+LARGEST_SAMPLE = 1 << 14  # positions that say what is usual; also how many are looked at together
 
 Left = NDArray[np.float64]  # [n, n_features]
 
 
-def novelty_figures(model: Model, data: Prepared) -> Quality:
-    """`out_of_distribution_share` of `data` for the read-outs; empty for a model that does not say its shapes."""
-    step = max(1, -(-len(data.x) // LARGEST_SAMPLE))
-    sample = Prepared(data.x[::step], data.positions[::step], data.noise_variance)
-    found = novel(model, sample)
-    return {} if found is None else {"out_of_distribution_share": float(found.mean())}
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """At n positions: `misfit` in standard deviations of a usual one, NaN where not looked, and which are novel."""
+
+    misfit: Float32Array
+    unlike: BoolArray
+
+    def figures(self) -> Quality:
+        """`out_of_distribution_share` for the read-outs."""
+        looked = np.isfinite(self.misfit)
+        return {"out_of_distribution_share": float(self.unlike[looked].mean())} if looked.any() else {}
 
 
-def novel(model: Model, data: Prepared) -> BoolArray | None:
-    """Which positions [n] of `data` are not described by `model`; None where it does not say its shapes."""
-    if not isinstance(model, HarmonicLearner | SpatialLearner):
+def novelty(model: Model, data: Prepared) -> Novelty | None:
+    """How badly `model` describes each position of `data`; None where it does not say its shapes.
+
+    What is usual is learnt from a sample of `LARGEST_SAMPLE`; the spatial model, which draws pixels, sees no others.
+    """
+    if not isinstance(model, HarmonicLearner | SpatialLearner) or not len(data.x):
         return None
-    left = _left_over(model.network, data)
-    unlike = _beyond(_distance(left, data.noise_variance), data.x.shape[1])
-    return np.asarray(unlike | _unexplained(left, data))
+    step = max(1, -(-len(data.x) // LARGEST_SAMPLE))
+    sample = np.arange(0, len(data.x), step)
+    usual = _usual(_left_over(model.network, data.x[sample]), data.noise_variance)
+    looked = np.arange(len(data.x)) if isinstance(model, HarmonicLearner) else sample
+    found = Novelty(np.full(len(data.x), np.nan, np.float32), np.zeros(len(data.x), np.bool_))
+    for rows in np.array_split(looked, -(-len(looked) // LARGEST_SAMPLE)):
+        left = _left_over(model.network, data.x[rows])
+        found.misfit[rows] = usual.sigmas(left)
+        found.unlike[rows] = (found.misfit[rows] > SIGMAS) | _unexplained(left, data)
+    return found
 
 
-def _distance(left: Left, noise_variance: float) -> NDArray[np.float64]:
-    """Squared Mahalanobis distance [n] of the left-overs, by the covariance of those that fit best."""
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What is left over at usual positions: its mean and principal axes, and the median and spread of the distance."""
+
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    inverse_variances: NDArray[np.float64]
+    root: float = 0.0
+    spread: float = 1.0
+
+    def roots(self, left: Left) -> NDArray[np.float64]:
+        """Cube roots [n] of the squared Mahalanobis distances."""
+        return np.asarray(np.cbrt(np.square((left - self.mean) @ self.axes) @ self.inverse_variances))
+
+    def sigmas(self, left: Left) -> NDArray[np.float64]:
+        """Beyond the median, in spreads [n]."""
+        return (self.roots(left) - self.root) / self.spread
+
+
+def _usual(left: Left, noise_variance: float) -> _Usual:
+    """By the covariance of those that fit best, and by the median and upper quantile of all."""
+    degrees = left.shape[1]
+    metric = _metric(left, max(noise_variance, SMALLEST_VARIANCE))
+    root, upper = (float(value) for value in np.quantile(metric.roots(left), (0.5, UPPER_SHARE)))
+    noise = float(np.cbrt(degrees)) * math.sqrt(2.0 / (9.0 * degrees))
+    return replace(metric, root=root, spread=max((upper - root) / float(norm.ppf(UPPER_SHARE)), noise))
+
+
+def _metric(left: Left, smallest_variance: float) -> _Usual:
     n, features = left.shape
     if n < FRAMES_PER_FEATURE * features:
-        return np.asarray(np.square(left).sum(axis=1) / max(noise_variance, SMALLEST_VARIANCE))
+        return _Usual(np.zeros(features), np.eye(features), np.full(features, 1.0 / smallest_variance))
     size = np.square(left).sum(axis=1)
     usual = left[size <= np.quantile(size, USUAL_SHARE)]
     variances, axes = np.linalg.eigh(np.cov(usual.T))
-    scaled = (left - usual.mean(axis=0)) @ axes
-    return np.asarray(np.square(scaled) @ (1.0 / np.maximum(variances, max(noise_variance, SMALLEST_VARIANCE))))
-
-
-def _beyond(distance: NDArray[np.float64], degrees: int) -> BoolArray:
-    root = np.cbrt(distance)
-    usual, upper = np.quantile(root, (0.5, UPPER_SHARE))
-    noise = float(np.cbrt(degrees)) * math.sqrt(2.0 / (9.0 * degrees))
-    spread = max((upper - usual) / float(norm.ppf(UPPER_SHARE)), noise)
-    return np.asarray(root > usual + SIGMAS * spread)
+    return _Usual(usual.mean(axis=0), axes, 1.0 / np.maximum(variances, smallest_variance))
 
 
 def _unexplained(left: Left, data: Prepared) -> BoolArray:
@@ -82,9 +117,9 @@ def _unexplained(left: Left, data: Prepared) -> BoolArray:
 
 
 @torch.no_grad()
-def _left_over(network: HarmonicModel | SpatialModel, data: Prepared) -> Left:
-    """Prepared features less their decoded shape [n, n_features], turned back to where the model has 0."""
-    x = torch.from_numpy(np.ascontiguousarray(data.x)).to(next(network.parameters()).device)
+def _left_over(network: HarmonicModel | SpatialModel, features: Float32Array) -> Left:
+    """Prepared `features` [n, n_features] less their decoded shape, turned back to where the model has 0."""
+    x = torch.from_numpy(np.ascontiguousarray(features)).to(next(network.parameters()).device)
     found = _harmonic(network, x) if isinstance(network, HarmonicModel) else _spatial(network, x)
     return np.asarray(found.double().cpu().numpy(), np.float64)
 

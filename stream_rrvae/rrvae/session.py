@@ -13,7 +13,7 @@ from stream_rrvae.rrvae.context import Context, with_context
 from stream_rrvae.rrvae.gauge import Surroundings, locked_latents, locked_rotation
 from stream_rrvae.rrvae.identity import Origin, identity
 from stream_rrvae.rrvae.model import Model, RoundReport
-from stream_rrvae.rrvae.novelty import novelty_figures
+from stream_rrvae.rrvae.novelty import novelty
 from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, com_beside, prepare
 from stream_rrvae.rrvae.quality import Quality, agreement_with_com
 from stream_rrvae.rrvae.registry import factory
@@ -122,7 +122,8 @@ class Session:
         rotation = locked_rotation(encoding, model.fixes_rotation, around)
         latents = locked_latents(encoding, around)
         quality = agreement_with_com(rotation, latents, around.com_y, around.com_x) | self._figures() | self._help()
-        quality |= novelty_figures(model, data) | data.descan.figures()
+        found = novelty(model, data)
+        quality |= data.descan.figures() | (found.figures() if found else {})
         n = self._store.shape.n_positions
         self._progress.encoded = len(data.positions)
         made_by = identity(model, self.origin)
@@ -133,6 +134,7 @@ class Session:
                 _spread(rotation, data, n),
                 _spread(encoding.confidence, data, n),
                 np.stack([_spread(latent, data, n) for latent in latents]),
+                _spread(found.misfit, data, n) if found else None,
             )
         )
 

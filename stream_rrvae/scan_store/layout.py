@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOTE_BYTES = 16384
-NAN_FIELDS = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field", "rotation", "confidence", "latents")
+_MEASURED = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field")
+NAN_FIELDS = (*_MEASURED, "rotation", "confidence", "latents", "misfit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def fields_of(shape: StoreShape) -> tuple[Field, ...]:
         Field("rotation", "f4", (2, n)),
         Field("confidence", "f4", (2, n)),
         Field("latents", "f4", (2, shape.n_latents, n)),
+        Field("misfit", "f4", (2, n)),
     )
 
 

@@ -32,6 +32,7 @@ class LearnerMaps:
     rotation: Float32Array  # rad, detector axes, counted like atan2(com_y, com_x)
     confidence: Float32Array  # 0..1
     latents: Float32Array  # [n_latents, n]
+    misfit: Float32Array | None = None  # standard deviations of a usual position; None = not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class ScanStore:
             self._views["rotation"][slot] = maps.rotation
             self._views["confidence"][slot] = maps.confidence
             self._views["latents"][slot] = maps.latents
+            self._views["misfit"][slot] = np.nan if maps.misfit is None else maps.misfit
             self._write_note("maps_status", slot, maps.status)
         self.write_status(maps.status)
 
@@ -188,7 +190,7 @@ class ScanStore:
         self.close()
 
     def _copy_maps(self, slot: int) -> tuple[bytes, tuple[Float32Array, ...]]:
-        arrays = tuple(self._views[name][slot].copy() for name in ("rotation", "confidence", "latents"))
+        arrays = tuple(self._views[name][slot].copy() for name in ("rotation", "confidence", "latents", "misfit"))
         return self._copy_note("maps_status", slot), arrays
 
     def _write_note(self, name: str, slot: int, value: Account | ModelStatus) -> None:

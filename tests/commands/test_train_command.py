@@ -109,11 +109,13 @@ def test_the_spatial_decoder_is_trained_from_one_file(scan: Path, folder: Path) 
 
 def test_the_spatial_decoder_learns_offline(scan: Path, folder: Path) -> None:
     out = folder / "spatial.h5"
-    said = ("--out", str(out), "--decoder", "spatial", "--latents", "1", "--seconds", "8", *GEOMETRY)
+    said = ("--out", str(out), "--decoder", "spatial", "--latents", "1", "--seconds", "8", "--context", "scan", *GEOMETRY)
     done = run("stream_rrvae", "analyse", str(scan), *said)
     assert done.returncode == 0, done.stderr
     with h5py.File(out) as results:
-        assert results["entry/process/settings/decoder"][()] == b"spatial"
+        assert results["entry/process/model/decoder"][()] == b"spatial"
+        assert results["entry/process/settings/context"][()] == b"scan"
+        assert results["entry/quality/context_used"][()] == 0.0  # frames without noise need none
         assert abs(results["entry/quality/pearson_latent_com"][0]) > 0.9
         assert results["entry/quality/angle_error_deg"][()] < 10.0
 

@@ -56,8 +56,8 @@ def test_layout_is_nexus_with_units_and_axes(written: Path) -> None:
 def test_every_map_of_the_interface_is_there(written: Path) -> None:
     names = {
         "sum": "counts", "com_x": "mrad", "com_y": "mrad", "com_magnitude": "mrad", "com_direction": "rad",
-        "rotation": "rad", "rotation_confidence": "1", "latent_1": "1", "latent_2": "1", "bright_field": "counts",
-        "annular_dark_field": "counts", "dpc_phase": "rad", "coverage": "1",
+        "rotation": "rad", "rotation_confidence": "1", "misfit": "1", "latent_1": "1", "latent_2": "1",
+        "bright_field": "counts", "annular_dark_field": "counts", "dpc_phase": "rad", "coverage": "1",
     }  # fmt: skip
     with h5py.File(written) as file:
         for name, unit in names.items():

@@ -15,7 +15,7 @@ from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.rrvae import checkpoint
 from stream_rrvae.rrvae.model import Model
-from stream_rrvae.rrvae.novelty import NOMINAL_SHARE, novel, novelty_figures
+from stream_rrvae.rrvae.novelty import LARGEST_SAMPLE, NOMINAL_SHARE, SIGMAS, Novelty, novelty
 from stream_rrvae.rrvae.preparation import prepare, whitened
 from stream_rrvae.rrvae.registry import factory
 from stream_rrvae.rrvae.session import Session
@@ -50,10 +50,14 @@ def pristine_model(turning_scan: Any) -> Model:
     return model
 
 
-def found_novel(model: Model, features: Float32Array) -> NDArray[np.bool_]:
-    found = novel(model, whitened(features, np.arange(len(features)), DOSE, 1.0))
+def looked_at(model: Model, features: Float32Array) -> Novelty:
+    found = novelty(model, whitened(features, np.arange(len(features)), DOSE, 1.0))
     assert found is not None
     return found
+
+
+def found_novel(model: Model, features: Float32Array) -> NDArray[np.bool_]:
+    return looked_at(model, features).unlike
 
 
 def test_the_nominal_share_of_a_pristine_scan_is_flagged(pristine_model: Model, turning_scan: Any) -> None:
@@ -103,11 +107,36 @@ def test_an_unchanged_scan_has_the_share_of_its_positions(turning_scan: Any, sca
     session = Session(store, LearnSettings(budget_s=2.0, round_s=1.0), None)
     session.step()
     assert session.model is not None
-    told = novelty_figures(session.model, prepare(store, DOSE))
-    assert store.read_status().quality["out_of_distribution_share"] == told["out_of_distribution_share"]
+    told = novelty(session.model, prepare(store, DOSE))
+    assert told is not None
+    assert store.read_status().quality["out_of_distribution_share"] == told.figures()["out_of_distribution_share"]
+    np.testing.assert_array_equal(store.read_maps().misfit, told.misfit)
 
 
 def test_the_spatial_model_says_it_too(turning_scan: Any) -> None:
     data = whitened(counted(turning_scan.features, seed=5), np.arange(400), DOSE, 1.0)
     model = factory("spatial").create(data, BASIS, 2, 0, "cpu")
-    assert 0.0 <= float(str(novelty_figures(model, data)["out_of_distribution_share"])) <= 1.0
+    found = novelty(model, data)
+    assert found is not None and np.isfinite(found.misfit).all()
+    assert 0.0 <= float(str(found.figures()["out_of_distribution_share"])) <= 1.0
+
+
+def test_the_misfit_of_usual_positions_is_in_standard_deviations(pristine_model: Model, turning_scan: Any) -> None:
+    features = foreign(counted(np.tile(turning_scan.features, (10 * COPIES, 1)), seed=6))
+    misfit = looked_at(pristine_model, features).misfit
+    usual = np.delete(misfit, FOREIGN)
+    print(f"median {np.median(usual):+.3f}, standard deviation {usual.std():.3f}, foreign {misfit[FOREIGN].min():.1f}")
+    assert np.median(usual) == pytest.approx(0.0, abs=0.05)
+    assert usual.std() == pytest.approx(1.0, abs=0.15)
+    assert misfit[FOREIGN].min() > SIGMAS
+
+
+def test_a_large_scan_is_looked_at_in_parts_and_nowhere_differently(pristine_model: Model, turning_scan: Any) -> None:
+    copies = 2 * LARGEST_SAMPLE // len(turning_scan.features) + 1
+    features = counted(np.tile(turning_scan.features, (copies, 1)), seed=7)
+    assert len(features) > 2 * LARGEST_SAMPLE
+    features[-400:] = foreign(features[-400:])
+    found = looked_at(pristine_model, features)
+    assert np.isfinite(found.misfit).all()
+    assert found.unlike[-400:][FOREIGN].mean() >= 0.9
+    assert found.unlike[:-400].mean() < 5 * NOMINAL_SHARE
