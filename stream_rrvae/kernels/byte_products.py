@@ -90,10 +90,12 @@ def _offset(builder: Any, base: Any, bytes_: int) -> Any:
 
 
 def _summed(builder: Any, vector: Any) -> Any:
-    total = ir.Constant(ir.IntType(32), 0)
-    for i in range(SUMS.count):
-        total = builder.add(total, builder.extract_element(vector, ir.Constant(ir.IntType(32), i)))
-    return total
+    """The sum of all lanes, by halves."""
+    half = SUMS.count // 2
+    while half:
+        vector = builder.add(_lanes(builder, vector, range(half)), _lanes(builder, vector, range(half, 2 * half)))
+        half //= 2
+    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
 
 # (weights' address, rows' address, bytes from row to row, bytes to multiply, to): ROWS int32 for each of the WEIGHTS.

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled
-from stream_rrvae.kernels.plan import Layout
+from stream_rrvae.kernels.layout import Layout
 
 # Entries of `sums`, int64. First moments of 32-bit pixels need more than 64 bits: a high part in units of HIGH too.
-TOTAL, MOMENT_Y, MOMENT_X, HIGH_Y, HIGH_X, BRIGHT_FIELD, DARK_FIELD, WITHOUT_DATA = range(8)
-N_SUMS = 8
+TOTAL, MOMENT_Y, MOMENT_X, HIGH_Y, HIGH_X, BRIGHT_FIELD, DARK_FIELD = range(7)
+WITHOUT_DATA = 7  # pixels of the basis without data
+WIDE = 8  # pixels whose counts are not all in low bytes
+TOP = 9  # largest valid pixel
+N_SUMS = 10
 HIGH_BITS = 16
 TWO_32 = 4294967296.0
 
@@ -24,8 +27,8 @@ def write_moments(sums: NDArray[np.int64], layout: Layout, moments: Any) -> None
     moments[0] = total
     moments[1] = _joined(sums[MOMENT_Y], sums[HIGH_Y]) / total - layout.center_y if total > 0 else np.nan
     moments[2] = _joined(sums[MOMENT_X], sums[HIGH_X]) / total - layout.center_x if total > 0 else np.nan
-    moments[3] = float(sums[BRIGHT_FIELD])
-    moments[4] = float(sums[DARK_FIELD])
+    moments[3] = float(sums[BRIGHT_FIELD]) if layout.detectors else np.nan
+    moments[4] = float(sums[DARK_FIELD]) if layout.detectors else np.nan
 
 
 @compiled

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled
-from stream_rrvae.kernels.plan import Layout
+from stream_rrvae.kernels.layout import Layout
 from stream_rrvae.kernels.projection import MOST_WITHOUT_DATA
 
 Scalar = Any

@@ -5,24 +5,44 @@ Whole-number pixels are summed exactly, float32 in float64. FLOAT frames have no
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.compiled import FAST_MATH
-from stream_rrvae.kernels.exact_sums import WITHOUT_DATA, write_moments
+from stream_rrvae.kernels.binning import Bins, bin_pixels, fit_narrow, make_bins
+from stream_rrvae.kernels.compiled import FAST_MATH, compiled
+from stream_rrvae.kernels.exact_sums import TOP, WITHOUT_DATA, write_moments
 from stream_rrvae.kernels.float_sums import measure_float
-from stream_rrvae.kernels.frame_sums import Scalar, SumBuffers, sum_frame
-from stream_rrvae.kernels.plan import Layout
+from stream_rrvae.kernels.frame_sums import Scalar, SumBuffers, make_sum_buffers, sum_frame
+from stream_rrvae.kernels.layout import WORD_PX, Layout
+from stream_rrvae.kernels.low_bytes import MOST_BEHIND, WIDEST_BIN_PX, fold_low_bytes, keep_low_bytes
 from stream_rrvae.kernels.projection import Queue, queue_frame
+
+
+class Room(NamedTuple):
+    """What measuring a frame needs beside it."""
+
+    clean: NDArray[Any]  # [ky, kx] of the pixel type
+    buffers: SumBuffers
+    bins: Bins
+    low_bytes: NDArray[np.uint8]  # of the pixels of the basis
+
+
+@compiled
+def make_room(layout: Layout, pixel: Scalar, zero: Scalar) -> Room:
+    """Room for frames of the type of `pixel`; `zero` has the accumulators' type."""
+    low_bytes = np.zeros(layout.basis_words.size * WORD_PX + MOST_BEHIND, np.uint8)
+    return Room(np.full(layout.zones.shape, pixel), make_sum_buffers(layout, zero), make_bins(layout), low_bytes)
+
 
 Bounds = tuple[Scalar, Scalar, Scalar]  # smallest and largest valid value in the pixel type, 0 in the accumulators'
 
 
 def measure(
-    frame: NDArray[Any], bounds: Bounds, layout: Layout, buffers: SumBuffers, queue: Queue, i: int,
+    frame: NDArray[Any], bounds: Bounds, layout: Layout, room: Room, queue: Queue, i: int,
     moments: Any, features: Any,
 ) -> None:  # fmt: skip
     """Measure a frame [ky, kx] as number `i` of `moments` f8 [B, 5] and `features` f4 [B, n_features].
@@ -33,20 +53,31 @@ def measure(
 
 
 def _measure_whole_numbers(
-    frame: NDArray[Any], bounds: Bounds, layout: Layout, buffers: SumBuffers, queue: Queue, i: int,
+    frame: NDArray[Any], bounds: Bounds, layout: Layout, room: Room, queue: Queue, i: int,
     moments: Any, features: Any,
 ) -> None:  # fmt: skip
-    sum_frame(frame, bounds[1], layout, buffers)
-    write_moments(buffers.sums, layout, moments[i])
-    if layout.steps.size > 0:
-        queue_frame(queue, layout, buffers.bins, buffers.missing, buffers.sums[WITHOUT_DATA], i, features)
+    sums, missing = room.buffers.sums, room.buffers.missing
+    pixels = room.clean if sum_frame(frame, room.clean, bounds[1], layout, room.buffers) else frame
+    write_moments(sums, layout, moments[i])
+    if layout.steps.size == 0:
+        return
+    if sums[TOP] <= 255 and pixels.itemsize <= 2 and layout.bin_px <= WIDEST_BIN_PX:
+        keep_low_bytes(pixels, layout, room.low_bytes)
+        fold_low_bytes(room.low_bytes.ctypes.data, frame.shape[1], layout, room.buffers.narrow[0], room.bins.narrow)
+        queue_frame(queue, layout, room.bins.narrow, missing, sums[WITHOUT_DATA], i, features)
+    elif fit_narrow(sums[TOP], layout.bin_px):
+        bin_pixels(pixels, layout, room.buffers.narrow[0], room.bins.narrow)
+        queue_frame(queue, layout, room.bins.narrow, missing, sums[WITHOUT_DATA], i, features)
+    else:
+        bin_pixels(pixels, layout, room.buffers.wide[0], room.bins.wide)
+        queue_frame(queue, layout, room.bins.wide, missing, sums[WITHOUT_DATA], i, features)
 
 
 def _measure_float(
-    frame: NDArray[Any], bounds: Bounds, layout: Layout, buffers: SumBuffers, _queue: Queue, i: int,
+    frame: NDArray[Any], bounds: Bounds, layout: Layout, room: Room, _queue: Queue, i: int,
     moments: Any, features: Any,
 ) -> None:  # fmt: skip
-    measure_float(frame, bounds[0], bounds[1], layout, buffers.lines, moments[i], features[i])
+    measure_float(frame, bounds[0], bounds[1], layout, room.buffers.wide, moments[i], features[i])
 
 
 @overload(measure, jit_options={"nogil": True, "fastmath": FAST_MATH}, strict=False)

@@ -1,10 +1,15 @@
-"""Exact sums of one frame of whole-number pixels: in one pass over its rows."""
+"""Exact sums of one frame of whole-number pixels, in bands of rows so that most additions are of narrow numbers.
+
+Of eight rows, the sums down the columns and their suffix sums (rows 1..7, 2..7, ...) give total and first moment
+without a multiplication, and fit 16 bits while no pixel is above SMALL; wider sums are taken otherwise.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled
@@ -17,20 +22,49 @@ from stream_rrvae.kernels.exact_sums import (
     MOMENT_X,
     MOMENT_Y,
     N_SUMS,
+    TOP,
     TOTAL,
     WITHOUT_DATA,
 )
-from stream_rrvae.kernels.plan import BASIS, Layout
+from stream_rrvae.kernels.layout import BASIS, USABLE, Layout
+from stream_rrvae.kernels.memory import pointer_at
+from stream_rrvae.kernels.row_vectors import (
+    BLOCKS,
+    BRIGHT,
+    DARK,
+    LANES,
+    LAST_START,
+    LINE,
+    MASKS,
+    N_FIELDS,
+    N_MASKS,
+    PIXELS,
+    ROW_BYTES,
+    ROWS,
+    SMALL,
+    WEIGHTED,
+    sum_rows_1,
+    sum_rows_2,
+    sum_rows_lean_1,
+    sum_rows_lean_2,
+)
+from stream_rrvae.kernels.row_vectors import TOP as TOP_FIELD
+from stream_rrvae.kernels.row_vectors import TOTAL as TOTAL_FIELD
 
 Scalar = Any  # of the pixel type or of the accumulator
+LOW_32 = 0xFFFFFFFF
 
 
 class SumBuffers(NamedTuple):
-    """Room for the sums of one frame; `lines` has the accumulators' type."""
+    """Room for the sums of one frame."""
 
-    lines: NDArray[Any]  # [2, kx + bin_px]
+    narrow: NDArray[np.uint16]  # [2, kx + bin_px]
+    wide: NDArray[Any]  # [2, kx + bin_px] of the accumulators' type
+    column: NDArray[Any]  # [kx] of the accumulators' type
+    lanes: NDArray[np.uint32]  # [blocks * 64] column sums of what vectors summed
+    line: NDArray[np.uint16]  # [blocks * 64]
+    band: NDArray[np.int64]  # row_vectors.N_FIELDS
     sums: NDArray[np.int64]  # exact_sums.N_SUMS
-    bins: NDArray[np.int64]  # [n_bins]
     missing: NDArray[np.int64]  # [n_bins] pixels of the basis without data
 
 
@@ -38,75 +72,270 @@ class SumBuffers(NamedTuple):
 def make_sum_buffers(layout: Layout, zero: Scalar) -> SumBuffers:
     """Buffers for frames of `layout`; `zero` has the accumulators' type."""
     n_bins, width = layout.weights.shape[1], layout.zones.shape[1]
-    lines = np.full((2, width + layout.bin_px), zero)
-    return SumBuffers(lines, np.zeros(N_SUMS, np.int64), np.zeros(n_bins, np.int64), np.zeros(n_bins, np.int64))
+    length = width + layout.bin_px
+    wide, column = np.full((2, length), zero), np.full(width, zero)
+    lanes = layout.lane_columns.size
+    return SumBuffers(
+        np.zeros((2, length), np.uint16),
+        wide,
+        column,
+        np.zeros(lanes, np.uint32),
+        np.zeros(lanes, np.uint16),
+        np.zeros(N_FIELDS, np.int64),
+        np.zeros(N_SUMS, np.int64),
+        np.zeros(n_bins, np.int64),
+    )
 
 
 @compiled
-def sum_frame(frame: NDArray[Any], high: Scalar, layout: Layout, buffers: SumBuffers) -> None:
-    """Sum the pixels of `frame` up to `high`: everything in `buffers`."""
-    sums, column, band = buffers.sums, buffers.lines[0], buffers.lines[1]
+def sum_frame(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout: Layout, buffers: SumBuffers) -> bool:
+    """Sum the usable pixels of `frame` up to `high` into `buffers`.
+
+    `clean` [ky, kx] becomes the frame with zeros for all others when some of them had to be looked for one by one:
+    tells whether it did.
+    """
+    if frame.itemsize <= 2 and frame.shape[1] >= LANES and _sum_vectors(frame, clean, high, layout, buffers):
+        return False
+    _sum_rows(frame, clean, high, layout, buffers)
+    if buffers.sums[WITHOUT_DATA] > 0:
+        _find_missing(frame, high, layout, buffers.missing)
+    return True
+
+
+@compiled
+def _sum_vectors(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout: Layout, buffers: SumBuffers) -> bool:
+    """All sums; False when there are usable pixels above `high`."""
+    height, width = frame.shape
+    sums, lanes, line, band = buffers.sums, buffers.lanes, buffers.line, buffers.band
+    sums[:] = 0
+    buffers.column[:] = 0
+    lanes[:] = 0
+    band[ROW_BYTES], band[LAST_START], band[BLOCKS] = width * frame.itemsize, width - LANES, lanes.size // LANES
+    band[LINE] = line.ctypes.data
+    whole = height - height % ROWS
+    for y in range(0, whole, ROWS):
+        band[PIXELS] = frame.ctypes.data + y * band[ROW_BYTES]
+        band[MASKS] = layout.row_masks.ctypes.data + y * 8 * N_MASKS * band[BLOCKS]
+        _sum_eight(frame, band.ctypes.data, layout.detectors)
+        top = band[TOP_FIELD]
+        if top > high:
+            return False
+        sums[TOP] = max(sums[TOP], top)
+        if top > SMALL:
+            _clean(frame, clean, y, ROWS, high, layout)
+            _sum_band(clean, y, ROWS, layout, buffers.wide, buffers.column, sums)
+            continue
+        sums[TOTAL] += band[TOTAL_FIELD]
+        sums[MOMENT_Y] += y * band[TOTAL_FIELD] + band[WEIGHTED]
+        sums[BRIGHT_FIELD] += band[BRIGHT]
+        sums[DARK_FIELD] += band[DARK]
+        for x in range(lanes.size):
+            lanes[x] = np.uint32(lanes[x] + np.uint32(line[x]))
+    if whole < height and not _sum_last_rows(frame, clean, whole, high, layout, buffers):
+        return False
+    for x in range(lanes.size):
+        sums[MOMENT_X] += layout.lane_columns[x] * np.int64(lanes[x])
+    _add_columns(buffers.column, sums)
+    return True
+
+
+@compiled
+def _sum_eight(frame: NDArray[Any], band: int, detectors: bool) -> None:
+    if frame.itemsize == 1:
+        if detectors:
+            sum_rows_1(band)
+        else:
+            sum_rows_lean_1(band)
+    elif detectors:
+        sum_rows_2(band)
+    else:
+        sum_rows_lean_2(band)
+
+
+@compiled
+def _sum_last_rows(
+    frame: NDArray[Any], clean: NDArray[Any], y: int, high: Scalar, layout: Layout, buffers: SumBuffers
+) -> bool:
+    """Add the rows from `y` on, fewer than eight; False when some of their pixels have no data."""
+    rows = frame.shape[0] - y
+    top = _top(frame, y, rows)
+    if top > high and _clean(frame, clean, y, rows, high, layout) > 0:
+        return False
+    _clean(frame, clean, y, rows, high, layout)
+    top = _top(clean, y, rows)
+    buffers.sums[TOP] = max(buffers.sums[TOP], np.int64(top))
+    _sum_band(clean, y, rows, layout, buffers.wide, buffers.column, buffers.sums)
+    return True
+
+
+@compiled
+def _add_columns(column: NDArray[Any], sums: NDArray[np.int64]) -> None:
+    """The first moment along the rows from the column sums."""
+    for x in range(column.size):
+        sums[MOMENT_X] += x * (np.int64(column[x]) & LOW_32)
+        sums[HIGH_X] += x * (np.int64(column[x]) >> 32) << HIGH_BITS
+
+
+@compiled
+def _sum_rows(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout: Layout, buffers: SumBuffers) -> None:
+    """All sums by way of `clean`."""
+    sums, column = buffers.sums, buffers.column
     sums[:] = 0
     column[:] = 0
-    next_band = 0
-    for y in range(frame.shape[0]):
-        total, bright, dark, without_data = _row(frame[y], layout.zones[y], high, column, band)
-        sums[TOTAL] += np.int64(total)
-        sums[MOMENT_Y] += y * (np.int64(total) & 0xFFFFFFFF)
-        sums[HIGH_Y] += y * (np.int64(total) >> 32) << HIGH_BITS
-        sums[BRIGHT_FIELD] += np.int64(bright)
-        sums[DARK_FIELD] += np.int64(dark)
-        sums[WITHOUT_DATA] += np.int64(without_data)
-        if next_band < layout.bands.shape[0] and y == layout.bands[next_band, 1] - 1:
-            _fold(band, layout.bands[next_band], layout.bin_px, buffers.bins)
-            next_band += 1
-    for x in range(frame.shape[1]):
-        sums[MOMENT_X] += x * (np.int64(column[x]) & 0xFFFFFFFF)
-        sums[HIGH_X] += x * (np.int64(column[x]) >> 32) << HIGH_BITS
-    if sums[WITHOUT_DATA] > 0:
-        _find_missing(frame, high, layout, buffers.missing)
+    for y in range(0, frame.shape[0], ROWS):
+        rows = min(ROWS, frame.shape[0] - y)
+        sums[WITHOUT_DATA] += _clean(frame, clean, y, rows, high, layout)
+        top = _top(clean, y, rows)
+        sums[TOP] = max(sums[TOP], np.int64(top))
+        if top <= SMALL:
+            _sum_band(clean, y, rows, layout, buffers.narrow, column, sums)
+        else:
+            _sum_band(clean, y, rows, layout, buffers.wide, column, sums)
+    _add_columns(column, sums)
 
 
 @compiled
-def _row(
-    row: NDArray[Any], zones: NDArray[np.uint8], high: Scalar, column: Any, band: Any
-) -> tuple[Scalar, Scalar, Scalar, Scalar]:
-    """Add a row to the column sums and to its row of bins; gives its total, bright, dark, and pixels without data."""
-    kind = column.dtype.type
-    zero = kind(0)
-    total = bright = dark = zero
+def _clean(frame: NDArray[Any], pixels: NDArray[Any], y: int, rows: int, high: Scalar, layout: Layout) -> np.int64:
+    """Copy rows with 0 for pixels that do not count; gives the pixels of the basis without data among them."""
+    kind = frame.dtype.type
+    count = rows * frame.shape[1]
+    given, kept, zones = row_of(frame, y, count), row_of(pixels, y, count), row_of(layout.zones, y, count)
     without_data = np.uint32(0)
-    for x in range(row.size):
-        zone = zones[x]
-        valid = row[x] <= high
-        value = kind(row[x]) if valid & ((zone & 1) != 0) else zero
-        column[x] = kind(column[x] + value)
-        band[x] = kind(band[x] + (value if (zone & 8) != 0 else zero))
-        total = kind(total + value)
-        bright = kind(bright + (value if (zone & 2) != 0 else zero))
-        dark = kind(dark + (value if (zone & 4) != 0 else zero))
+    for i in range(count):
+        zone = zones[i]
+        valid = given[i] <= high
+        kept[i] = given[i] if valid & ((zone & USABLE) != 0) else kind(0)
         without_data = np.uint32(without_data + (np.uint32(0) if valid else np.uint32(zone >> 3)))
-    return total, bright, dark, without_data
+    return np.int64(without_data)
 
 
 @compiled
-def _fold(band: Any, place: NDArray[np.int32], bin_px: int, bins: Any) -> None:
-    """Sum a row of bins along the row, and empty it for the next."""
-    count, run = place[4], band[place[2] :]
-    row = bins[place[3] : place[3] + count]
-    # Strides known to the compiler become vector instructions; these are the usual ones.
-    if bin_px == 1:
-        for j in range(count):
-            row[j] = run[j]
-    elif bin_px == 2:
-        for j in range(count):
-            row[j] = run[2 * j] + run[2 * j + 1]
+def _top(pixels: NDArray[Any], y: int, rows: int) -> Scalar:
+    """A number as large as the largest of some rows."""
+    count = rows * pixels.shape[1]
+    given = row_of(pixels, y, count)
+    top = given[0]
+    for i in range(count):
+        if given[i] > top:
+            top = given[i]
+    return top
+
+
+@compiled
+def row_of(pixels: NDArray[Any], y: int, count: int) -> NDArray[Any]:
+    """The first `count` of the pixels from row `y` on: arrays made of addresses are free, slices of arrays are not."""
+    at = np.int64(pixels.ctypes.data) + y * pixels.shape[1] * pixels.itemsize
+    row: NDArray[Any] = carray(pointer_at(at), (count,), pixels.dtype)
+    return row
+
+
+@compiled
+def _sum_band(
+    pixels: NDArray[Any], y: int, rows: int, layout: Layout, lines: NDArray[Any], column: NDArray[Any], sums: Any
+) -> None:
+    width = pixels.shape[1]
+    line, moment = row_of(lines, 0, width), row_of(lines, 1, width)
+    if rows == ROWS:
+        _add_eight(pixels, y, line, moment)
     else:
-        row[:] = 0
-        for step in range(bin_px):
-            for j in range(count):
-                row[j] += run[step + j * bin_px]
-    band[:] = 0
+        _add_few(pixels, y, rows, line, moment)
+    for x in range(width):
+        column[x] = column.dtype.type(column[x] + column.dtype.type(line[x]))
+    total, first = _total(line), _total(moment)
+    sums[TOTAL] += total
+    sums[MOMENT_Y] += y * (total & LOW_32) + (first & LOW_32)
+    sums[HIGH_Y] += y * (total >> 32) + (first >> 32) << HIGH_BITS
+    if layout.detectors:
+        if y + rows > layout.bright_rows[0] and y < layout.bright_rows[1]:
+            sums[BRIGHT_FIELD] += _masked(pixels, y, rows, layout.bright, line)
+        if y + rows > layout.dark_rows[0] and y < layout.dark_rows[1]:
+            sums[DARK_FIELD] += _masked(pixels, y, rows, layout.dark, line)
+
+
+@compiled
+def _total(line: NDArray[Any]) -> np.int64:
+    """Sum of a line, with no wider additions than it needs."""
+    if line.itemsize == 2:
+        narrow = np.uint32(0)
+        for x in range(line.size):
+            narrow = np.uint32(narrow + np.uint32(line[x]))
+        return np.int64(narrow)
+    total = np.int64(0)
+    for x in range(line.size):
+        total += np.int64(line[x])
+    return total
+
+
+@compiled
+def _add_eight(pixels: NDArray[Any], y: int, line: NDArray[Any], moment: NDArray[Any]) -> None:
+    """Sums down eight rows, plain and weighted with 0..7."""
+    n, kind = line.size, line.dtype.type
+    r0, r1, r2, r3 = row_of(pixels, y, n), row_of(pixels, y + 1, n), row_of(pixels, y + 2, n), row_of(pixels, y + 3, n)
+    y += 4
+    r4, r5, r6, r7 = row_of(pixels, y, n), row_of(pixels, y + 1, n), row_of(pixels, y + 2, n), row_of(pixels, y + 3, n)
+    for x in range(n):
+        total = kind(r7[x])
+        weighted = total
+        total = kind(total + kind(r6[x]))
+        weighted = kind(weighted + total)
+        total = kind(total + kind(r5[x]))
+        weighted = kind(weighted + total)
+        total = kind(total + kind(r4[x]))
+        weighted = kind(weighted + total)
+        total = kind(total + kind(r3[x]))
+        weighted = kind(weighted + total)
+        total = kind(total + kind(r2[x]))
+        weighted = kind(weighted + total)
+        total = kind(total + kind(r1[x]))
+        moment[x] = kind(weighted + total)
+        line[x] = kind(total + kind(r0[x]))
+
+
+@compiled
+def _add_few(pixels: NDArray[Any], y: int, rows: int, line: NDArray[Any], moment: NDArray[Any]) -> None:
+    """The same of the last rows, which may be fewer."""
+    kind = line.dtype.type
+    line[:] = 0
+    moment[:] = 0
+    for r in range(rows):
+        row = row_of(pixels, y + r, line.size)
+        for x in range(line.size):
+            line[x] = kind(line[x] + kind(row[x]))
+            moment[x] = kind(moment[x] + kind(kind(r) * kind(row[x])))
+
+
+@compiled
+def _masked(pixels: NDArray[Any], y: int, rows: int, mask: NDArray[np.int8], line: NDArray[Any]) -> np.int64:
+    """Sum of rows under a mask of 0 and -1 [ky, kx]; `line` is room for their column sums."""
+    line[:] = 0
+    done = 0
+    while done + 4 <= rows:
+        _add_four_masked(pixels, mask, y + done, line)
+        done += 4
+    while done < rows:
+        add_masked(pixels, mask, y + done, 0, line)
+        done += 1
+    return _total(line)
+
+
+@compiled
+def _add_four_masked(pixels: NDArray[Any], mask: NDArray[np.int8], y: int, line: NDArray[Any]) -> None:
+    n, kind = line.size, line.dtype.type
+    r0, r1, r2, r3 = row_of(pixels, y, n), row_of(pixels, y + 1, n), row_of(pixels, y + 2, n), row_of(pixels, y + 3, n)
+    m0, m1, m2, m3 = row_of(mask, y, n), row_of(mask, y + 1, n), row_of(mask, y + 2, n), row_of(mask, y + 3, n)
+    for x in range(n):
+        upper = kind(kind(kind(r0[x]) & kind(m0[x])) + kind(kind(r1[x]) & kind(m1[x])))
+        lower = kind(kind(kind(r2[x]) & kind(m2[x])) + kind(kind(r3[x]) & kind(m3[x])))
+        line[x] = kind(line[x] + kind(upper + lower))
+
+
+@compiled
+def add_masked(pixels: NDArray[Any], mask: NDArray[np.int8], y: int, column: int, line: NDArray[Any]) -> None:
+    """Add a row from `column` on, under its mask, to `line`."""
+    kind = line.dtype.type
+    row, keep = row_of(pixels, y, pixels.shape[1])[column:], row_of(mask, y, pixels.shape[1])[column:]
+    for x in range(min(line.size, row.size)):
+        line[x] = kind(line[x] + kind(kind(row[x]) & kind(keep[x])))
 
 
 @compiled

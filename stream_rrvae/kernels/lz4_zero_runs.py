@@ -6,10 +6,6 @@ what it wrote knows where to look. Accepts what `lz4_block.decode_block` accepts
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
 from stream_rrvae.kernels.compiled import compiled
 from stream_rrvae.kernels.lz4_block import (
     LAST_LITERALS,
@@ -22,7 +18,16 @@ from stream_rrvae.kernels.lz4_block import (
     long_length,
     repeat,
 )
-from stream_rrvae.kernels.memory import clear_32, copy_16, leading_zeros, load_byte, load_half, load_word
+from stream_rrvae.kernels.memory import (
+    clear_32,
+    copy_16,
+    leading_zeros,
+    load_byte,
+    load_half,
+    load_int,
+    load_word,
+    store_int,
+)
 
 ZERO_RUN = 64  # bytes; shorter runs are written
 DAMAGED = -1
@@ -34,10 +39,10 @@ def most_runs(size: int) -> int:
 
 
 @compiled
-def decode_sparse(source: int, length: int, target: int, size: int, runs: NDArray[Any]) -> int:
+def decode_sparse(source: int, length: int, target: int, size: int, runs: int) -> int:
     """Decode as `decode_block` does; gives the number of zero runs left out, or DAMAGED.
 
-    Their begins and ends go to `runs` [most_runs(size), 2]. The target and MARGIN bytes before and behind it
+    Their begins and ends go to `runs`, int64 [most_runs(size), 2]. The target and MARGIN bytes before and behind it
     must be zero: see `clear_sparse`.
     """
     at, end = source, source + length
@@ -92,7 +97,8 @@ def decode_sparse(source: int, length: int, target: int, size: int, runs: NDArra
                 elif count < ZERO_RUN:
                     clear_32(out + 32)
                 else:
-                    runs[found, 0], runs[found, 1] = out - target, out + count - target
+                    store_int(runs + 16 * found, out - target)
+                    store_int(runs + 16 * found + 8, out + count - target)
                     found += 1
         out += count
     return DAMAGED
@@ -105,12 +111,12 @@ def _copy_on(out: int, offset: int, count: int) -> None:
 
 
 @compiled
-def clear_sparse(target: int, size: int, runs: NDArray[Any], found: int) -> None:
+def clear_sparse(target: int, size: int, runs: int, found: int) -> None:
     """Make the target zero again, after a block with `found` runs."""
     begin = 0
     for i in range(found):
-        clear(target + begin, runs[i, 0] - begin)
-        begin = runs[i, 1]
+        clear(target + begin, load_int(runs + 16 * i) - begin)
+        begin = load_int(runs + 16 * i + 8)
     clear(target + begin, size - begin)
 
 

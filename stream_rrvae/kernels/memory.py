@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import carray, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from stream_rrvae.kernels.compiled import compiled
 
 BYTE, WORD = ir.IntType(8), ir.IntType(64)
 ADDRESS = types.int64
@@ -47,7 +51,7 @@ def store_at(builder: Any, value: Any, address: Any) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
 
 
-def _loader(bits: int, result: Any, swapped: bool = False) -> Callable[[int], int]:
+def _loader(bits: int, result: Any, swapped: bool = False) -> Callable[[int], Any]:
     """A function that gives the little-endian (`swapped`: big-endian) number of `bits` at an address."""
 
     def build(builder: Any, address: Any) -> Any:
@@ -82,7 +86,33 @@ load_big_64 = _loader(64, types.uint64, swapped=True)
 copy_1, copy_8, copy_16, copy_32 = _copier(1), _copier(8), _copier(16), _copier(32)
 clear_32 = _clearer(32)
 
+load_int = _loader(64, types.int64)
+load_signed_32 = instruction(
+    types.int64, (ADDRESS,), lambda builder, at: builder.sext(load_at(builder, at, ir.IntType(32)), WORD)
+)
+store_int = instruction(types.none, (ADDRESS, types.int64), lambda builder, at, value: store_at(builder, value, at))
+store_word = instruction(types.none, (ADDRESS, types.uint64), lambda builder, at, value: store_at(builder, value, at))
 population = instruction(types.int64, (types.uint64,), lambda builder, word: builder.ctpop(word))
 trailing_zeros = instruction(types.int64, (types.uint64,), lambda builder, word: builder.cttz(word, NOT_UNDEFINED))
 leading_zeros = instruction(types.int64, (types.uint64,), lambda builder, word: builder.ctlz(word, NOT_UNDEFINED))
 pointer_at = instruction(types.voidptr, (ADDRESS,), lambda builder, at: builder.inttoptr(at, BYTE.as_pointer()))
+
+
+@compiled
+def words_at(address: int, count: int) -> NDArray[np.uint64]:
+    """The words there as an array."""
+    words: NDArray[np.uint64] = carray(pointer_at(address), (count,), np.uint64)
+    return words
+
+
+@compiled
+def ints_at(address: int, count: int) -> NDArray[np.int64]:
+    """The 64-bit numbers there as an array."""
+    ints: NDArray[np.int64] = carray(pointer_at(address), (count,), np.int64)
+    return ints
+
+
+@compiled
+def add_int(address: int, value: Any) -> None:
+    """Add to the 64-bit number there."""
+    store_int(address, load_int(address) + value)

@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled_entry, sources_stamp
-from stream_rrvae.kernels.exact_sums import WITHOUT_DATA, write_moments
-from stream_rrvae.kernels.frame_loops import Bounds, measure
-from stream_rrvae.kernels.frame_sums import make_sum_buffers
-from stream_rrvae.kernels.plan import Layout
-from stream_rrvae.kernels.plane_bins import fold_low_bytes
-from stream_rrvae.kernels.plane_frame import PlaneBuffers, sum_planes
+from stream_rrvae.kernels.frame_loops import Bounds, make_room, measure
+from stream_rrvae.kernels.layout import Layout
+from stream_rrvae.kernels.plane_bins import make_plane_bins, measure_planes
+from stream_rrvae.kernels.plane_frame import sum_planes
 from stream_rrvae.kernels.plane_tables import PlaneTables
-from stream_rrvae.kernels.projection import finish, make_queue, queue_frame
+from stream_rrvae.kernels.projection import finish, make_queue
 from stream_rrvae.kernels.unpacking import MEASURED, Packed, unpack_frame
 
 Entry = Callable[..., Any]
@@ -27,9 +25,9 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry, Entry]:
     def reduce_batch(frames: NDArray[Any], bounds: Bounds, layout: Layout, moments: Any, features: Any) -> None:
         """Measure `frames` [B, ky, kx]: see `frame_loops.measure`."""
         _ = stamp
-        buffers, queue = make_sum_buffers(layout, bounds[2]), make_queue(layout)
+        room, queue = make_room(layout, bounds[0], bounds[2]), make_queue(layout)
         for i in range(frames.shape[0]):
-            measure(frames[i], bounds, layout, buffers, queue, i, moments, features)
+            measure(frames[i], bounds, layout, room, queue, i, moments, features)
         finish(queue, layout, features)
 
     @compiled_entry
@@ -42,31 +40,27 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry, Entry]:
         `image` is the array at packed.pixels.
         """
         _ = stamp
-        buffers, queue = make_sum_buffers(layout, bounds[2]), make_queue(layout)
+        room, queue = make_room(layout, bounds[0], bounds[2]), make_queue(layout)
         for i in range(sources.shape[0]):
             if outcome[i] == MEASURED:
                 continue
             outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                measure(image, bounds, layout, buffers, queue, i, moments, features)
+                measure(image, bounds, layout, room, queue, i, moments, features)
         finish(queue, layout, features)
 
     @compiled_entry
     def reduce_planes(
-        sources: NDArray[np.int64], packed: Packed, tables: PlaneTables, layout: Layout, buffers: PlaneBuffers,
+        sources: NDArray[np.int64], packed: Packed, tables: PlaneTables, layout: Layout,
         moments: Any, features: Any, outcome: NDArray[np.uint8],
     ) -> None:  # fmt: skip
         """The same from bit planes, for all of `sources`; `outcome` may be UNSUITED too."""
         _ = stamp
-        queue = make_queue(layout)
+        queue, bins = make_queue(layout), make_plane_bins(layout)
         for i in range(sources.shape[0]):
-            outcome[i] = sum_planes(packed, tables, layout, buffers, sources[i, 0], sources[i, 1])
+            outcome[i] = sum_planes(packed, tables, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                write_moments(buffers.sums, layout, moments[i])
-                if layout.steps.size > 0:
-                    fold_low_bytes(buffers.low_bytes, layout, buffers.line, buffers.extra)
-                    without_data = buffers.sums[WITHOUT_DATA]
-                    queue_frame(queue, layout, buffers.extra, buffers.missing, without_data, i, features)
+                measure_planes(tables, layout, queue, bins, i, moments, features)
         finish(queue, layout, features)
 
     @compiled_entry

@@ -15,9 +15,8 @@ from stream_rrvae.kernels.lz4_zero_runs import most_runs
 from stream_rrvae.kernels.packed_loops import reduce_packed, reduce_planes, unpack_one
 from stream_rrvae.kernels.path_choice import PathChoice
 from stream_rrvae.kernels.plan import FramePlan
-from stream_rrvae.kernels.plane_buffers import make_plane_buffers
 from stream_rrvae.kernels.plane_frame import UNSUITED
-from stream_rrvae.kernels.plane_tables import can_measure_planes, make_tables
+from stream_rrvae.kernels.plane_tables import PlaneMemory, can_measure_planes
 from stream_rrvae.kernels.unpacking import BSLZ4, DECODE, LZ4, MAX_BSLZ4_BLOCK_BYTES, MEASURED, PLAIN, SIZE, Packed
 from stream_rrvae.messages import Encoding
 
@@ -44,18 +43,18 @@ class PackedPass:
         self._block = np.zeros(MARGIN + block_bytes + BUFFER_MARGIN, np.uint8)
         self._image: NDArray[Any] = self._buffer[:frame_bytes].view(dtype).reshape(plan.frame_shape)
         self._bounds = bounds(dtype, plan.saturation)
+        self._runs = np.zeros((most_runs(block_bytes), 2), np.int64)
         self._packed = Packed(
             PACKINGS[encoding],
             frame_bytes,
             dtype.itemsize,
             self._buffer.ctypes.data,
             self._block.ctypes.data + MARGIN,
-            np.zeros((most_runs(block_bytes), 2), np.int64),
+            self._runs.ctypes.data,
         )
         suited = encoding is Encoding.BSLZ4 and can_measure_planes(plan, pixel_type)
         if suited and path != "plain":
-            self._tables = make_tables(plan, int(self._bounds[1]))
-            self._planes, self._aligned = make_plane_buffers(plan, dtype.itemsize, block_bytes)
+            self._planes = PlaneMemory(plan, dtype.itemsize, int(self._bounds[1]), block_bytes)
         self._path = path if suited else "plain"
         self._choice = PathChoice()
 
@@ -97,7 +96,7 @@ class PackedPass:
 
         def planes(part: slice) -> None:
             reduce_planes(
-                sources[part], self._packed, self._tables, self._plan.layout, self._planes,
+                sources[part], self._packed, self._planes.tables, self._plan.layout,
                 moments[part], features[part], outcome[part],
             )  # fmt: skip
             if (outcome[part] == UNSUITED).any():

@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.kernels.binning import SPARE_BINS
 from stream_rrvae.kernels.compiled import compiled
-from stream_rrvae.kernels.plan import Layout
+from stream_rrvae.kernels.exact_sums import N_SUMS, WIDE, WITHOUT_DATA, write_moments
+from stream_rrvae.kernels.layout import Layout
+from stream_rrvae.kernels.low_bytes import fold_low_bytes
+from stream_rrvae.kernels.memory import ints_at
+from stream_rrvae.kernels.plane_tables import PlaneTables
+from stream_rrvae.kernels.projection import Queue, queue_frame
+
+LOW_BYTE = np.uint16(0xFF)
+EIGHT = np.uint16(8)
+
+
+class PlaneBins(NamedTuple):
+    """Room for the bins of a frame."""
+
+    narrow: NDArray[np.uint16]  # [n_bins]
+    wide: NDArray[np.int64]  # [n_bins]
+    line: NDArray[np.uint16]  # [kx + bin_px]
 
 
 @compiled
-def fold_low_bytes(
-    pixels: NDArray[np.uint8], layout: Layout, line: NDArray[np.uint16], bins: NDArray[np.int64]
+def make_plane_bins(layout: Layout) -> PlaneBins:
+    """Room for frames of `layout`."""
+    n_bins = layout.weights.shape[1]
+    line = np.zeros(layout.zones.shape[1] + layout.bin_px, np.uint16)
+    return PlaneBins(np.zeros(n_bins + SPARE_BINS, np.uint16)[:n_bins], np.zeros(n_bins, np.int64), line)
+
+
+@compiled
+def measure_planes(
+    tables: PlaneTables, layout: Layout, queue: Queue, bins: PlaneBins, i: int, moments: Any, features: Any
 ) -> None:
-    """Add `pixels` [at least ky * kx], 0 outside the basis, to the bins; `line` [kx + bin_px] is room for a row."""
-    width = layout.zones.shape[1]
-    for b in range(layout.bands.shape[0]):
-        begin, end, column, first, count = layout.bands[b]
-        columns = min(count * layout.bin_px, width - column)
-        line[: count * layout.bin_px] = 0
-        for y in range(begin, end):
-            row = pixels[y * width + column : y * width + column + columns]
-            for x in range(columns):
-                line[x] = np.uint16(line[x] + np.uint16(row[x]))
-        _fold(line, layout.bin_px, bins[first : first + count])
-
-
-@compiled
-def _fold(line: NDArray[np.uint16], bin_px: int, bins: Any) -> None:
-    # Strides known to the compiler become vector instructions; these are the usual ones.
-    if bin_px == 1:
-        for j in range(bins.size):
-            bins[j] += np.int64(line[j])
-    elif bin_px == 2:
-        for j in range(bins.size):
-            bins[j] += np.int64(line[2 * j]) + np.int64(line[2 * j + 1])
-    else:
-        for step in range(bin_px):
-            for j in range(bins.size):
-                bins[j] += np.int64(line[step + j * bin_px])
+    """Moments and features of the frame that `plane_frame.sum_planes` summed, to row `i`."""
+    sums = ints_at(tables.sums, N_SUMS)
+    write_moments(sums, layout, moments[i])
+    if layout.steps.size == 0:
+        return
+    fold_low_bytes(tables.low_bytes, tables.width, layout, bins.line, bins.narrow)
+    missing = ints_at(tables.missing, tables.n_bins)
+    if sums[WIDE] == 0:
+        queue_frame(queue, layout, bins.narrow, missing, sums[WITHOUT_DATA], i, features)
+        return
+    extra = ints_at(tables.extra, tables.n_bins)
+    for j in range(tables.n_bins):
+        bins.wide[j] = extra[j] + np.int64(bins.narrow[j])
+    queue_frame(queue, layout, bins.wide, missing, sums[WITHOUT_DATA], i, features)

@@ -1,26 +1,36 @@
-"""A bslz4 frame measured from its bit planes: planes and parts of planes that are zero are never looked at."""
+"""A bslz4 frame summed from its bit planes: planes and parts of planes that are zero are never looked at."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
-from numba import carray  # type: ignore[attr-defined]
-from numpy.typing import NDArray
 
-from stream_rrvae.kernels.bit_planes import EVERY, spread_1, spread_lowest_2, spread_lowest_4
+from stream_rrvae.kernels.bit_planes import spread_1, spread_lowest_2, spread_lowest_4
 from stream_rrvae.kernels.compiled import compiled
 from stream_rrvae.kernels.exact_sums import (
     BRIGHT_FIELD,
     DARK_FIELD,
     MOMENT_X,
     MOMENT_Y,
+    N_SUMS,
     TOTAL,
+    WIDE,
     WITHOUT_DATA,
 )
+from stream_rrvae.kernels.layout import BASIS, BRIGHT, DARK, USABLE
 from stream_rrvae.kernels.lz4_zero_runs import DAMAGED, clear, clear_sparse, decode_sparse
-from stream_rrvae.kernels.memory import clear_32, copy_8, load_big_32, load_byte, pointer_at, trailing_zeros
-from stream_rrvae.kernels.plan import BASIS, BRIGHT, DARK, USABLE, Layout
+from stream_rrvae.kernels.memory import (
+    add_int,
+    clear_32,
+    copy_8,
+    ints_at,
+    load_big_32,
+    load_byte,
+    load_int,
+    load_signed_32,
+    load_word,
+    trailing_zeros,
+    words_at,
+)
 from stream_rrvae.kernels.plane_sums import add_plane
 from stream_rrvae.kernels.plane_tables import PlaneTables
 from stream_rrvae.kernels.unpacking import (
@@ -37,26 +47,12 @@ from stream_rrvae.kernels.unpacking import (
 
 UNSUITED = 255  # not refused: blocks of a size that only the plain path takes
 ONE = np.uint64(1)
-
-
-class PlaneBuffers(NamedTuple):
-    """Room to measure a frame in. `packed.block` is the address of the block, zero between frames."""
-
-    aligned: int  # address: the planes of a block whose planes are no whole words
-    low_bytes: NDArray[np.uint8]  # [ky * kx + margin] lowest byte of the pixels of the basis
-    pieces: NDArray[np.int64]  # [n, 3] parts of planes with set bits: plane, first word, last word + 1
-    valid: NDArray[np.uint64]  # words of a block
-    sums: NDArray[np.int64]  # exact_sums.N_SUMS
-    line: NDArray[np.uint16]  # [kx + bin_px]
-    extra: NDArray[np.int64]  # [n_bins] counts beyond the low bytes
-    missing: NDArray[np.int64]  # [n_bins] pixels without data
+EVERY = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @compiled
-def sum_planes(
-    packed: Packed, tables: PlaneTables, layout: Layout, buffers: PlaneBuffers, source: int, size: int
-) -> int:
-    """Sum a frame into `buffers.sums`, `low_bytes`, `extra` and `missing`; MEASURED, why not, or UNSUITED."""
+def sum_planes(packed: Packed, tables: PlaneTables, source: int, size: int) -> int:
+    """Sum a frame into `tables.sums`, `low_bytes`, `extra` and `missing`; MEASURED, why not, or UNSUITED."""
     refusal = check_sizes(packed, source, size)
     if refusal != MEASURED:
         return refusal
@@ -65,9 +61,11 @@ def sum_planes(
         return DECODE
     if block_bytes % (64 * packed.item_bytes) != 0:
         return UNSUITED
-    buffers.sums[:] = 0
-    buffers.extra[:] = 0
-    buffers.missing[:] = 0
+    sums = ints_at(tables.sums, N_SUMS)
+    if sums[WIDE] != 0 or sums[WITHOUT_DATA] != 0:
+        ints_at(tables.extra, tables.n_bins)[:] = 0
+        ints_at(tables.missing, tables.n_bins)[:] = 0
+    sums[:] = 0
     tail = raw_tail(packed)
     end = source + size - tail
     at, done, whole = source + HEADER_BYTES, 0, packed.frame_bytes - tail
@@ -81,134 +79,109 @@ def sum_planes(
         if found == DAMAGED:
             clear(packed.block, room)
             return DECODE
-        _sum_block(packed, tables, layout, buffers, done // (64 * packed.item_bytes), room, found)
+        _sum_block(packed, tables, done // (64 * packed.item_bytes), room, found)
         clear_sparse(packed.block, room, packed.runs, found)
         at += length
         done += room
     if at != end:
         return DECODE
-    _sum_tail(packed, tables, layout, buffers, end, tail)
+    _sum_tail(packed, tables, end, tail)
     return MEASURED
 
 
 @compiled
-def _sum_block(
-    packed: Packed, tables: PlaneTables, layout: Layout, buffers: PlaneBuffers, first: int, size: int, found: int
-) -> None:
+def _sum_block(packed: Packed, tables: PlaneTables, first: int, size: int, found: int) -> None:
     """Sum the block that begins with word `first`."""
     planes = 8 * packed.item_bytes
-    stride, begin, ends = size // planes, packed.block, packed.runs
+    stride, begin = size // planes, packed.block
     if stride % 8 != 0:
         found = 0
-        _align(begin, stride, planes, buffers.aligned)
-        begin, stride = buffers.aligned, (stride + 7) // 8 * 8
+        _align(begin, stride, planes, tables.aligned)
+        begin, stride = tables.aligned, (stride + 7) // 8 * 8
         size = stride * planes
-    usable = tables.usable[first : first + stride // 8]
-    words = carray(pointer_at(begin), (size // 8,), np.uint64)
-    count, there = _find_pieces(words, usable, stride, ends, found, size, buffers.pieces)
-    valid = usable
+    valid = tables.usable + 8 * first
+    count, there = _find_pieces(begin, valid, stride, packed.runs, found, size, tables.pieces)
     if there >> tables.suspect != 0:
-        valid = buffers.valid[: usable.size]
-        _find_invalid(words, usable, tables, layout, buffers, first, stride, planes, count)
-    width = layout.zones.shape[1]
+        _find_invalid(begin, tables, first, stride, planes, count)
+        valid = tables.valid
     for i in range(count):
-        j, low, high = buffers.pieces[i]
-        plane = words[j * stride // 8 + low : j * stride // 8 + high]
-        add_plane(plane, valid[low:high], tables, first + low, width, j, buffers.sums)
+        piece = tables.pieces + 24 * i
+        j, low, high = load_int(piece), load_int(piece + 8), load_int(piece + 16)
+        plane = begin + j * stride + 8 * low
+        add_plane(plane, valid + 8 * low, tables, first + low, high - low, j)
         if j >= 8:
-            _add_bits(plane, valid[low:high], tables, layout, first + low, j, buffers.extra)
-    _spread_low_byte(begin, stride, there, valid, tables, first, buffers.low_bytes)
+            _add_bits(plane, valid + 8 * low, tables, first + low, high - low, j)
+    _spread_low_byte(begin, stride, there & 0xFF, valid, tables, first)
 
 
 @compiled
 def _align(begin: int, stride: int, planes: int, to: int) -> None:
-    """Copy planes of `stride` bytes apart, each to a whole number of words that ends with zeros."""
+    """Copy planes of `stride` bytes apart, each to a whole number of words; the rest of the last is not usable."""
     whole = (stride + 7) // 8 * 8
     for j in range(planes):
         for k in range(0, whole, 8):
             copy_8(to + j * whole + k, begin + j * stride + k)
-        clear_tail(to + j * whole + stride, whole - stride)
-
-
-@compiled
-def clear_tail(to: int, count: int) -> None:
-    """Zeros to so many bytes, one by one."""
-    tail = carray(pointer_at(to), (count,), np.uint8)
-    for i in range(count):
-        tail[i] = 0
 
 
 @compiled
 def _find_pieces(
-    words: NDArray[np.uint64],
-    usable: NDArray[np.uint64],
-    stride: int,
-    runs: NDArray[np.int64],
-    found: int,
-    size: int,
-    pieces: NDArray[np.int64],
+    begin: int, usable: int, stride: int, runs: int, found: int, size: int, pieces: int
 ) -> tuple[int, int]:
     """Parts of planes with usable set bits, between the `found` runs of zeros: how many, and in which planes (bits)."""
-    count = there = plane = begin = 0
+    count = there = plane = at = 0
     for i in range(found + 1):
-        end = runs[i, 0] if i < found else size
-        while begin < end:
-            while begin >= (plane + 1) * stride:
+        end = load_int(runs + 16 * i) if i < found else size
+        while at < end:
+            while at >= (plane + 1) * stride:
                 plane += 1
             last = min(end, (plane + 1) * stride)
-            low, high = (begin - plane * stride) >> 3, (last - plane * stride + 7) >> 3
-            any_bits = np.uint64(0)
-            for k in range(low, high):
-                any_bits |= words[plane * stride // 8 + k] & usable[k]
-            if any_bits != 0:
-                pieces[count, 0], pieces[count, 1], pieces[count, 2] = plane, low, high
+            low, high = (at - plane * stride) >> 3, (last - plane * stride + 7) >> 3
+            words, mask = begin + plane * stride, usable
+            while low < high and load_word(words + 8 * low) & load_word(mask + 8 * low) == 0:
+                low += 1
+            while low < high and load_word(words + 8 * high - 8) & load_word(mask + 8 * high - 8) == 0:
+                high -= 1
+            if low < high:
+                piece = ints_at(pieces + 24 * count, 3)
+                piece[0], piece[1], piece[2] = plane, low, high
                 count += 1
                 there |= 1 << plane
-            begin = last
+            at = last
         if i < found:
-            begin = runs[i, 1]
+            at = load_int(runs + 16 * i + 8)
     return count, there
 
 
 @compiled
-def _find_invalid(
-    words: NDArray[np.uint64],
-    usable: NDArray[np.uint64],
-    tables: PlaneTables,
-    layout: Layout,
-    buffers: PlaneBuffers,
-    first: int,
-    stride: int,
-    planes: int,
-    count: int,
-) -> None:
-    """`buffers.valid`: the usable pixels with data. Pixels of the basis without it are counted in their bins."""
-    valid = buffers.valid
-    valid[: usable.size] = usable
+def _find_invalid(begin: int, tables: PlaneTables, first: int, stride: int, planes: int, count: int) -> None:
+    """`tables.valid`: the usable pixels with data. Pixels of the basis without it are counted in their bins."""
+    valid = words_at(tables.valid, stride // 8)
+    valid[:] = words_at(tables.usable + 8 * first, stride // 8)
     for i in range(count):
-        j, low, high = buffers.pieces[i]
+        piece = tables.pieces + 24 * i
+        j, low, high = load_int(piece), load_int(piece + 8), load_int(piece + 16)
         if j < tables.suspect:
             continue
         for k in range(low, high):
-            if words[j * stride // 8 + k] & valid[k] == 0:
+            if load_word(begin + j * stride + 8 * k) & valid[k] == 0:
                 continue
-            above = _above(words, k, stride // 8, planes, tables.highest) & valid[k]
+            above = _above(begin + 8 * k, stride, planes, tables.highest) & valid[k]
             valid[k] &= ~above
-            without = above & tables.basis[first + k]
+            without = above & load_word(tables.basis + 8 * (first + k))
             while without != 0:
-                pixel = 64 * (first + k) + trailing_zeros(without)
+                number = load_signed_32(tables.numbers + 4 * (64 * (first + k) + trailing_zeros(without)))
                 without &= without - ONE
-                buffers.missing[layout.flat_numbers[pixel]] += 1
-                buffers.sums[WITHOUT_DATA] += 1
+                add_int(tables.missing + 8 * number, 1)
+                add_int(tables.sums + 8 * WITHOUT_DATA, 1)
 
 
 @compiled
-def _above(words: NDArray[np.uint64], k: int, stride_words: int, planes: int, highest: int) -> Any:
-    """Pixels of word `k` with a value above `highest`, compared bit by bit from the top."""
+def _above(words: int, stride: int, planes: int, highest: int) -> np.uint64:
+    """Pixels of a word with a value above `highest`, compared bit by bit from the top."""
     above, equal = np.uint64(0), EVERY
     for step in range(planes):
         j = planes - 1 - step
-        word = words[j * stride_words + k]
+        word = load_word(words + j * stride)
         if (highest >> j) & 1:
             equal &= word
         else:
@@ -218,69 +191,54 @@ def _above(words: NDArray[np.uint64], k: int, stride_words: int, planes: int, hi
 
 
 @compiled
-def _add_bits(
-    plane: NDArray[np.uint64],
-    valid: NDArray[np.uint64],
-    tables: PlaneTables,
-    layout: Layout,
-    first: int,
-    j: int,
-    bins: NDArray[np.int64],
-) -> None:
+def _add_bits(plane: int, valid: int, tables: PlaneTables, first: int, count: int, j: int) -> None:
     """Add 2^j for every set bit in the basis to its bin."""
-    for k in range(plane.size):
-        word = plane[k] & valid[k] & tables.basis[first + k]
+    for k in range(count):
+        word = load_word(plane + 8 * k) & load_word(valid + 8 * k) & load_word(tables.basis + 8 * (first + k))
         while word != 0:
-            bins[layout.flat_numbers[64 * (first + k) + trailing_zeros(word)]] += 1 << j
+            number = load_signed_32(tables.numbers + 4 * (64 * (first + k) + trailing_zeros(word)))
+            add_int(tables.extra + 8 * number, 1 << j)
+            add_int(tables.sums + 8 * WIDE, 1)
             word &= word - ONE
 
 
 @compiled
-def _spread_low_byte(
-    begin: int,
-    stride: int,
-    there: int,
-    valid: NDArray[np.uint64],
-    tables: PlaneTables,
-    first: int,
-    low_bytes: NDArray[np.uint8],
-) -> None:
+def _spread_low_byte(begin: int, stride: int, there: int, valid: int, tables: PlaneTables, first: int) -> None:
     """Lowest byte of the pixels in the basis, 0 elsewhere, for words of the block that may have such pixels."""
-    to = low_bytes.ctypes.data
-    low, high = max(first, tables.begin), min(first + valid.size, tables.end)
-    lowest = there & 0xFF
-    for k in range(low, high):
-        mask = valid[k - first] & tables.basis[k]
-        place, word = begin + 8 * (k - first), to + 64 * k
-        if lowest == 0:
-            clear_32(word)
-            clear_32(word + 32)
-        elif lowest < 4:
-            spread_lowest_2(place, stride, mask, word)
-        elif lowest < 16:
-            spread_lowest_4(place, stride, mask, word)
-        else:
-            spread_1(place, stride, mask, word)
+    low, high = max(first, tables.begin), min(first + stride // 8, tables.end)
+    place, to, masks, basis = begin - 8 * first, tables.low_bytes, valid - 8 * first, tables.basis
+    if there == 0:
+        for k in range(low, high):
+            clear_32(to + 64 * k)
+            clear_32(to + 64 * k + 32)
+    elif there < 4:
+        for k in range(low, high):
+            spread_lowest_2(place + 8 * k, stride, load_word(masks + 8 * k) & load_word(basis + 8 * k), to + 64 * k)
+    elif there < 16:
+        for k in range(low, high):
+            spread_lowest_4(place + 8 * k, stride, load_word(masks + 8 * k) & load_word(basis + 8 * k), to + 64 * k)
+    else:
+        for k in range(low, high):
+            spread_1(place + 8 * k, stride, load_word(masks + 8 * k) & load_word(basis + 8 * k), to + 64 * k)
 
 
 @compiled
-def _sum_tail(
-    packed: Packed, tables: PlaneTables, layout: Layout, buffers: PlaneBuffers, source: int, tail: int
-) -> None:
+def _sum_tail(packed: Packed, tables: PlaneTables, source: int, tail: int) -> None:
     """The last pixels, up to seven, that lie raw behind the blocks."""
-    sums, width = buffers.sums, layout.zones.shape[1]
-    first = layout.zones.size - tail // packed.item_bytes
+    sums, width = ints_at(tables.sums, N_SUMS), tables.width
+    first = tables.pixels - tail // packed.item_bytes
     for i in range(tail // packed.item_bytes):
         value = 0
         for byte in range(packed.item_bytes):
             value |= load_byte(source + i * packed.item_bytes + byte) << (8 * byte)
         pixel = first + i
-        zone = layout.flat_zones[pixel]
+        zone = load_byte(tables.zones + pixel)
+        number = load_signed_32(tables.numbers + 4 * pixel)
         if zone & USABLE == 0:
             continue
         if value > tables.highest:
             if zone & BASIS != 0:
-                buffers.missing[layout.flat_numbers[pixel]] += 1
+                add_int(tables.missing + 8 * number, 1)
                 sums[WITHOUT_DATA] += 1
             continue
         sums[TOTAL] += value
@@ -289,4 +247,5 @@ def _sum_tail(
         sums[BRIGHT_FIELD] += value if zone & BRIGHT != 0 else 0
         sums[DARK_FIELD] += value if zone & DARK != 0 else 0
         if zone & BASIS != 0:
-            buffers.extra[layout.flat_numbers[pixel]] += value
+            add_int(tables.extra + 8 * number, value)
+            sums[WIDE] += 1

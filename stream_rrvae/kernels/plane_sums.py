@@ -6,10 +6,8 @@ summed by their own bits b: 2^b times the count of set bits whose position has b
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numba import carray  # type: ignore[attr-defined]
 
 from stream_rrvae.kernels.compiled import compiled
 from stream_rrvae.kernels.exact_sums import (
@@ -22,7 +20,7 @@ from stream_rrvae.kernels.exact_sums import (
     MOMENT_Y,
     TOTAL,
 )
-from stream_rrvae.kernels.memory import population
+from stream_rrvae.kernels.memory import add_int, pointer_at, population, words_at
 from stream_rrvae.kernels.plane_tables import PlaneTables
 
 ODD = np.uint64(0xAAAAAAAAAAAAAAAA)  # positions in a word with bit 0 set, then bit 1, ...
@@ -34,21 +32,22 @@ BIT_5 = np.uint64(0xFFFFFFFF00000000)
 
 
 @compiled
-def add_plane(
-    plane: NDArray[np.uint64], valid: NDArray[np.uint64], tables: PlaneTables, first: int, width: int, j: int, sums: Any
-) -> None:
-    """Add words of plane `j` to `sums`; `valid` are their pixels that count, `first` is the first word's number."""
-    n = plane.size
-    bright, dark = tables.bright[first : first + n], tables.dark[first : first + n]
-    wrapped = tables.wrapped[first : first + n]
-    first_x, first_y = tables.first_x[first : first + n], tables.first_y[first : first + n]
-    count = on_next = x = y = in_bright = in_dark = np.int64(0)
-    for k in range(n):
-        word = plane[k] & valid[k]
+def add_plane(plane: int, valid: int, tables: PlaneTables, first: int, count: int, j: int) -> None:
+    """Add `count` words of plane `j`, at address `plane`, to the sums.
+
+    `valid` is the address of their pixels that count, `first` the number of the first word.
+    """
+    words, counting = words_at(plane, count), words_at(valid, count)
+    bright, dark = words_at(tables.bright + 8 * first, count), words_at(tables.dark + 8 * first, count)
+    wrapped = words_at(tables.wrapped + 8 * first, count)
+    first_x = carray(pointer_at(tables.first_x + 4 * first), (count,), np.uint32)
+    first_y = carray(pointer_at(tables.first_y + 4 * first), (count,), np.uint32)
+    total = on_next = x = y = in_bright = in_dark = np.int64(0)
+    for k in range(count):
+        word = words[k] & counting[k]
         bits = population(word)
-        next_row = population(word & wrapped[k])
-        count += bits
-        on_next += next_row
+        total += bits
+        on_next += population(word & wrapped[k])
         x += bits * np.int64(first_x[k])
         y += bits * np.int64(first_y[k])
         in_bright += population(word & bright[k])
@@ -59,14 +58,14 @@ def add_plane(
         x += population(word & BIT_3) << 3
         x += population(word & BIT_4) << 4
         x += population(word & BIT_5) << 5
-    x -= width * on_next
+    x -= tables.width * on_next
     y += on_next
-    sums[TOTAL] += count << j
-    sums[BRIGHT_FIELD] += in_bright << j
-    sums[DARK_FIELD] += in_dark << j
+    add_int(tables.sums + 8 * TOTAL, total << j)
+    add_int(tables.sums + 8 * BRIGHT_FIELD, in_bright << j)
+    add_int(tables.sums + 8 * DARK_FIELD, in_dark << j)
     if j < HIGH_BITS:
-        sums[MOMENT_Y] += y << j
-        sums[MOMENT_X] += x << j
+        add_int(tables.sums + 8 * MOMENT_Y, y << j)
+        add_int(tables.sums + 8 * MOMENT_X, x << j)
     else:
-        sums[HIGH_Y] += y << (j - HIGH_BITS)
-        sums[HIGH_X] += x << (j - HIGH_BITS)
+        add_int(tables.sums + 8 * HIGH_Y, y << (j - HIGH_BITS))
+        add_int(tables.sums + 8 * HIGH_X, x << (j - HIGH_BITS))

@@ -1,4 +1,4 @@
-"""A frame plan as masks over words of 64 pixels, for measuring bit planes."""
+"""A frame plan as masks over words of 64 pixels, and room to work in: what measuring bit planes needs."""
 
 from __future__ import annotations
 
@@ -7,61 +7,96 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.plan import BASIS, BRIGHT, DARK, USABLE, FramePlan
-
-WORD_PX = 64
-WIDEST_BIN_PX = 256  # rows of bytes that a 16-bit sum holds
-Words = NDArray[np.uint64]
+from stream_rrvae.kernels.exact_sums import N_SUMS
+from stream_rrvae.kernels.layout import BASIS, BRIGHT, DARK, USABLE, WORD_PX, pack_words
+from stream_rrvae.kernels.low_bytes import MOST_BEHIND, WIDEST_BIN_PX
+from stream_rrvae.kernels.lz4_block import MARGIN
+from stream_rrvae.kernels.lz4_zero_runs import most_runs
+from stream_rrvae.kernels.plan import FramePlan
 
 
 class PlaneTables(NamedTuple):
-    """One entry for each run of 64 pixels, row-major; bit t is its pixel t. The frame's raw tail is left out."""
+    """Addresses and numbers, no arrays: compiled functions are called many times a frame, and arrays cost each time.
 
-    usable: Words
-    bright: Words
-    dark: Words
-    basis: Words
-    wrapped: Words  # pixels that lie on the next detector row already
-    first_x: NDArray[np.uint32]
-    first_y: NDArray[np.uint32]
+    Masks have one uint64 for each run of 64 pixels, row-major; bit t is its pixel t. The frame's raw tail is left out.
+    """
+
+    usable: int
+    bright: int
+    dark: int
+    basis: int
+    wrapped: int  # pixels that lie on the next detector row already
+    first_x: int  # uint32 for each word
+    first_y: int
+    zones: int  # uint8 for each pixel, as in Layout
+    numbers: int  # int32 for each pixel: its bin
     begin: int  # first word with pixels of the basis
     end: int
     highest: int  # largest valid value
     suspect: int  # the lowest bit that a value above it must have, or a higher one
+    width: int
+    pixels: int  # of a frame
+    n_bins: int
+    # Room for one frame:
+    aligned: int  # the planes of a block whose planes are no whole words
+    low_bytes: int  # [words * 64] lowest byte of the pixels in the basis
+    pieces: int  # int64 [n, 3] parts of planes with set bits: plane, first word, last word + 1
+    valid: int  # uint64, words of a block
+    sums: int  # int64 [exact_sums.N_SUMS]
+    extra: int  # int64 [n_bins] counts beyond the low bytes
+    missing: int  # int64 [n_bins] pixels without data
 
 
-def make_tables(plan: FramePlan, highest: int) -> PlaneTables:
-    """Tables for frames of `plan` with whole-number pixels of which `highest` is the largest valid value."""
-    zones = plan.layout.zones.ravel()
-    shuffled = zones.size // 8 * 8
-    padded = np.zeros(-(-zones.size // WORD_PX) * WORD_PX, np.uint8)
-    padded[:shuffled] = zones[:shuffled]
-    first = np.arange(0, padded.size, WORD_PX)
-    width = plan.frame_shape[1]
-    positions = np.arange(padded.size)
-    wrapped = positions // width != np.repeat(first // width, WORD_PX)
-    basis = _words((padded & BASIS) != 0)
-    occupied = np.flatnonzero(basis)
-    begin, end = (int(occupied[0]), int(occupied[-1]) + 1) if occupied.size else (0, 0)
-    return PlaneTables(
-        _words((padded & USABLE) != 0),
-        _words((padded & BRIGHT) != 0),
-        _words((padded & DARK) != 0),
-        basis,
-        _words(wrapped),
-        (first % width).astype(np.uint32),
-        (first // width).astype(np.uint32),
-        begin,
-        end,
-        highest,
-        (highest + 1).bit_length() - 1,
-    )
+class PlaneMemory:
+    """Owns what `tables` points to; for one thread."""
+
+    def __init__(self, plan: FramePlan, item_bytes: int, highest: int, block_bytes: int) -> None:
+        self._held: list[NDArray[Any]] = []
+        layout, width, planes = plan.layout, plan.frame_shape[1], 8 * item_bytes
+        zones = np.zeros(-(-layout.zones.size // WORD_PX) * WORD_PX, np.uint8)
+        shuffled = layout.zones.size // 8 * 8
+        zones[:shuffled] = layout.zones.ravel()[:shuffled]
+        first = np.arange(0, zones.size, WORD_PX)
+        wrapped = np.arange(zones.size) // width != np.repeat(first // width, WORD_PX)
+        occupied = np.flatnonzero(((zones & BASIS) != 0).reshape(-1, WORD_PX).any(axis=1))
+        n_bins = layout.weights.shape[1]
+        self.tables = PlaneTables(
+            usable=self._words((zones & USABLE) != 0),
+            bright=self._words((zones & BRIGHT) != 0),
+            dark=self._words((zones & DARK) != 0),
+            basis=self._words((zones & BASIS) != 0),
+            wrapped=self._words(wrapped),
+            first_x=self._keep((first % width).astype(np.uint32)),
+            first_y=self._keep((first // width).astype(np.uint32)),
+            zones=self._keep(layout.zones),
+            numbers=self._keep(layout.bin_numbers),
+            begin=int(occupied[0]) if occupied.size else 0,
+            end=int(occupied[-1]) + 1 if occupied.size else 0,
+            highest=highest,
+            suspect=(highest + 1).bit_length() - 1,
+            width=width,
+            pixels=layout.zones.size,
+            n_bins=n_bins,
+            aligned=self._room(np.uint8, block_bytes + 8 * planes + MARGIN),
+            low_bytes=self._room(np.uint8, zones.size + MOST_BEHIND),
+            pieces=self._room(np.int64, 3 * (most_runs(block_bytes) + planes + 1)),
+            valid=self._room(np.uint64, block_bytes // (8 * planes) + 2),
+            sums=self._room(np.int64, N_SUMS),
+            extra=self._room(np.int64, n_bins),
+            missing=self._room(np.int64, n_bins),
+        )
+
+    def _words(self, bits: NDArray[np.bool_]) -> int:
+        return self._keep(pack_words(bits))
+
+    def _room(self, kind: Any, count: int) -> int:
+        return self._keep(np.zeros(count, kind))
+
+    def _keep(self, array: NDArray[Any]) -> int:
+        self._held.append(array)
+        return array.ctypes.data
 
 
 def can_measure_planes(plan: FramePlan, pixel_type: str) -> bool:
-    """Whether a word has pixels of at most two detector rows, and pixels are whole numbers."""
+    """Whether pixels are whole numbers and a word has pixels of at most two detector rows."""
     return plan.frame_shape[1] >= WORD_PX and plan.layout.bin_px <= WIDEST_BIN_PX and pixel_type != "float32"
-
-
-def _words(bits: NDArray[Any]) -> Words:
-    return np.packbits(bits, bitorder="little").view(np.uint64)

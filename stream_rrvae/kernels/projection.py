@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from stream_rrvae.kernels.byte_products import LONGEST_BYTES, ROWS, WEIGHTS, multiply_rows
 from stream_rrvae.kernels.compiled import compiled
-from stream_rrvae.kernels.plan import Layout
+from stream_rrvae.kernels.layout import Layout
 
 MOST_WITHOUT_DATA = 0.5  # of the basis' pixels; beyond it a frame has no features
+FEW_BINS = 1 << 15  # of 16 bits, which then have a 32-bit sum
 
 
 class Queue(NamedTuple):
@@ -26,6 +27,7 @@ class Queue(NamedTuple):
     factors: NDArray[np.float64]  # [ROWS] what its products are multiplied with
     held: NDArray[np.int64]  # [1] rows now waiting
     products: NDArray[np.int32]  # [WEIGHTS, ROWS]
+    sums: NDArray[np.int64]  # [WEIGHTS, ROWS]
 
 
 @compiled
@@ -37,28 +39,21 @@ def make_queue(layout: Layout) -> Queue:
         np.zeros(ROWS),
         np.zeros(1, np.int64),
         np.zeros((WEIGHTS, ROWS), np.int32),
+        np.zeros((WEIGHTS, ROWS), np.int64),
     )
 
 
 @compiled
 def queue_frame(
-    queue: Queue,
-    layout: Layout,
-    bins: NDArray[Any],
-    missing: NDArray[Any],
-    without_data: int,
-    frame: int,
-    features: Any,
-) -> None:
-    """Project the `bins` of a frame, at once or with later ones, into features [B, n_features]; see `finish`.
+    queue: Queue, layout: Layout, bins: NDArray[Any], missing: NDArray[np.int64], without_data: int,
+    frame: int, features: Any,
+) -> None:  # fmt: skip
+    """Project the `bins` (uint16 or int64) of a frame, at once or with later ones, into features [B, n_features].
 
     features = sum over bins of (scale * bin / total) * weight - offset. A pixel of the basis without data, `missing` in
-    each bin, is taken for an average one. NaN for an empty disc or one mostly without data.
+    each bin, is taken for an average one. NaN for an empty disc or one mostly without data. See `finish`.
     """
-    total = top = 0
-    for j in range(bins.size):
-        total += bins[j]
-        top |= bins[j]
+    total, top = _total_and_top(bins)
     if not (total > 0 and without_data <= MOST_WITHOUT_DATA * layout.pixels):
         features[frame] = np.nan
         return
@@ -70,18 +65,40 @@ def queue_frame(
 
 
 @compiled
+def _total_and_top(bins: NDArray[Any]) -> tuple[Any, Any]:
+    """Sum of the bins, and a number with all bits that any of them has."""
+    total = np.int64(0)
+    kind = bins.dtype.type
+    top = kind(0)
+    for begin in range(0, bins.size, FEW_BINS):
+        part = bins[begin : begin + FEW_BINS]
+        if bins.itemsize == 2:
+            narrow = np.uint32(0)
+            for j in range(part.size):
+                narrow = np.uint32(narrow + np.uint32(part[j]))
+            total += np.int64(narrow)
+        else:
+            for j in range(part.size):
+                total += np.int64(part[j])
+    for j in range(bins.size):
+        top = kind(top | bins[j])
+    return total, np.int64(top)
+
+
+@compiled
 def _queue_bytes(
-    queue: Queue, layout: Layout, values: NDArray[np.int64], top: int, frame: int, factor: float, features: Any
+    queue: Queue, layout: Layout, values: NDArray[Any], top: int, frame: int, factor: float, features: Any
 ) -> None:
+    kind = values.dtype.type
     shift = 0
     while top >> shift != 0:
-        if queue.held[0] == ROWS:
-            finish(queue, layout, features)
-        held = queue.held[0]
-        row = queue.rows[held]
         if (top >> shift) & 0xFF != 0:
+            if queue.held[0] == ROWS:
+                finish(queue, layout, features)
+            held = queue.held[0]
+            row = queue.rows[held]
             for j in range(values.size):
-                row[j] = np.uint8(values[j] >> shift)
+                row[j] = np.uint8(kind(values[j] >> kind(shift)))
             queue.frames[held], queue.factors[held] = frame, factor * float(1 << shift)
             queue.held[0] += 1
         shift += 8
@@ -90,21 +107,27 @@ def _queue_bytes(
 @compiled
 def finish(queue: Queue, layout: Layout, features: Any) -> None:
     """Project what waits."""
-    held = queue.held[0]
-    length = queue.rows.shape[1]
-    for f in range(0, layout.steps.size, WEIGHTS):
-        products = np.zeros((WEIGHTS, ROWS))
-        for begin in range(0, length, LONGEST_BYTES):
-            multiply_rows(
-                layout.byte_weights.ctypes.data + f * length + begin,
-                queue.rows.ctypes.data + begin,
-                length,
-                min(LONGEST_BYTES, length - begin),
-                queue.products.ctypes.data,
-            )
-            products += queue.products
-        for w in range(min(WEIGHTS, layout.steps.size - f)):
-            for i in range(held):
-                value = products[w, i] * queue.factors[i] * layout.steps[f + w]
-                features[queue.frames[i], f + w] = np.float32(features[queue.frames[i], f + w] + value)
+    held, length = queue.held[0], queue.rows.shape[1]
     queue.held[0] = 0
+    if held == 0:
+        return
+    sums, frames, factors, steps = queue.sums, queue.frames, queue.factors, layout.steps
+    for f in range(0, steps.size, WEIGHTS):
+        _multiply(queue, layout.byte_weights.ctypes.data + f * length, length)
+        for w in range(min(WEIGHTS, steps.size - f)):
+            for i in range(held):
+                value = sums[w, i] * factors[i] * steps[f + w]
+                features[frames[i], f + w] = np.float32(features[frames[i], f + w] + value)
+
+
+@compiled
+def _multiply(queue: Queue, weights: int, length: int) -> None:
+    """queue.sums: all rows times WEIGHTS rows of weights."""
+    rows, products, sums = queue.rows.ctypes.data, queue.products, queue.sums
+    sums[:] = 0
+    for begin in range(0, length, LONGEST_BYTES):
+        count = min(LONGEST_BYTES, length - begin)
+        multiply_rows(weights + begin, rows + begin, length, count, products.ctypes.data)
+        for w in range(WEIGHTS):
+            for i in range(ROWS):
+                sums[w, i] += products[w, i]

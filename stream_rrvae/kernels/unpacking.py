@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from stream_rrvae.kernels.bit_planes import unshuffle
 from stream_rrvae.kernels.compiled import compiled
 from stream_rrvae.kernels.lz4_block import decode_block
@@ -33,7 +30,7 @@ class Packed(NamedTuple):
     item_bytes: int
     pixels: int  # of frame_bytes and the margins of both decoders
     block: int  # of the largest block that can be and lz4_block.MARGIN before and behind it, all zero between frames
-    runs: NDArray[np.int64]  # [n, 2] zero runs of a block
+    runs: int  # int64 [n, 2] zero runs of a block
 
 
 @compiled

@@ -1,0 +1,82 @@
+"""The lowest bytes of the pixels in the basis, and their bins: what nearly all frames with few counts need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray  # type: ignore[attr-defined]
+from numpy.typing import NDArray
+
+from stream_rrvae.kernels.binning import SPARE_BINS, fold_line
+from stream_rrvae.kernels.compiled import compiled
+from stream_rrvae.kernels.layout import BASIS, WORD_PX, Layout
+from stream_rrvae.kernels.memory import pointer_at
+from stream_rrvae.kernels.row_vectors import keep_low_1, keep_low_2
+
+WIDEST_BIN_PX = 16  # bins of bytes then fit 16 bits
+MOST_BEHIND = 2 * SPARE_BINS  # bytes behind the pixels that may be read
+LOW_BYTE = np.uint16(0xFF)
+EIGHT = np.uint16(8)
+
+
+@compiled
+def keep_low_bytes(pixels: NDArray[Any], layout: Layout, low_bytes: NDArray[np.uint8]) -> None:
+    """Lowest byte of `pixels` (uint8 or uint16) in the basis, 0 elsewhere, for words that have such pixels."""
+    begin, end = layout.basis_range
+    at, to, size = pixels.ctypes.data, low_bytes.ctypes.data, pixels.itemsize
+    whole = min(end, pixels.size // WORD_PX)
+    for k in range(begin, whole):
+        if size == 1:
+            keep_low_1(at + WORD_PX * k, layout.basis_words[k], to + WORD_PX * k)
+        else:
+            keep_low_2(at + 2 * WORD_PX * k, layout.basis_words[k], to + WORD_PX * k)
+    if whole < end:  # the last pixels, which are no whole word
+        given = carray(pointer_at(at), (pixels.size,), pixels.dtype)
+        zones = carray(pointer_at(layout.zones.ctypes.data), (pixels.size,), np.uint8)
+        for i in range(WORD_PX * whole, pixels.size):
+            low_bytes[i] = np.uint8(given[i]) if (zones[i] & BASIS) != 0 else np.uint8(0)
+
+
+@compiled
+def fold_low_bytes(pixels: int, width: int, layout: Layout, line: Any, bins: Any) -> None:
+    """Sum pixels (address of bytes, row-major, 0 outside the basis) in `bins` (uint16); `line` is room for a row."""
+    bin_px, bands = layout.bin_px, layout.bands
+    for b in range(bands.shape[0]):
+        begin, end, column, first, count = bands[b, 0], bands[b, 1], bands[b, 2], bands[b, 3], bands[b, 4]
+        # To whole vectors: what is too much is written over by the next row of bins, or lies in the spare ones.
+        into = carray(pointer_at(bins.ctypes.data + 2 * first), (-(-count // SPARE_BINS) * SPARE_BINS,), np.uint16)
+        columns = min(count * bin_px, width - column)
+        at = pixels + begin * width + column
+        # The usual sizes as forms that compilers make vector instructions of.
+        if bin_px == 1:
+            _copy_row(at, into)
+        elif bin_px == 2 and end - begin == 2 and columns == 2 * count:
+            _fold_pairs(at, at + width, into)
+        else:
+            line[: count * bin_px] = 0
+            for y in range(end - begin):
+                row = carray(pointer_at(at + y * width), (columns,), np.uint8)
+                for x in range(columns):
+                    line[x] = np.uint16(line[x] + np.uint16(row[x]))
+            fold_line(line, bin_px, bins[first : first + count])
+
+
+@compiled
+def _copy_row(at: int, bins: Any) -> None:
+    row = carray(pointer_at(at), (bins.size,), np.uint8)
+    for j in range(bins.size):
+        bins[j] = np.uint16(row[j])
+
+
+@compiled
+def _fold_pairs(upper: int, lower: int, bins: Any) -> None:
+    """Sum squares of two: neighbours are the two bytes of 16 bits."""
+    first, second = (
+        carray(pointer_at(upper), (bins.size,), np.uint16),
+        carray(pointer_at(lower), (bins.size,), np.uint16),
+    )
+    for j in range(bins.size):
+        even = np.uint16(np.uint16(first[j] & LOW_BYTE) + np.uint16(second[j] & LOW_BYTE))
+        odd = np.uint16(np.uint16(first[j] >> EIGHT) + np.uint16(second[j] >> EIGHT))
+        bins[j] = np.uint16(even + odd)
