@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from typing import NamedTuple
 
 import numpy as np
+import zmq
 from llvmlite import ir
 from numba import types
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ EMPTY, FULL, ODD, FAILED = range(4)
 MESSAGES, FRAMES, CHARGED_BYTES, FIRST_SEEN, ODD_PARTS, MORE_PARTS, MOST_IN_ONE, N_COUNTS = range(8)
 SHARED_BELOW_BYTES = 8192  # libzmq's messages below it lie in a buffer shared by neighbours ...
 SHARED_FACTOR = 3  # ... which with what is kept for each message takes up to so many times their bytes
-DONTWAIT, EAGAIN = 1, 11  # zmq.h and errno.h of Linux
+DONTWAIT, EAGAIN = int(zmq.DONTWAIT), errno.EAGAIN
 NO = -1  # instead of a position: not what is known here
 
 ENCODINGS = (Encoding.NONE, Encoding.BSLZ4, Encoding.LZ4)

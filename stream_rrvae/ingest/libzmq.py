@@ -7,6 +7,7 @@ fault: `find_calls` then says why, and messages are received through pyzmq inste
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -42,6 +43,8 @@ def find_calls() -> ZmqCalls:
     spec = find_spec("zmq.backend.cython._zmq")
     if spec is None or spec.origin is None:
         raise NoLibzmqError("pyzmq is not the compiled one")
+    if sys.byteorder != "little":
+        raise NoLibzmqError("messages are read in the byte order of this machine's words, which is not the wire's")
     try:
         # Names are looked up in the extension and in all that it was linked with.
         library = ctypes.CDLL(spec.origin)

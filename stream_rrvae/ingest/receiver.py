@@ -21,10 +21,10 @@ from stream_rrvae.wire.limits import ITEM_BYTES
 from stream_rrvae.wire.protocol import DetectorProtocol
 
 MESSAGES_A_ROUND = 512  # then the wake-up and the deadlines are looked at, however much is waiting
-# At a high rate waiting for every few messages would cost more than the messages: so many at once are let gather.
-GATHER_S = 0.001
-GATHER_FROM = 16
 FRAMES_A_ROUND = 4096  # MESSAGES_A_ROUND for the line
+# Frames of the line are let gather for this part of the time that they may wait for their batch: waking
+# up for every one or two would cost more than the frames.
+GATHERING = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ class Receiver:
             self._carry_out(self._machine.on_tick(now_s))
             if self._flush_s is not None and now_s >= self._flush_s:
                 self._flush()
-            if self._gathered >= GATHER_FROM:
-                self._socket.rest(GATHER_S)
+            if self._gathered:
+                self._socket.rest(GATHERING * self._settings.batch_wait_s)
         self._carry_out(self._machine.close())
 
     def _patience_s(self) -> float | None:

@@ -174,3 +174,19 @@ def test_how_it_is_doing(
     assert health.rejected_messages == 0
     assert (metrics.registry.get_sample_value("stream_rrvae_frame_to_map_seconds_count") or 0) >= 1
     assert metrics.registry.get_sample_value("stream_rrvae_queue_bytes") == 0
+
+
+def test_messages_that_wait_are_bounded_in_bytes_however_many_frames_they_hold(
+    native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen
+) -> None:
+    acquisition = pull(ingest={"queue_bytes": 1 << 26})
+    socket = acquisition._socket
+    assert socket is not None
+    native.start(specimen)
+    native.packed(specimen, [0])
+    native.packed(specimen, [1])
+    listener.wait_processed(2)
+    before = socket._socket.rcvhwm
+    native.packed(specimen, list(range(30)) * 8)
+    listener.wait_processed(30)
+    assert socket._socket.rcvhwm == (1 << 26) // (240 * specimen.frames[0].nbytes) < before
