@@ -1,6 +1,7 @@
 """The kernels beside a plain read of the same bytes, beside other programs, and beside decoding alone; on one core.
 
-All of a case is measured in turn in one run: on a busy machine only the ratios mean something.
+All of a case is measured in turn in one run, in CPU time: what other processes take away is not counted, and what
+they do to the caches slows all alike. Rates are those of one core.
 """
 
 from __future__ import annotations
@@ -89,13 +90,13 @@ class PackedWork:
 
 
 def in_turn(works: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, one after the other in every round, so that a busy machine slows all alike."""
+    """Median CPU seconds of each, one after the other in every round, so that a busy machine slows all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            begin = time.perf_counter()
+            begin = time.process_time()
             work()
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(time.process_time() - begin)
     return {name: float(np.median(taken)) for name, taken in seconds.items()}
 
 
