@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
 from detector_sim.detector import detector_model
@@ -32,6 +33,7 @@ from stream_rrvae.rrvae.preparation import Prepared, whitened
 
 BASIS = BasisSpec()
 NEAR_NM = {"point": 0.12, "wall": 0.15}  # of a point defect; of the middle of a wall
+BLUR_STEPS = 2.0
 USED = 0.05  # a latent's spread in noise units below which the model hardly uses it
 LATENTS = (1, 2, 3, 4)
 GAAS_A = 5.6533
@@ -45,6 +47,11 @@ class Scan:
     com: NDArray[np.float64]
     dark_field: NDArray[np.float64]
     near: NDArray[np.bool_] | None
+    shape: tuple[int, int]
+
+    def blurred(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """A map [n] averaged over `BLUR_STEPS` scan steps."""
+        return np.asarray(gaussian_filter(values.reshape(self.shape), BLUR_STEPS).ravel())
 
 
 def scan_of(settings: SimulationSettings) -> Scan:
@@ -62,7 +69,7 @@ def scan_of(settings: SimulationSettings) -> Scan:
     com = truth.com_mrad.reshape(-1, 2)
     near = at_defect(settings.specimen, truth.positions_nm.reshape(-1, 2), truth.defects_nm)
     kept = np.concatenate(features).astype(np.float16).astype(np.float32)
-    return Scan(kept, com - com.mean(axis=0), np.concatenate(dark), near)
+    return Scan(kept, com - com.mean(axis=0), np.concatenate(dark), near, settings.scan_shape)
 
 
 def at_defect(specimen: str, places: NDArray[np.float64], defects: NDArray[np.float64]) -> NDArray[np.bool_] | None:
@@ -102,6 +109,7 @@ def compare(scan: Scan, data: Prepared, seeds: int, seconds: float) -> None:
     size, direction = np.hypot(*scan.com.T), np.arctan2(*scan.com.T)
     row("COM magnitude", size, scan)
     row("dark field", scan.dark_field, scan)
+    row("same, blurred", scan.blurred(scan.dark_field), scan)
     for latents in LATENTS:
         for seed in range(seeds):
             model = trained(data, latents, seed, seconds)
@@ -113,6 +121,7 @@ def compare(scan: Scan, data: Prepared, seeds: int, seconds: float) -> None:
                 row(f"latent {number}", latent, scan, f"sd {spread:.3f}" + (" (unused)" if spread < USED else ""))
             assert looked is not None
             row("misfit", looked.misfit, scan)
+            row("misfit, blurred", scan.blurred(looked.misfit), scan)
 
 
 def write_gaas(path: Path) -> None:
