@@ -202,15 +202,26 @@ def doctor(out: Path) -> None:
 @click.option("--scan-shape", type=ScanShape(), help="Positions, simulated or of INPUT.  [default: 32x32 simulated]")
 @click.option("--specimen", default="graphene", help="What is simulated; see detector-sim --help.")
 @click.option("--dose", default="inf", metavar="ELECTRONS|inf", help="Electrons a simulated frame.")
-@click.option("--seconds", type=click.FloatRange(0.5), default=12.0, help="CPU seconds of training for our model.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.5), help="Of each turn (ingest, latency: 3), or of training our model (12)."
+)
+@click.option("--rounds", type=click.IntRange(1), default=3, help="Turns of each receiver; the median is shown.")
+@click.option("--case", "cases", multiple=True, help="Only cases (ingest) whose name holds this; may be repeated.")
 @click.option(
     "--peer-seconds", type=click.FloatRange(1.0), default=120.0, help="CPU seconds of training for each peer."
 )
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Runs of each model; the median is shown.")
 @click.option("--latents", type=click.IntRange(1, 8), default=2, help="Latents of every model.")
-@click.option("--peers-python", default=sys.executable, show_default="this one", help="Interpreter with the peers.")
+@click.option(
+    "--peers-python",
+    "--peer-python",
+    "peers_python",
+    default=sys.executable,
+    show_default="this one",
+    help="Interpreter with the peers.",
+)
 def bench(**options: Any) -> None:
-    """Benchmarks, each beside a reference in the same run: rrvae, com, sender; without NAME all of them."""
+    """Benchmarks beside references in the same run: rrvae, com, sender, ingest, latency; without NAME all of them."""
     from stream_rrvae.commands.bench import BenchOptions, run_bench
 
     run_bench(BenchOptions(**options))

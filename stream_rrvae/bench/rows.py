@@ -7,9 +7,15 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+import zmq
+
+from stream_rrvae import __version__
 from stream_rrvae.errors import FileFormatError
+
+DECISIVE = ("numpy", "numba", "pyzmq", "dectris-compression", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class Row:
     reference: str | None = None
     reference_value: float | None = None
     target: float | None = None
+    spread: tuple[float, float] | None = None  # least and largest of several turns
 
     @property
     def ratio(self) -> float | None:
@@ -33,8 +40,8 @@ class Row:
 
 def write_json(path: Path, rows: Sequence[Row]) -> None:
     """All of `rows` with their ratios and this machine. Raises FileFormatError when it cannot be written."""
-    machine = this_machine()
-    content = [{**asdict(row), "ratio": row.ratio, "machine": machine} for row in rows]
+    where = {"machine": this_machine(), "versions": versions()}
+    content = [{**asdict(row), "ratio": row.ratio, **where} for row in rows]
     try:
         path.write_text(json.dumps(content, indent=1) + "\n")
     except OSError as error:
@@ -45,6 +52,11 @@ def this_machine() -> str:
     """Processor, cores and how busy they are, in one line."""
     load = os.getloadavg()[0]
     return f"{_processor()}, {os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}"
+
+
+def versions() -> dict[str, str]:
+    """Of ourselves and of what decides how fast frames are taken and measured."""
+    return {"stream-rrvae": __version__, "libzmq": zmq.zmq_version(), **{name: version(name) for name in DECISIVE}}
 
 
 def _processor() -> str:

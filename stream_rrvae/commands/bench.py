@@ -13,13 +13,14 @@ import numpy as np
 
 from stream_rrvae.bench.com import com_rows
 from stream_rrvae.bench.drain import Drained, drained
-from stream_rrvae.bench.rows import Row, this_machine, write_json
+from stream_rrvae.bench.rows import Row, this_machine, versions, write_json
 from stream_rrvae.bench.rrvae import RrvaeOptions, compare, rows_of, table
 from stream_rrvae.bench.scan_frames import ScanFrames, announced_disc, from_file, received
 from stream_rrvae.commands.children import Child
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.recording.frame_file import open_frames
 
+TRAIN_S, TURN_S = 12.0, 3.0
 SENDER_SCANS = 20
 SENDER_TARGET_FPS = 200_000.0
 
@@ -34,7 +35,9 @@ class BenchOptions:
     scan_shape: tuple[int, int] | None = None
     specimen: str = "graphene"
     dose: str = "inf"
-    seconds: float = 12.0
+    seconds: float | None = None  # None = what suits the benchmark
+    rounds: int = 3
+    cases: tuple[str, ...] = ()
     peer_seconds: float = 120.0
     seeds: int = 1
     latents: int = 2
@@ -47,6 +50,7 @@ def run_bench(options: BenchOptions) -> None:
     if unknown:
         raise ConfigError(f"there is no benchmark {unknown[0]!r}; there are {', '.join(BENCHES)}")
     click.echo(this_machine())
+    click.echo(", ".join(f"{name} {number}" for name, number in versions().items()))
     rows: list[Row] = []
     for name in options.names or tuple(BENCHES):
         click.echo(f"\n{name}")
@@ -58,7 +62,9 @@ def run_bench(options: BenchOptions) -> None:
 
 def _rrvae(options: BenchOptions) -> list[Row]:
     scan = _frames(options)
-    asked = RrvaeOptions(options.seconds, options.peer_seconds, options.seeds, options.latents, options.peers_python)
+    asked = RrvaeOptions(
+        options.seconds or TRAIN_S, options.peer_seconds, options.seeds, options.latents, options.peers_python
+    )
     click.echo(f"{scan.described}; {asked.latents} latents, median of {asked.seeds} seed(s),")
     click.echo(f"training for {asked.seconds:g} s (ours) and {asked.peer_seconds:g} s (peers) of CPU on one thread")
     standings = compare(scan, asked, lambda who: click.echo(f"running {who}", err=True))
@@ -92,13 +98,39 @@ def _sender(_options: BenchOptions) -> list[Row]:
     return rows
 
 
+def _ingest(options: BenchOptions) -> list[Row]:
+    """Loaded here: what counts CPU time is an optional dependency."""
+    try:
+        from stream_rrvae.commands.bench_ingest import IngestOptions, measure_ingest
+    except ImportError as error:
+        raise ConfigError(f"this benchmark counts CPU time with psutil: pip install psutil ({error})") from error
+    seconds, scan_shape = options.seconds or TURN_S, options.scan_shape or (256, 256)
+    asked = IngestOptions(seconds, options.rounds, scan_shape, options.peers_python, options.cases)
+    click.echo(f"median of {asked.rounds} turns of {asked.seconds:g} s; sender and receiver on the same cores")
+    return measure_ingest(asked, click.echo)
+
+
+def _latency(options: BenchOptions) -> list[Row]:
+    try:
+        from stream_rrvae.commands.bench_latency import measure_latency
+    except ImportError as error:
+        raise ConfigError(f"this benchmark counts CPU time with psutil: pip install psutil ({error})") from error
+    return measure_latency(options.seconds or TURN_S, click.echo)
+
+
 def _drained(sender: Child) -> Drained:
     taken = drained(f"tcp://{sender.line_with('bound tcp://')}", lambda: sender.process.poll() is not None)
     sender.check()
     return taken
 
 
-BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {"rrvae": _rrvae, "com": _com, "sender": _sender}
+BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {
+    "rrvae": _rrvae,
+    "com": _com,
+    "sender": _sender,
+    "ingest": _ingest,
+    "latency": _latency,
+}
 
 
 def _show(lines: Sequence[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import IO, Self
 
@@ -16,13 +18,24 @@ STOP_PATIENCE_S = 8.0
 
 
 class Child:
-    """`python -m MODULE ARGUMENTS`, whose standard output is read line by line."""
+    """`PYTHON -m MODULE ARGUMENTS`, whose standard output is read line by line; with `log` its log as well.
 
-    def __init__(self, name: str, module: str, *arguments: str) -> None:
+    A `module` that ends in .py is a file to run.
+    """
+
+    def __init__(
+        self, name: str, module: str, *arguments: str, python: str = sys.executable, log: bool = False
+    ) -> None:
         self.name = name
+        self._log, self._last_words = log, "see its message above"
+        place = [module] if module.endswith(".py") else ["-m", module]
         # Its own session: Ctrl-C reaches us alone, and we end the children in order.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
+            [python, *place, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if log else None,
+            text=True,
+            start_new_session=True,
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         assert self.process.stdout is not None
@@ -37,21 +50,19 @@ class Child:
             except queue.Empty:
                 raise StreamRrvaeError(f"the {self.name} said nothing for {timeout_s:.0f} s") from None
             if line is None:
-                raise StreamRrvaeError(
-                    f"the {self.name} ended with status {self.process.wait()}; see its message above"
-                )
+                raise StreamRrvaeError(f"the {self.name} ended with status {self.process.wait()}; {self._last_words}")
+            if self._log:
+                self._last_words = line.strip()
             if line.startswith(beginning):
                 return line.removeprefix(beginning).strip()
 
     def check(self) -> None:
         """Raise StreamRrvaeError when the process has failed."""
         if self.process.poll() not in (None, 0):
-            raise StreamRrvaeError(
-                f"the {self.name} ended with status {self.process.returncode}; see its message above"
-            )
+            raise StreamRrvaeError(f"the {self.name} ended with status {self.process.returncode}; {self._last_words}")
 
     def stop(self) -> None:
-        """SIGTERM, then after `STOP_PATIENCE_S` SIGKILL."""
+        """SIGTERM, then after `STOP_PATIENCE_S` SIGKILL; whatever it leaves behind itself is killed."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -59,6 +70,8 @@ class Child:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self._reader.join()
         if self.process.stdout:
             self.process.stdout.close()

@@ -19,7 +19,7 @@ def test_the_comparison_runs_on_simulated_frames_and_writes_its_figures(tmp_path
     assert ended.returncode == 0, ended.stderr
     assert "/nowhere/python" in ended.stdout  # a peer that cannot run does not end the comparison
     rows = json.loads(figures.read_text())
-    keys = {"name", "value", "unit", "reference", "reference_value", "ratio", "target", "machine"}
+    keys = {"name", "value", "unit", "reference", "reference_value", "ratio", "target", "spread", "machine", "versions"}
     assert all(set(row) == keys for row in rows)
     named = {row["name"]: row for row in rows}
     assert named["raw COM: |r| with the COM magnitude"]["value"] > 0.999
