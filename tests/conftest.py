@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,15 @@ def reference_path() -> Path:
     if not REFERENCE.exists():
         pytest.skip(f"NOT CHECKED against the independent reference: {REFERENCE} is not there")
     return REFERENCE
+
+
+@pytest.fixture(scope="session")
+def libertem_python() -> str:
+    """The Python that has LiberTEM-live: this one, or STREAM_RRVAE_PEER_PYTHON."""
+    python = os.environ.get("STREAM_RRVAE_PEER_PYTHON", sys.executable)
+    if subprocess.run([python, "-c", "import libertem_live"], capture_output=True).returncode:
+        pytest.skip(f"NOT CHECKED against LiberTEM-live: {python} does not have it (pip install libertem-live)")
+    return python
 
 
 @pytest.fixture

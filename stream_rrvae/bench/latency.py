@@ -73,8 +73,9 @@ def rows_of(found: Latencies) -> Iterator[Row]:
 
 def line(found: Latencies) -> str:
     """For people."""
+    beyond_ms = 1e3 * (found.p99_s - found.period_s)
     return (
-        f"{found.rate_fps:10,.0f} frames/s, published at {1 / found.period_s:.0f} Hz: "
-        f"median {1e3 * found.p50_s:.0f} ms, 99 % {1e3 * found.p99_s:.0f} ms, that is {1e3 * (found.p99_s - found.period_s):+.0f} ms beyond the period; "
+        f"{found.rate_fps:10,.0f} frames/s, seen at {1 / found.period_s:.0f} Hz: median {1e3 * found.p50_s:.0f} ms, "
+        f"99 % {1e3 * found.p99_s:.0f} ms ({beyond_ms:+.0f} ms beyond the period); "
         f"{found.frames:,} frames, {found.unseen} never seen"
     )
