@@ -115,12 +115,19 @@ class FrameBatch:
         payload = memoryview(content).cast("B").toreadonly()
         return Frame(kind.series, int(self.numbers[index]), kind.shape, kind.pixel_type, kind.encoding, payload)
 
-    def events(self) -> list[Accepted | Refused]:
-        """Every entry by itself, its payload copied, so that it outlives the batch."""
-        return [self._event(index) for index in range(len(self))]
+    def take_events(self, most: int) -> list[Accepted | Refused]:
+        """The first `most` entries by themselves, their payloads copied; they are no part of the batch any more."""
+        events = [self._event(index) for index in range(min(most, len(self)))]
+        left = len(self) - len(events)
+        for entries in (self.addresses, self.sizes, self.numbers, self.refusals, self.received_s):
+            entries[:left] = entries[len(events) : len(events) + left].copy()
+        self._counts[lanes.FRAMES] = left
+        return events
 
     def release(self) -> None:
-        """Let the messages go; the batch is empty again."""
+        """Let the messages go; the batch is empty again. Does nothing the second time."""
+        if self.kind is None:
+            return
         close_messages(self._calls.msg_close, self._messages, int(self._counts[lanes.MESSAGES]))
         self._counts[:] = 0
         self._kept.clear()

@@ -106,7 +106,7 @@ def set_entry(table: int, index: int, value: int) -> None:
 @compiled
 def mark(seen: int, number: int) -> int:
     """Note that a frame came for the position; 1 if it is the first."""
-    first = 1 - load_byte(seen + number)
+    first: int = 1 - load_byte(seen + number)
     put_byte(seen + number, 1)
     return first
 

@@ -274,7 +274,8 @@ def _key(at: int, end: int) -> tuple[int, int]:
 def _begin_of(at: int, end: int, size: int) -> np.uint64:
     """1 to 8 bytes as a big-endian number; they lie before `end`."""
     if end - at >= 8:
-        return load_big_64(at) >> np.uint64(64 - 8 * size)
+        word: np.uint64 = load_big_64(at) >> np.uint64(64 - 8 * size)
+        return word
     word = np.uint64(0)
     for i in range(size):
         word = (word << np.uint64(8)) | np.uint64(load_byte(at + i))

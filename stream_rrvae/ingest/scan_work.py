@@ -17,6 +17,7 @@ from stream_rrvae.errors import CalibrationError, WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.compute import ScanCompute
 from stream_rrvae.ingest.events import Accepted, Opened, Refused
+from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.mean_pattern import MeanPattern
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.packed_compute import PackedCompute
@@ -56,6 +57,7 @@ class ScanWork:
         self._settle_s: float | None = None
         self._compute: ScanCompute | None = None
         self._packed: PackedCompute | None = None
+        self._wanted = min(around.settings.ingest.settle_frames, self._n_positions)  # frames to find the disc on
         self._waits_for_frames = needs_frames(opened.start, around.settings.calibration)
 
     @property
@@ -83,13 +85,20 @@ class ScanWork:
             self._let_go()
         elif self._settle_s is None:
             self._settle_s = monotonic() + SETTLE_WAIT_S
-        if n_frames and n_frames >= min(self._around.settings.ingest.settle_frames, self._n_positions):
+        if n_frames >= self._wanted:
             self._look()
 
     @property
     def packed(self) -> PackedCompute | None:
         """Where batches of messages may be measured as they are; None = not yet, `take` what is in them."""
         return self._packed
+
+    def take_batch(self, batch: FrameBatch) -> None:
+        """The same for a batch: one by one as many as are looked at, then as it is."""
+        while self._packed is None and len(batch):
+            self.take(batch.take_events(self._wanted - sum(isinstance(item, Accepted) for item in self._held)))
+        if self._packed is not None and len(batch):
+            self._packed.keep(self._packed.measure(batch))
 
     def on_deadline(self) -> None:
         """The wait for the first frames is over."""

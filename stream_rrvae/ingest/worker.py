@@ -113,7 +113,7 @@ class Worker:
         elif isinstance(item, Batch):
             self._scan.take(item.items)
         elif isinstance(item, FrameBatch):
-            self._scan.take(item.events())
+            self._scan.take_batch(item)
         elif isinstance(item, Ended):
             self._scan.end()
         else:

@@ -1,7 +1,7 @@
 """Many entries counted at once are the same entries counted one by one."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rrvae.ingest.account import ScanAccount
@@ -42,6 +42,7 @@ def at_once(account: ScanAccount, entries: list[Entry]) -> list[int]:
     return account.take(numbers, codes * before, codes * (1 - before)).tolist()  # type: ignore[no-any-return]
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(ENTRIES, max_size=4))
 def test_the_account_and_what_is_placed_are_the_same(batches: list[list[Entry]]) -> None:
     slow, quick = ScanAccount(N_POSITIONS), ScanAccount(N_POSITIONS)

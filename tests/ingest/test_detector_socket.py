@@ -65,7 +65,12 @@ def test_of_too_many_parts_only_the_first_are_kept(native: NativeDetector, socke
 
 def test_smaller_messages_than_thought_do_not_stop_a_full_pipe(native: NativeDetector) -> None:
     source, first_mark, count = parse_source(f"native+pull://127.0.0.1:{native.port}"), 128, 50_000
-    sender = threading.Thread(target=lambda: [native.send(bytes(1000)) for _ in range(count)], daemon=True)
+
+    def send_all() -> None:
+        for _ in range(count):
+            native.send(bytes(1000))
+
+    sender = threading.Thread(target=send_all, daemon=True)
     with DetectorSocket(source, first_mark << 16, LIMIT_BYTES) as socket:
         sender.start()
         for _ in range(first_mark - 20):  # beyond half of the mark, so that the pipe fills up once more

@@ -58,7 +58,7 @@ class Bench:
             return [], [bytes(part) for part in odd]
         batch = self.line.take()
         assert batch is not None and len(batch) == count
-        events = batch.events()
+        events = batch.take_events(count)
         batch.release()
         return [event.frame for event in events if isinstance(event, Accepted)], []
 
