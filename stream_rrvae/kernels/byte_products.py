@@ -1,4 +1,4 @@
-"""Products of rows of bytes with rows of small weights, exact in whole numbers: four rows times two weights at once.
+"""Products of rows of bytes with rows of small weights, exact in whole numbers: eight rows times two weights at once.
 
 Where the processor has AVX-512 VNNI, one instruction multiplies and sums 64 pairs of bytes; elsewhere LLVM
 makes what it can of the same sums. Both give the same numbers.
@@ -16,7 +16,7 @@ from numba.core import cgutils
 
 from stream_rrvae.kernels.memory import ADDRESS, BYTE, WORD, instruction, load_at, store_at
 
-ROWS, WEIGHTS = 4, 2
+ROWS, WEIGHTS = 8, 2
 STEP_BYTES = 64
 # 32-bit sums hold so many products of 255 times 127.
 LONGEST_BYTES = (1 << 31) // (255 * 127) // STEP_BYTES * STEP_BYTES

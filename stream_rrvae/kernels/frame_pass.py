@@ -39,6 +39,11 @@ class FrameResults:
         com_y, com_x, bright, dark = (np.empty(batch, np.float32) for _ in range(4))
         return cls(np.empty(batch), com_y, com_x, bright, dark, np.empty((batch, n_features), np.float32))
 
+    def check_room(self, plan: FramePlan, count: int) -> None:
+        """Raises ValueError unless `count` frames measured by `plan` fit: compiled code would write beyond."""
+        if self.features.shape[0] < count or self.features.shape[1] != plan.n_features:
+            raise ValueError(f"{count} x {plan.n_features} features do not fit {self.features.shape}")
+
 
 def reduce_frames(frames: NDArray[Any], plan: FramePlan, results: FrameResults, count: int) -> None:
     """Measure the first `count` of `frames` [B, ky, kx] (one of PIXEL_TYPES, native) into `results`.
@@ -49,6 +54,7 @@ def reduce_frames(frames: NDArray[Any], plan: FramePlan, results: FrameResults, 
     """
     if not 0 <= count <= min(len(frames), results.sum.size) or frames.shape[1:] != plan.frame_shape:
         raise ValueError(f"{count} frames of {plan.frame_shape} cannot be taken from an array of {frames.shape}")
+    results.check_room(plan, count)
     batch = np.ascontiguousarray(frames[:count])
     moments = np.empty((count, 5))
     reduce_batch(batch, bounds(batch.dtype, plan.saturation), plan.layout, moments, results.features[:count])

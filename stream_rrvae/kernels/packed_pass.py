@@ -73,6 +73,7 @@ class PackedPass:
         """
         if not 0 <= count <= min(addresses.size, sizes.size, outcome.size, results.sum.size):
             raise ValueError(f"{count} frames do not fit the arrays that are to hold them")
+        results.check_room(self._plan, count)
         sources = np.stack([addresses[:count].astype(np.int64), sizes[:count]], axis=1)
         moments = np.zeros((count, 5))
         self._measure(sources, moments, results.features[:count], outcome[:count])

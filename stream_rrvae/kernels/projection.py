@@ -57,7 +57,9 @@ def queue_frame(
     if not (total > 0 and without_data <= MOST_WITHOUT_DATA * layout.pixels):
         features[frame] = np.nan
         return
-    features[frame] = -layout.offset
+    row, offset = features[frame], layout.offset
+    for f in range(offset.size):
+        row[f] = -offset[f]
     share = np.sqrt(layout.pixels) / layout.pixels  # of an average pixel: scale / pixels
     _queue_bytes(queue, layout, bins, top, frame, share * (layout.pixels - without_data) / total, features)
     if without_data > 0:

@@ -16,6 +16,7 @@ from numba.core import cgutils
 from stream_rrvae.kernels.memory import ADDRESS, BYTE, WORD, instruction, load_at, store_at
 
 ROWS, LANES = 8, 64
+BANDS_AHEAD, CACHE_LINE = 2, 64
 SMALL = 65_535 // 28  # 28 = 0 + 1 + ... + 7: up to here weighted sums of eight pixels fit 16 bits
 USABLE_MASK, BRIGHT_MASK, DARK_MASK = range(3)
 N_MASKS = 3
@@ -54,6 +55,7 @@ def _summing(item_bytes: int, detectors: bool) -> Callable[[int], None]:
             return load_at(builder, builder.add(description, _number(8 * name)), WORD)
 
         given = {name: field(name) for name in (PIXELS, ROW_BYTES, LAST_START, BLOCKS, MASKS, LINE)}
+        _fetch_ahead(builder, given)
         sums = _Sums(builder, (TOTAL, WEIGHTED, BRIGHT, DARK, TOP))
         with cgutils.for_range(builder, given[BLOCKS]) as loop:
             _add_block(builder, given, loop.index, pixel, sums, detectors)
@@ -62,6 +64,18 @@ def _summing(item_bytes: int, detectors: bool) -> Callable[[int], None]:
             store_at(builder, builder.zext(whole, WORD), builder.add(description, _number(8 * name)))
 
     return instruction(types.none, (ADDRESS,), build)
+
+
+def _fetch_ahead(builder: Any, given: dict[int, Any]) -> None:
+    """Ask for the band after the next: going down columns, the processor does not foresee what comes."""
+    band_bytes = builder.mul(given[ROW_BYTES], _number(ROWS))
+    begin = builder.add(given[PIXELS], builder.mul(band_bytes, _number(BANDS_AHEAD)))
+    kind = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), INT, INT, INT])
+    fetch = cast(Any, cgutils).get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    for_reading, keep_near, data = (ir.Constant(INT, value) for value in (0, 3, 1))
+    with cgutils.for_range(builder, builder.udiv(band_bytes, _number(CACHE_LINE))) as loop:
+        at = builder.add(begin, builder.mul(loop.index, _number(CACHE_LINE)))
+        builder.call(fetch, [builder.inttoptr(at, BYTE.as_pointer()), for_reading, keep_near, data])
 
 
 def _add_block(builder: Any, given: dict[int, Any], block: Any, pixel: Any, sums: _Sums, detectors: bool) -> None:
