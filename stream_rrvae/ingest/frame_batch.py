@@ -184,7 +184,7 @@ class BatchPool:
     def take(self, kind: FrameKind) -> FrameBatch:
         """An empty batch for frames of this kind."""
         try:
-            batch = self._spare.popleft()
+            batch = self._spare.pop()  # the latest, which caches still hold
         except IndexError:
             batch = FrameBatch(*self._made_with, self._spare.append)
         batch.kind = kind

@@ -75,7 +75,7 @@ class PackedCompute:
 
     def _workplace(self, entries: int) -> Workplace:
         try:
-            return self._spare.popleft()
+            return self._spare.pop()  # the latest, which caches still hold
         except IndexError:
             results = FrameResults.empty(entries, self._compute.plan.n_features)
             return Workplace({}, results, np.zeros(entries, np.uint8))
