@@ -24,6 +24,7 @@ from stream_rrvae.wire.pixels import decode_pixels, encode_lz4_block
 
 _FRAME_NS = round(FRAME_TIME_S * 1e9)
 _NO_HASH = "00000000000000000000000000000000"  # of detectors too it has never been the sum that it should be
+_TIMES = b'{"htype":"dconfig-1.0","real_time":%d,"start_time":%d,"stop_time":%d}'
 _REMEMBERED = 1 << 18
 
 
@@ -101,10 +102,9 @@ def _described(shape: tuple[int, int], pixel_type: str, encoding: Encoding, payl
     return _json(encoding=name, htype="dimage_d-1.0", **size)
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _times(number: int) -> bytes:
-    begin_ns, end_ns = number * _FRAME_NS, (number + 1) * _FRAME_NS
-    return _json(htype="dconfig-1.0", real_time=_FRAME_NS, start_time=begin_ns, stop_time=end_ns)
+    begin_ns = number * _FRAME_NS
+    return _TIMES % (_FRAME_NS, begin_ns, begin_ns + _FRAME_NS)
 
 
 @lru_cache(maxsize=_REMEMBERED)
