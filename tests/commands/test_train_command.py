@@ -109,8 +109,8 @@ def test_the_spatial_decoder_is_trained_from_one_file(scan: Path, folder: Path) 
 
 def test_the_spatial_decoder_learns_offline(scan: Path, folder: Path) -> None:
     out = folder / "spatial.h5"
-    said = ("--out", str(out), "--decoder", "spatial", "--latents", "1", "--seconds", "8", "--context", "scan", *GEOMETRY)
-    done = run("stream_rrvae", "analyse", str(scan), *said)
+    model = ("--decoder", "spatial", "--latents", "1", "--seconds", "8", "--context", "scan")
+    done = run("stream_rrvae", "analyse", str(scan), "--out", str(out), *model, *GEOMETRY)
     assert done.returncode == 0, done.stderr
     with h5py.File(out) as results:
         assert results["entry/process/model/decoder"][()] == b"spatial"
