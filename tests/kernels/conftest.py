@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+import mmap
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -53,3 +55,19 @@ def _features(values: NDArray[np.float64], valid: NDArray[np.bool_], plan: Frame
         return np.full(plan.n_features, np.nan)
     x = np.where(good, x, x[good].mean())
     return np.asarray(projection.scale * (x @ projection.weights.astype(np.float64)) / x.sum() - projection.offset)
+
+
+@pytest.fixture
+def protect() -> Iterator[Callable[[int, int], None]]:
+    """A function (address, bytes) that makes whole pages unreadable until the test's end."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    done: list[tuple[int, int]] = []
+
+    def forbid(address: int, count: int) -> None:
+        assert library.mprotect(address, count, mmap.PROT_READ & 0) == 0
+        done.append((address, count))
+
+    yield forbid
+    for address, count in done:
+        assert library.mprotect(address, count, mmap.PROT_READ | mmap.PROT_WRITE) == 0

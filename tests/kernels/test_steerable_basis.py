@@ -48,7 +48,7 @@ def test_turning_the_pattern_turns_the_phases(turned_deg: float, size: int, radi
     straight = coefficients(lit(shape, center, radius, 0.0), projection)
     turned = coefficients(lit(shape, center, radius, turn), projection)
     expected = straight * np.exp(-1j * np.arange(SPEC.max_order + 1) * turn)[:, None]
-    assert np.linalg.norm(turned - expected) < 0.03 * np.linalg.norm(straight)
+    assert np.linalg.norm(turned - expected) < 0.04 * np.linalg.norm(straight)
 
 
 def test_an_evenly_lit_disc_has_no_features() -> None:
@@ -160,5 +160,5 @@ def test_complex_form_keeps_every_number() -> None:
     values = np.random.default_rng(0).normal(size=(5, SPEC.n_features)).astype(np.float32)
     a = to_complex(values, SPEC)
     assert a.shape == (5, SPEC.max_order + 1, SPEC.n_radial)
-    np.testing.assert_array_equal(a[:, 0].real, values[:, :6])
+    np.testing.assert_array_equal(a[:, 0].real, values[:, : SPEC.n_radial])
     np.testing.assert_array_equal(a[:, 1:].reshape(5, -1).view(np.float32), values[:, 6:])
