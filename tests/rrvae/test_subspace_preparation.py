@@ -22,7 +22,7 @@ def test_counted_frames_are_scaled_by_their_dose(scan_store: Callable[..., ScanS
     store = scan_store("uint16")
     fill(store, 400)
     store.sum[:] = 2500.0
-    data = prepare(store, assumed_dose_electrons=1.0)
+    data = prepare(store, assumed_dose_electrons=100.0)
     features = store.features.astype(np.float32)
     assert np.allclose(data.x, 50.0 * (features - features.mean(axis=0)), atol=1e-3)
     assert data.noise_variance == 1.0
