@@ -15,7 +15,7 @@ from stream_rrvae.errors import ConfigError
 ENV_PREFIX = "STREAM_RRVAE_"
 DEFAULT_FEED = "tcp://127.0.0.1:5556"
 Mode = Literal["apply", "finetune", "off"]
-Decoder = Literal["harmonic", "spatial"]
+Decoder = Literal["harmonic", "exact", "spatial"]
 Context = Literal["none", "scan"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
 CONTEXTS: tuple[str, ...] = get_args(Context)

@@ -20,5 +20,5 @@ def features_of(scan: ScanFrames) -> Prepared:
     results = FrameResults.empty(count, plan.n_features)
     reduce_frames(scan.frames, plan, results, count)
     stored = results.features.astype(np.float16).astype(np.float32)
-    dose = float(np.median(results.sum)) if scan.counted else ASSUMED_DOSE_ELECTRONS
+    dose = float(np.median(results.bright_field)) if scan.counted else ASSUMED_DOSE_ELECTRONS
     return whitened(stored, np.arange(count), dose, 1.0 if scan.counted else 0.0)

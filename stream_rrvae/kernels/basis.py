@@ -37,8 +37,8 @@ class BasisSpec:
     and n = 1..n_radial the pair (real part, imaginary part).
     """
 
-    max_order: int = 6
-    n_radial: int = 6
+    max_order: int = 12
+    n_radial: int = 4
     radius: float = 1.0
 
     @property

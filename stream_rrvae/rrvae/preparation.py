@@ -76,7 +76,7 @@ def _dose_and_noise(store: ScanStore, positions: NDArray[np.int64], assumed: flo
     """Electrons a frame, counted or assumed, and whether (1 or 0) their noise is in the data."""
     if not np.issubdtype(np.dtype(store.start.pixel_type), np.integer):
         return assumed, 0.0
-    dose = _median_counts(store.sum[positions])
+    dose = _median_counts(store.bright_field[positions])  # features are made of the counts in the disc alone
     return (dose, 1.0) if dose < NOISE_FREE_DOSES * assumed else (assumed, 0.0)
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from stream_rrvae.errors import ConfigError
+from stream_rrvae.rrvae.exact_learner import ExactLearner
 from stream_rrvae.rrvae.learner import HarmonicLearner
 from stream_rrvae.rrvae.model import ModelFactory
 from stream_rrvae.rrvae.spatial_learner import SpatialLearner
 
 ENTRY_POINTS = "stream_rrvae.models"
-BUILT_IN: dict[str, ModelFactory] = {"harmonic": HarmonicLearner, "spatial": SpatialLearner}
+BUILT_IN: dict[str, ModelFactory] = {
+    "harmonic": HarmonicLearner,
+    "exact": ExactLearner,
+    "spatial": SpatialLearner,
+}
 
 
 def model_names() -> list[str]:

@@ -22,21 +22,36 @@ SMALLEST_EXCESS = 0.1  # of the noise variance: the noise of real discs is not t
 SMALLEST_SIGNAL = 0.25  # of one frame's noise variance, for a mode to be worth modelling in noise-free data
 
 
-def signal_subspace(x: Float32Array, basis: BasisSpec, noise_variance: float, leading_order: int = 1) -> Float32Array:
-    """Projector [n_features, n_features] onto the modes of prepared features `x` [n, n_features].
+SignalModes = list[NDArray[np.complex128]]
+"""For each order the radial shapes that hold signal, as columns [n_radial, n_kept]."""
 
-    The strongest mode of `leading_order` is always in it: with it alone the model is the COM's, never nothing.
+
+def signal_modes(x: Float32Array, basis: BasisSpec, noise_variance: float, leading_order: int = 1) -> SignalModes:
+    """The modes of prepared features `x` [n, n_features].
+
+    The strongest mode of `leading_order` is always among them: with it alone the model is the COM's, never nothing.
     """
     coefficients = to_complex(x, basis)
-    projector = np.zeros((basis.n_features, basis.n_features), np.float32)
     threshold = _threshold(len(x), basis, noise_variance)
+    modes = []
     for order in range(basis.max_order + 1):
-        components = 1 if order == 0 else 2
-        values, vectors = _spectrum(coefficients[:, order], components)
+        values, vectors = _spectrum(coefficients[:, order], 1 if order == 0 else 2)
         kept = values > threshold
         kept[-1] |= order == leading_order
-        modes = vectors[:, kept]
-        start, block = _block(modes @ modes.conj().T, order)
+        modes.append(vectors[:, kept])
+    return modes
+
+
+def signal_subspace(x: Float32Array, basis: BasisSpec, noise_variance: float, leading_order: int = 1) -> Float32Array:
+    """Projector [n_features, n_features] onto the modes of prepared features `x` [n, n_features]."""
+    return projector_onto(signal_modes(x, basis, noise_variance, leading_order), basis)
+
+
+def projector_onto(modes: SignalModes, basis: BasisSpec) -> Float32Array:
+    """Projector [n_features, n_features] onto `modes`."""
+    projector = np.zeros((basis.n_features, basis.n_features), np.float32)
+    for order, kept in enumerate(modes):
+        start, block = _block(kept @ kept.conj().T, order)
         projector[start : start + len(block), start : start + len(block)] = block
     return projector
 

@@ -29,7 +29,7 @@ def test_the_disc_is_found_and_no_frame_is_lost(
     assert calibration.beam_center_px == pytest.approx(CENTER_PX, abs=1.0)
     assert calibration.disc_radius_px == pytest.approx(RADIUS_PX, abs=1.0)
     assert store.features_info["com_reference"] == "scan_mean"
-    assert store.features_info["basis"]["max_order"] == 6
+    assert store.features_info["basis"]["max_order"] == 12
     np.testing.assert_allclose(store.com_x, specimen.com(1, calibration.beam_center_px or CENTER_PX), atol=1e-4)
 
 

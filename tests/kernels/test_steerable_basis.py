@@ -161,4 +161,4 @@ def test_complex_form_keeps_every_number() -> None:
     a = to_complex(values, SPEC)
     assert a.shape == (5, SPEC.max_order + 1, SPEC.n_radial)
     np.testing.assert_array_equal(a[:, 0].real, values[:, : SPEC.n_radial])
-    np.testing.assert_array_equal(a[:, 1:].reshape(5, -1).view(np.float32), values[:, 6:])
+    np.testing.assert_array_equal(a[:, 1:].reshape(5, -1).view(np.float32), values[:, SPEC.n_radial :])

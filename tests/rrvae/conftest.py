@@ -81,7 +81,7 @@ def fill(turning_scan: TurningScan) -> Fill:
 
     def measure(store: ScanStore, count: int) -> None:
         store.features[:count] = turning_scan.features[:count]
-        store.sum[:count] = DOSE
+        store.sum[:count], store.bright_field[:count] = 1.1 * DOSE, DOSE
         store.com_y[:count] = 0.1 * turning_scan.lean[:count] * np.sin(turning_scan.angle[:count])
         store.com_x[:count] = 0.1 * turning_scan.lean[:count] * np.cos(turning_scan.angle[:count])
         store.coverage[:count] = 1

@@ -59,7 +59,7 @@ def test_the_features_are_those_of_a_scan_that_does_not_walk() -> None:
     scale = np.linalg.norm(away[0])
     before, after = (np.linalg.norm(found - away[0]) / scale for found in away[1:])
     print(f"difference from a still scan: {before:.3f} before, {after:.3f} after")
-    assert before > 0.4
+    assert before > 0.3
     assert after < 0.12
 
 

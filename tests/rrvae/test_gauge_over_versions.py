@@ -25,9 +25,9 @@ VERSIONS = 20
 ROUND_S = 0.25
 POSITIONS = 400
 DOSE = 1e4
-LARGEST_COMMON_DEG = 1.0
+LARGEST_COMMON_DEG = 2.0  # from 100 frames on, whose own mean direction is known to no better
 SIGMAS = 3.0  # of a position's own uncertainty, published as its confidence
-SETTLED = 4  # versions: before, a model of a second's training has hardly learnt
+SETTLED = 6  # versions: before, a model of a second's training has hardly learnt
 TELLING = 0.3  # spread of a latent over the first's, for its order and sign to mean something
 Make = Callable[..., ScanStore]
 

@@ -86,7 +86,7 @@ def test_free_gauge_lets_shapes_lean_anywhere() -> None:
 @torch.no_grad()
 def test_gauge_holds_in_a_subspace() -> None:
     model = model_of()
-    columns = torch.linalg.qr(torch.randn(78, 78))[0][:, :30]
+    columns = torch.linalg.qr(torch.randn(BASIS.n_features, BASIS.n_features))[0][:, :30]
     model.set_subspace((columns @ columns.T).numpy())
     shape = model.decode(torch.randn(100, 2))
     assert torch.allclose(shape, shape @ model.subspace, atol=1e-4)

@@ -1,0 +1,182 @@
+"""The harmonic decoder with the exact posterior of shape and angle, behind the seam: slower, more exact.
+
+A short training as a variational autoencoder finds the shapes roughly (`learner`); then the decoder is fitted to the
+exact likelihood over a bank of its shapes (`shape_fit`). Here the decoder turns as it likes, which keeps the shape
+smooth over z; the bank stands its shapes upright, so that rotation means the same as in the harmonic model: the
+direction in which a shape leans.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from stream_rrvae.errors import CheckpointError, ConfigError
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.messages import Float32Array
+from stream_rrvae.rrvae.harmonic import Gauge, HarmonicSpec
+from stream_rrvae.rrvae.leading import Leading, leading_of
+from stream_rrvae.rrvae.learner import HarmonicLearner
+from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
+from stream_rrvae.rrvae.preparation import Prepared
+from stream_rrvae.rrvae.shape_bank import ShapeBank
+from stream_rrvae.rrvae.shape_fit import NODES, ShapeFit, nodes_of
+from stream_rrvae.rrvae.subspace import projector_onto, signal_modes
+from stream_rrvae.rrvae.training import TrainSpec, held_out
+from stream_rrvae.rrvae.turning import Turning
+from stream_rrvae.rrvae.weights import check_weights, put_weights, weights_of
+
+ROUGH_SHARE = 0.2  # of the budget, as a variational autoencoder
+FEWEST_NUMBERS = 2  # of z: the patterns of a crystal are as many as positions in its cell
+WORSE_NATS = 0.02
+HELDOUT_LIMIT = 1024  # frames that say whether a round helped
+BANK = "bank."
+
+
+class ExactLearner(HarmonicLearner):
+    """See `model.Model`; `create` and `from_settings` are its factory. Computes on the CPU."""
+
+    name = "exact"
+    fixes_rotation = True
+
+    def __init__(self, spec: HarmonicSpec, leading: Leading, seed: int, device: str, train: TrainSpec) -> None:
+        if device == "cuda":
+            raise ConfigError("setting learn.device: the exact decoder computes on the CPU; use auto or cpu")
+        super().__init__(spec, leading, seed, "cpu", train)
+        self.bank: ShapeBank | None = None
+        self._fit: ShapeFit | None = None  # a restored model begins one when it is trained
+        self._seed = seed
+
+    @classmethod
+    def create(
+        cls,
+        data: Prepared,
+        basis: BasisSpec,
+        latents: int,
+        seed: int,
+        device: str,
+        gauge: Gauge = "free",
+        train: TrainSpec | None = None,
+    ) -> ExactLearner:
+        """Random weights; the data decide only which order sets the gauge."""
+        spec = HarmonicSpec(basis, latents, gauge=gauge, spare=max(0, FEWEST_NUMBERS - latents))
+        leading = leading_of(data.x, basis, data.noise_variance)
+        made = cls(spec, leading, seed, device, train or TrainSpec())
+        made._begin_fit(data)
+        return made
+
+    def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
+        rough_s = seconds * _share_below(ROUGH_SHARE, progress)
+        frames, taken_s = 0, 0.0
+        if rough_s > 0.0 or self._fit is None:
+            shares = (min(1.0, progress[0] / ROUGH_SHARE), min(1.0, progress[1] / ROUGH_SHARE))
+            report = super().train(data, rough_s, shares)
+            frames, taken_s = report.frames, report.seconds
+            self._begin_fit(data)
+        left = data.x[~held_out(data.positions)]
+        report = self._refine(data, left if len(left) else data.x, seconds - rough_s, progress)
+        return replace(report, frames=report.frames + frames, seconds=report.seconds + taken_s)
+
+    def encode(self, x: Float32Array) -> Encoding:
+        return self._made().encode(x, self.latents)
+
+    def settings(self) -> dict[str, Any]:
+        turning = self._made().turning
+        orders = [0] * turning.n_level + turning.orders.tolist()
+        return super().settings() | {"orders": orders, "shapes": len(self._made().shapes)}
+
+    def arrays(self) -> Arrays:
+        bank = self._made()
+        held = {"shapes": bank.shapes, "log_weights": bank.log_weights}
+        held |= {"axes": bank.turning.axes, "lead": bank.turning.lead}
+        return {**weights_of(self.network), **{BANK + name: np.array(value) for name, value in held.items()}}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], device: str) -> ExactLearner:
+        """The model that `settings` describe, weights to be restored. Raises CheckpointError."""
+        made = super().from_settings(settings, device)
+        assert isinstance(made, cls)
+        orders, n_shapes = settings.get("orders"), settings.get("shapes")
+        if not _are_orders(orders, made.basis) or type(n_shapes) is not int or not 1 <= n_shapes <= NODES:
+            raise CheckpointError("the checkpoint's bank of shapes is out of bounds")
+        made.bank = _empty_bank(np.asarray(orders, np.int64), n_shapes, made)
+        return made
+
+    def restore(self, arrays: Arrays) -> None:
+        bank = self._made()
+        own = {name: array for name, array in arrays.items() if not name.startswith(BANK)}
+        held = {name.removeprefix(BANK): array for name, array in arrays.items() if name.startswith(BANK)}
+        n = len(bank.turning.axes[0])
+        shapes = {"shapes": bank.shapes.shape, "log_weights": bank.log_weights.shape}
+        check_weights(held, {**shapes, "axes": bank.turning.axes.shape, "lead": (2, n)})
+        put_weights(self.network, own)
+        turning = Turning(held["axes"], bank.turning.n_level, bank.turning.orders, held["lead"], self._order)
+        self.bank = ShapeBank(turning, held["shapes"], held["log_weights"])
+        self._trainer.warm = True
+
+    @property
+    def _order(self) -> int:
+        return self.network.leading_order
+
+    def _made(self) -> ShapeBank:
+        if self.bank is None:
+            raise ValueError("the model has not been trained yet")
+        return self.bank
+
+    def _begin_fit(self, data: Prepared) -> None:
+        """A fit from where the rough training stands; the subspace is settled from here on."""
+        modes = signal_modes(data.x, self.basis, data.noise_variance, self._order)
+        self.network.set_subspace(projector_onto(modes, self.basis))
+        turning = Turning.of(modes, self.basis, self.network.lean.numpy(), self._order)
+        self._fit = ShapeFit(
+            self.network, turning, nodes_of(self.network, self._projected(data.x), self._seed), self._seed
+        )
+        self.bank = self._fit.bank
+
+    def _refine(self, data: Prepared, x: Float32Array, seconds: float, progress: tuple[float, float]) -> RoundReport:
+        assert self._fit is not None
+        heldout = data.x[held_out(data.positions)]
+        before, good, kept = self._likelihood(heldout), copy.deepcopy(self.network.state_dict()), self.bank
+        begun_s = time.perf_counter()
+        frames = self._fit.run(x, seconds, progress)
+        taken_s = time.perf_counter() - begun_s
+        self.bank = self._fit.bank
+        after = self._likelihood(heldout)
+        rolled_back = not after >= before - WORSE_NATS
+        if rolled_back:
+            self.network.load_state_dict(good)
+            self.bank = kept
+        return RoundReport(frames, taken_s, before if rolled_back else after, rolled_back)
+
+    def _likelihood(self, x: Float32Array) -> float:
+        return self._made().loglikelihood(x[:HELDOUT_LIMIT])
+
+
+def _share_below(limit: float, progress: tuple[float, float]) -> float:
+    """How much of a round from one share of the budget to another lies below `limit`."""
+    begin, end = progress
+    return min(1.0, max(0.0, limit - begin) / (end - begin)) if end > begin else 0.0
+
+
+def _are_orders(orders: Any, basis: BasisSpec) -> bool:
+    """Whether these are orders of `basis` as a bank has them: ascending, not more than it has functions."""
+    return (
+        isinstance(orders, list)
+        and len(orders) <= (basis.max_order + 1) * basis.n_radial
+        and all(type(order) is int and 0 <= order <= basis.max_order for order in orders)
+        and orders == sorted(orders)
+        and any(orders)
+    )
+
+
+def _empty_bank(orders: Any, n_shapes: int, learner: ExactLearner) -> ShapeBank:
+    n_level = int((orders == 0).sum())
+    n = n_level + 2 * (len(orders) - n_level)
+    axes, lead = np.zeros((learner.basis.n_features, n), np.float32), np.zeros((2, n), np.float32)
+    turning = Turning(axes, n_level, orders[n_level:], lead, learner.network.leading_order)
+    return ShapeBank(turning, np.zeros((n_shapes, n), np.float32), np.zeros(n_shapes, np.float32))
