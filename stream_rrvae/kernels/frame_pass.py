@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.basis import BasisSpec
-from stream_rrvae.kernels.packed_loops import reduce_batch
+from stream_rrvae.kernels.packed_loops import reduce_packed
 from stream_rrvae.kernels.plan import FramePlan, make_plan
+from stream_rrvae.kernels.plane_frame import UNSUITED
+from stream_rrvae.kernels.unpacking import PLAIN, Packed
 from stream_rrvae.messages import PIXEL_TYPES, Float32Array
 
 ACCUMULATORS = {"uint8": np.uint32, "uint16": np.uint32, "uint32": np.uint64, "float32": np.float64}
@@ -55,9 +57,17 @@ def reduce_frames(frames: NDArray[Any], plan: FramePlan, results: FrameResults, 
     if not 0 <= count <= min(len(frames), results.sum.size) or frames.shape[1:] != plan.frame_shape:
         raise ValueError(f"{count} frames of {plan.frame_shape} cannot be taken from an array of {frames.shape}")
     results.check_room(plan, count)
-    batch = np.ascontiguousarray(frames[:count])
-    moments = np.empty((count, 5))
-    reduce_batch(batch, bounds(batch.dtype, plan.saturation), plan.layout, moments, results.features[:count])
+    batch = np.require(frames[:count], requirements=["C", "A"])
+    moments, outcome = np.empty((count, 5)), np.full(count, UNSUITED, np.uint8)
+    frame_bytes = plan.frame_shape[0] * plan.frame_shape[1] * batch.itemsize
+    sources = np.empty((count, 2), np.int64)
+    sources[:, 0] = batch.ctypes.data + frame_bytes * np.arange(count)
+    sources[:, 1] = frame_bytes
+    like = np.empty(plan.frame_shape, batch.dtype)
+    reduce_packed(
+        sources, Packed(PLAIN, frame_bytes, batch.itemsize, 0, 0, 0), like,
+        bounds(batch.dtype, plan.saturation), plan.layout, moments, results.features[:count], outcome,
+    )  # fmt: skip
     results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T[:3]
     results.bright_field[:count], results.annular_dark_field[:count] = moments.T[3:]
 

@@ -110,6 +110,7 @@ def _sum_vectors(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout:
     sums[:] = 0
     buffers.column[:] = 0
     lanes[:] = 0
+    in_columns = height % ROWS != 0
     band[ROW_BYTES], band[LAST_START], band[BLOCKS] = width * frame.itemsize, width - LANES, lanes.size // LANES
     band[LINE] = line.ctypes.data
     whole = height - height % ROWS
@@ -124,6 +125,7 @@ def _sum_vectors(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout:
         if top > SMALL:
             _clean(frame, clean, y, ROWS, high, layout)
             _sum_band(clean, y, ROWS, layout, buffers.wide, buffers.column, sums)
+            in_columns = True
             continue
         sums[TOTAL] += band[TOTAL_FIELD]
         sums[MOMENT_Y] += y * band[TOTAL_FIELD] + band[WEIGHTED]
@@ -135,7 +137,8 @@ def _sum_vectors(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout:
         return False
     for x in range(lanes.size):
         sums[MOMENT_X] += layout.lane_columns[x] * np.int64(lanes[x])
-    _add_columns(buffers.column, sums)
+    if in_columns:
+        _add_columns(buffers.column, sums)
     return True
 
 

@@ -1,4 +1,4 @@
-"""The loops that Python calls: over frames in an array, and over packed frames, each measured while it is in cache."""
+"""The loops that Python calls, over frames packed or not, each measured while it is in cache."""
 
 from __future__ import annotations
 
@@ -6,30 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled_entry, sources_stamp
 from stream_rrvae.kernels.frame_loops import Bounds, make_room, measure
 from stream_rrvae.kernels.layout import Layout
+from stream_rrvae.kernels.memory import pointer_at
 from stream_rrvae.kernels.plane_bins import make_plane_bins, measure_planes
 from stream_rrvae.kernels.plane_frame import sum_planes
 from stream_rrvae.kernels.plane_tables import PlaneTables
 from stream_rrvae.kernels.projection import finish, make_queue
-from stream_rrvae.kernels.unpacking import MEASURED, Packed, unpack_frame
+from stream_rrvae.kernels.unpacking import MEASURED, PLAIN, Packed, check_sizes, unpack_frame
 
 Entry = Callable[..., Any]
 
 
-def _entries(stamp: int) -> tuple[Entry, Entry, Entry, Entry]:
-    @compiled_entry
-    def reduce_batch(frames: NDArray[Any], bounds: Bounds, layout: Layout, moments: Any, features: Any) -> None:
-        """Measure `frames` [B, ky, kx]: see `frame_loops.measure`."""
-        _ = stamp
-        room, queue = make_room(layout, bounds[0], bounds[2]), make_queue(layout)
-        for i in range(frames.shape[0]):
-            measure(frames[i], bounds, layout, room, queue, i, moments, features)
-        finish(queue, layout, features)
-
+def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
     @compiled_entry
     def reduce_packed(
         sources: NDArray[np.int64], packed: Packed, image: NDArray[Any], bounds: Bounds, layout: Layout,
@@ -37,16 +30,21 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry, Entry]:
     ) -> None:  # fmt: skip
         """Measure the packed frames at `sources` [B, 2] (address, bytes) whose `outcome` [B] is not MEASURED yet.
 
-        `image` is the array at packed.pixels.
+        `image` is the array at packed.pixels; frames that are not packed are measured where they lie.
         """
         _ = stamp
         room, queue = make_room(layout, bounds[0], bounds[2]), make_queue(layout)
         for i in range(sources.shape[0]):
             if outcome[i] == MEASURED:
                 continue
-            outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
+            pixels = image
+            if packed.packing == PLAIN and sources[i, 0] % packed.item_bytes == 0:
+                outcome[i] = check_sizes(packed, sources[i, 0], sources[i, 1])
+                pixels = carray(pointer_at(sources[i, 0]), image.shape, image.dtype)
+            else:
+                outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                measure(image, bounds, layout, room, queue, i, moments, features)
+                measure(pixels, bounds, layout, room, queue, i, moments, features)
         finish(queue, layout, features)
 
     @compiled_entry
@@ -69,7 +67,7 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry, Entry]:
         _ = stamp
         return unpack_frame(packed, source, size)
 
-    return reduce_batch, reduce_packed, reduce_planes, unpack_one
+    return reduce_packed, reduce_planes, unpack_one
 
 
-reduce_batch, reduce_packed, reduce_planes, unpack_one = _entries(sources_stamp())
+reduce_packed, reduce_planes, unpack_one = _entries(sources_stamp())

@@ -13,7 +13,7 @@ import pytest
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.compiled import compiled_entry
 from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames, warm_up
-from stream_rrvae.kernels.packed_loops import reduce_batch
+from stream_rrvae.kernels.packed_loops import reduce_packed
 from stream_rrvae.kernels.plan import make_plan
 
 FULL_DISK = """
@@ -42,12 +42,12 @@ def test_code_without_a_place_for_a_cache_is_compiled_all_the_same() -> None:
 
 def test_warm_up_leaves_nothing_to_compile() -> None:
     warm_up(["uint8", "float32"])
-    known = len(reduce_batch.signatures)  # type: ignore[attr-defined]
+    known = len(reduce_packed.signatures)  # type: ignore[attr-defined]
     plan = make_plan((30, 20), (14.0, 9.5), 6.0, BasisSpec(2, 2), np.eye(30, 20, dtype=np.bool_), saturation=10.0)
     for pixel_type in ("uint8", "float32"):
         reduce_frames(np.ones((3, 30, 20), pixel_type), plan, FrameResults.empty(3, plan.n_features), 3)
     reduce_frames(np.ones((3, 30, 20), np.uint8), make_plan((30, 20), (1, 2), 6, None), FrameResults.empty(3, 0), 3)
-    assert len(reduce_batch.signatures) == known  # type: ignore[attr-defined]
+    assert len(reduce_packed.signatures) == known  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("workers", [4])

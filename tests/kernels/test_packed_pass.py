@@ -127,3 +127,13 @@ def test_the_faster_path_gets_the_rest(faster: int) -> None:
     assert choice.best == faster
     assert taken[faster][-1] == range(64, 200)
     assert max(part.stop for part in taken[1 - faster]) == 64
+
+
+def test_frames_that_are_unaligned_or_read_only_are_measured() -> None:
+    frames = np.random.default_rng(4).poisson(0.4, (2, *SHAPE)).astype(np.uint16)
+    odd = np.frombuffer(b"x" + frames.tobytes(), np.uint8)[1:].view(np.uint16).reshape(frames.shape)
+    assert not odd.flags.aligned
+    for given in (odd, np.frombuffer(frames.tobytes(), np.uint16).reshape(frames.shape)):
+        results = FrameResults.empty(2, 0)
+        reduce_frames(given, plan_of(), results, 2)
+        np.testing.assert_array_equal(results.sum, frames.sum(axis=(1, 2)))
