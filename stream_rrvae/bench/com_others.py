@@ -52,23 +52,28 @@ def libertem_com(frames: Frames) -> Positions:
     """LiberTEM's CoMUDF over an in-memory data set, executed inline."""
     udf = import_module("libertem.udf.com").CoMUDF.with_params(cy=0.0, cx=0.0)
     context = import_module("libertem.api").Context.make_with("inline")
-    data = context.load("memory", data=frames[None], sig_dims=2, num_partitions=1)
+    data = context.load("memory", data=_two_rows(frames), sig_dims=2, num_partitions=1)
     found = context.run_udf(data, udf)
     return np.asarray(found["raw_com"].raw_data).reshape(-1, 2)
 
 
 def py4dstem_com(frames: Frames) -> Positions:
-    """py4DSTEM's centre of mass of a data cube."""
-    cube = import_module("py4DSTEM").DataCube(data=frames[None])
-    found = import_module("py4DSTEM.process.utils").get_CoM_images(cube)
-    return np.stack([np.asarray(found[0]).ravel(), np.asarray(found[1]).ravel()], axis=1)
+    """py4DSTEM's function for one pattern, frame by frame."""
+    com = import_module("py4DSTEM.process.utils").get_CoM
+    return np.array([com(frame) for frame in frames], np.float64)
 
 
 def pyxem_com(frames: Frames) -> Positions:
-    """pyxem's centre of mass of a diffraction signal."""
+    """pyxem's beam position by centre of mass; it gives the shift (x, y) from there to the middle of the frame."""
     signal = import_module("pyxem.signals").Diffraction2D(frames[None])
-    found = signal.center_of_mass(show_progressbar=False)
-    return np.asarray(found.data).reshape(-1, 2)[:, ::-1]
+    shifts = signal.get_direct_beam_position(method="center_of_mass")
+    middle = np.array(frames.shape[1:]) / 2
+    return np.asarray(middle - np.asarray(shifts.data, np.float64).reshape(-1, 2)[:, ::-1])
+
+
+def _two_rows(frames: Frames) -> Frames:
+    """As a scan of two rows: LiberTEM takes gradients, for which one row is too few."""
+    return frames.reshape(2, -1, *frames.shape[1:])
 
 
 PACKAGES = {"SciPy": "scipy", "torch": "torch", "LiberTEM": "libertem", "py4DSTEM": "py4DSTEM", "pyxem": "pyxem"}
