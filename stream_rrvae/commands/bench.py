@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from stream_rrvae.bench.com import com_rows
+from stream_rrvae.bench.com import com_lines, com_rows
 from stream_rrvae.bench.drain import Drained, drained
 from stream_rrvae.bench.rows import Row, this_machine, versions, write_json
 from stream_rrvae.bench.rrvae import RrvaeOptions, compare, rows_of, table
@@ -74,10 +74,7 @@ def _rrvae(options: BenchOptions) -> list[Row]:
 
 def _com(_options: BenchOptions) -> list[Row]:
     rows = com_rows()
-    _show([
-        f"{row.name:40s} {row.value:12,.0f} {row.unit} = {row.ratio:.2f} x {row.reference} ({row.reference_value:,.0f})"
-        for row in rows
-    ])  # fmt: skip
+    _show(com_lines(rows))
     return rows
 
 

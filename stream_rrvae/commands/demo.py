@@ -20,6 +20,8 @@ from stream_rrvae.messages import Snapshot
 LOOK_S = 0.5
 HEADLESS_FPS, WATCHED_FPS = "1000", "250"
 
+FIRST_START_S = 600.0  # compiles the kernels, on a slow machine too
+
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
@@ -61,7 +63,7 @@ def run_demo(options: DemoOptions) -> None:
             stack.enter_context(dashboard)
             click.echo(f"open http://{dashboard.line_with('http://')}   (Ctrl-C ends the demo)")
         service = stack.enter_context(_service(options, endpoint, feed))
-        service.line_with("ready")
+        service.line_with("ready", FIRST_START_S)
         _follow(service, simulator, Subscriber(feed))
     _summarise(options, before)
 

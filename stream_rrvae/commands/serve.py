@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import click
@@ -12,6 +15,8 @@ from threadpoolctl import threadpool_limits
 from stream_rrvae import log
 from stream_rrvae.config import Settings
 from stream_rrvae.service import Service
+
+LONG_START_S = 4.0
 
 
 def run_service(settings: Settings) -> None:
@@ -28,7 +33,8 @@ def run_service(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    service.start()
+    with _patience_asked():
+        service.start()
     click.echo("ready")
     sys.stdout.flush()
     try:
@@ -38,3 +44,15 @@ def run_service(settings: Settings) -> None:
     if service.error:
         raise service.error
     click.echo(f"done: {service.scans_done} scan{'s' if service.scans_done != 1 else ''}")
+
+
+@contextmanager
+def _patience_asked() -> Iterator[None]:
+    """Say what takes so long when it does: the first start on a machine compiles every kernel."""
+    said = "compiling the kernels for this machine: a minute or two, at the first start only"
+    timer = threading.Timer(LONG_START_S, click.echo, (said,), {"err": True})
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
