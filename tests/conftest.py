@@ -22,6 +22,15 @@ from stream_rrvae.scan_store import ScanStore, StoreShape
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data" / "graphene_60kV_31mrad_reference.npz"
 
 StoreMaker = Callable[..., ScanStore]
+MEASURING = {"batch", "bench", "browser", "commands", "ingest", "integration", "kernels", "service"}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Compile the kernels before any test's clock runs: a minute on a machine that has not done it yet."""
+    if not session.config.option.collectonly and any(MEASURING & set(item.path.parts) for item in session.items):
+        from stream_rrvae.kernels.frame_pass import warm_up
+
+        warm_up()
 
 
 @pytest.fixture(scope="session")

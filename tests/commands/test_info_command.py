@@ -45,7 +45,7 @@ def test_a_results_file_in_one_screen(results: Path) -> None:
 def test_the_packaged_model_in_one_screen() -> None:
     shown = info("pretrained")
     assert shown.returncode == 0, shown.stderr
-    for word in ("harmonic", "2 latents", "orders 0..6", "MIT", "graphene-silicon", "graphene-wall", "sha256"):
+    for word in ("harmonic", "2 latents", "orders 0..12", "MIT", "graphene-silicon", "graphene-wall", "sha256"):
         assert word in shown.stdout
     assert len(shown.stdout.splitlines()) <= LINES_OF_A_SCREEN
 
