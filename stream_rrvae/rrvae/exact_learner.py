@@ -35,6 +35,7 @@ ROUGH_SHARE = 0.2  # of the budget, as a variational autoencoder
 FEWEST_NUMBERS = 2  # of z: the patterns of a crystal are as many as positions in its cell
 WORSE_NATS = 0.02
 HELDOUT_LIMIT = 1024  # frames that say whether a round helped
+SMALLEST_EXCESS = 0.02  # sums over many frames bear a mode of noise better than single frames do
 BANK = "bank."
 
 
@@ -130,7 +131,7 @@ class ExactLearner(HarmonicLearner):
 
     def _begin_fit(self, data: Prepared) -> None:
         """A fit from where the rough training stands; the subspace is settled from here on."""
-        modes = signal_modes(data.x, self.basis, data.noise_variance, self._order)
+        modes = signal_modes(data.x, self.basis, data.noise_variance, self._order, SMALLEST_EXCESS)
         self.network.set_subspace(projector_onto(modes, self.basis))
         turning = Turning.of(modes, self.basis, self.network.lean.numpy(), self._order)
         self._fit = ShapeFit(

@@ -26,13 +26,19 @@ SignalModes = list[NDArray[np.complex128]]
 """For each order the radial shapes that hold signal, as columns [n_radial, n_kept]."""
 
 
-def signal_modes(x: Float32Array, basis: BasisSpec, noise_variance: float, leading_order: int = 1) -> SignalModes:
-    """The modes of prepared features `x` [n, n_features].
+def signal_modes(
+    x: Float32Array,
+    basis: BasisSpec,
+    noise_variance: float,
+    leading_order: int = 1,
+    smallest_excess: float = SMALLEST_EXCESS,
+) -> SignalModes:
+    """The modes of prepared features `x` [n, n_features] that exceed the noise by `smallest_excess` of its variance.
 
     The strongest mode of `leading_order` is always among them: with it alone the model is the COM's, never nothing.
     """
     coefficients = to_complex(x, basis)
-    threshold = _threshold(len(x), basis, noise_variance)
+    threshold = _threshold(len(x), basis, noise_variance, smallest_excess)
     modes = []
     for order in range(basis.max_order + 1):
         values, vectors = _spectrum(coefficients[:, order], 1 if order == 0 else 2)
@@ -56,10 +62,10 @@ def projector_onto(modes: SignalModes, basis: BasisSpec) -> Float32Array:
     return projector
 
 
-def _threshold(n: int, basis: BasisSpec, noise_variance: float) -> float:
+def _threshold(n: int, basis: BasisSpec, noise_variance: float, smallest_excess: float) -> float:
     if noise_variance == 0.0:
         return SMALLEST_SIGNAL
-    return noise_variance * (1.0 + max(NOISE_MARGIN * math.sqrt(basis.n_radial / n), SMALLEST_EXCESS))
+    return noise_variance * (1.0 + max(NOISE_MARGIN * math.sqrt(basis.n_radial / n), smallest_excess))
 
 
 def _spectrum(a: NDArray[np.complex64], components: int) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:

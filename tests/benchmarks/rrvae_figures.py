@@ -51,6 +51,7 @@ class Scan:
     true_com: FloatArray
     raw_com: FloatArray
     true_x: FloatArray  # [positions, n_features] prepared like the frames, which repeat the positions in order
+    known: NDArray[np.bool_]  # [positions] every second one, like the black squares of a chessboard
 
 
 def com(frames: FloatArray) -> FloatArray:
@@ -66,19 +67,20 @@ def scan_of(path: Path, dose: float, seed: int, repeats: int = REPEATS) -> Scan:
         frames = reference["frames"].astype(np.float64)
         radius_px = float(reference["semiangle_mrad"] / reference["mrad_per_px"])
     clean = frames.reshape(-1, *frames.shape[2:])
+    known = np.indices(frames.shape[:2]).sum(axis=0).ravel() % 2 == 0
     size = clean.shape[1:]
     basis = project_onto(BASIS, size, ((size[0] - 1) / 2, (size[1] - 1) / 2), radius_px, np.ones(size, np.bool_))
     true = features_of(clean, basis)
     if np.isinf(dose):
         data = whitened(true.astype(np.float16).astype(np.float32), np.arange(len(true)), ASSUMED_DOSE, 0.0)
-        return Scan(data, com(clean), com(clean), true)
+        return Scan(data, com(clean), com(clean), true, known)
     mean = np.tile(clean / clean.sum(axis=(1, 2), keepdims=True) * dose, (repeats, 1, 1))
     seen = np.random.default_rng(seed).poisson(mean).astype(np.float64)
     stored = features_of(seen, basis).astype(np.float16).astype(np.float32)
     counts = float(np.median(seen.reshape(len(seen), -1)[:, basis.pixels].sum(axis=1)))
     data = whitened(stored, np.arange(len(stored)), counts, 1.0)
     true_com = np.tile(com(clean), (repeats, 1))
-    return Scan(data, true_com, com(seen), (true - true.mean(axis=0)) * np.sqrt(counts))
+    return Scan(data, true_com, com(seen), (true - true.mean(axis=0)) * np.sqrt(counts), known)
 
 
 def features_of(frames: FloatArray, basis: Projection) -> FloatArray:
@@ -91,10 +93,9 @@ def limit(scan: Scan) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
     leading = center_of_mass(BASIS)
     modes = [np.eye(BASIS.n_radial, dtype=np.complex128)] * (BASIS.max_order + 1)
     turning = Turning.of(modes, BASIS, np.stack([leading.real, leading.imaginary]), 1)
-    known = np.arange(len(scan.true_x)) % 2 == 0
-    shapes = (scan.true_x[known] @ turning.axes).astype(np.float32)
+    shapes = (scan.true_x[scan.known] @ turning.axes).astype(np.float32)
     bank, _ = bank_of(turning, shapes, np.full(len(shapes), -np.log(len(shapes)), np.float32))
-    rows = np.flatnonzero(~np.tile(known, len(scan.data.x) // len(known)))
+    rows = np.flatnonzero(~np.tile(scan.known, len(scan.data.x) // len(scan.known)))
     found = bank.encode(scan.data.x[rows], 1)
     return found.latents[:, 0].astype(float), found.rotation.astype(float), rows
 

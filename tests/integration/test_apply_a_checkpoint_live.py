@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Serving, Specimen
 
 GEOMETRY = ("--semiangle-mrad", "27", "--mrad-per-px", "2.077")
-SECONDS = {"harmonic": "4", "spatial": "10"}
+SECONDS = {"harmonic": "4", "exact": "6", "spatial": "10"}
 
 
 def turned_by_half(frames: np.ndarray) -> np.ndarray:
