@@ -18,7 +18,7 @@ from stream_rrvae.kernels.basis import BasisSpec, to_complex
 from stream_rrvae.messages import Float32Array
 
 NOISE_MARGIN = 4.0  # above the largest eigenvalue of pure noise, in units of its own scatter sqrt(K / n)
-SMALLEST_EXCESS = 0.04  # of the noise variance: on pixelated discs it is the identity to no better
+SMALLEST_EXCESS = 0.1  # of the noise variance: the noise of real discs is not the identity to better than that
 SMALLEST_SIGNAL = 0.25  # of one frame's noise variance, for a mode to be worth modelling in noise-free data
 
 
