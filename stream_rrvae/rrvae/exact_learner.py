@@ -26,7 +26,7 @@ from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.shape_bank import ShapeBank
 from stream_rrvae.rrvae.shape_fit import NODES, ShapeFit, nodes_of
-from stream_rrvae.rrvae.subspace import projector_onto, signal_modes
+from stream_rrvae.rrvae.subspace import SMALLEST_EXCESS, projector_onto, signal_modes
 from stream_rrvae.rrvae.training import TrainSpec, held_out
 from stream_rrvae.rrvae.turning import Turning
 from stream_rrvae.rrvae.weights import check_weights, put_weights, weights_of
@@ -35,7 +35,8 @@ ROUGH_SHARE = 0.2  # of the budget, as a variational autoencoder
 FEWEST_NUMBERS = 2  # of z: the patterns of a crystal are as many as positions in its cell
 WORSE_NATS = 0.02
 HELDOUT_LIMIT = 1024  # frames that say whether a round helped
-SMALLEST_EXCESS = 0.02  # sums over many frames bear a mode of noise better than single frames do
+# Where the leading coefficient varies so many times more than noise, faint modes help; elsewhere noise passes for them.
+CLEAR_LEAD, FAINT_EXCESS = 10.0, 0.02
 BANK = "bank."
 
 
@@ -131,13 +132,17 @@ class ExactLearner(HarmonicLearner):
 
     def _begin_fit(self, data: Prepared) -> None:
         """A fit from where the rough training stands; the subspace is settled from here on."""
-        modes = signal_modes(data.x, self.basis, data.noise_variance, self._order, SMALLEST_EXCESS)
+        modes = signal_modes(data.x, self.basis, data.noise_variance, self._order, self._smallest_excess(data))
         self.network.set_subspace(projector_onto(modes, self.basis))
         turning = Turning.of(modes, self.basis, self.network.lean.numpy(), self._order)
         self._fit = ShapeFit(
             self.network, turning, nodes_of(self.network, self._projected(data.x), self._seed), self._seed
         )
         self.bank = self._fit.bank
+
+    def _smallest_excess(self, data: Prepared) -> float:
+        lead_variance = float(np.square(data.x @ self.network.leading.numpy().T).mean())
+        return FAINT_EXCESS if lead_variance > CLEAR_LEAD * data.noise_variance else SMALLEST_EXCESS
 
     def _refine(self, data: Prepared, x: Float32Array, seconds: float, progress: tuple[float, float]) -> RoundReport:
         assert self._fit is not None
