@@ -32,7 +32,7 @@ def seen_elsewhere(told: Disc, mean_pattern: NDArray[np.float64], usable: BoolAr
 
 def _middle_is_within(mean_pattern: NDArray[np.float64], lit: BoolArray, told: Disc, distance_px: float) -> bool:
     """Whether the middle of the pixels brighter than half of the disc's usual ones is where it should be."""
-    inside = lit & _within(mean_pattern.shape, told, told.radius_px)
+    inside = lit & told.covers(mean_pattern.shape)
     if not inside.any():
         return False
     rows, columns = np.nonzero(lit & (mean_pattern > np.median(mean_pattern[inside]) / 2))
@@ -42,14 +42,9 @@ def _middle_is_within(mean_pattern: NDArray[np.float64], lit: BoolArray, told: D
 def _counts(mean_pattern: NDArray[np.float64], usable: BoolArray, disc: Disc) -> float:
     """Electrons that made the pattern, at least: one adds no more than the darkest pixel, nor than the Fano factor."""
     lit = mean_pattern[usable & (mean_pattern > 0)]
-    inside = usable & _within(mean_pattern.shape, disc, disc.radius_px - 1)
+    inside = usable & disc.covers(mean_pattern.shape, disc.radius_px - 1)
     steps = np.diff(mean_pattern, axis=1)[inside[:, 1:] & inside[:, :-1]]
     one = float(lit.min())
     if steps.any():
         one = min(one, float(np.square(steps).mean() / (2 * mean_pattern[inside].mean())))
     return float(lit.sum()) / one
-
-
-def _within(shape: tuple[int, ...], disc: Disc, radius_px: float) -> BoolArray:
-    ky, kx = np.indices(shape)
-    return np.asarray(np.hypot(ky - disc.center_px[0], kx - disc.center_px[1]) < radius_px)

@@ -30,6 +30,12 @@ class Disc:
     center_px: tuple[float, float]  # (ky, kx)
     radius_px: float
 
+    def covers(self, shape: tuple[int, ...], radius_px: float | None = None) -> BoolArray:
+        """Pixels [ky, kx] of a detector of `shape` nearer to the centre than `radius_px` (None: the disc's own)."""
+        ky, kx = np.indices(shape)
+        reach_px = self.radius_px if radius_px is None else radius_px
+        return np.asarray(np.hypot(ky - self.center_px[0], kx - self.center_px[1]) < reach_px)
+
 
 def find_disc(mean_pattern: NDArray[Any], usable: BoolArray | None = None) -> Disc:
     """The disc in `mean_pattern` [ky, kx], on the pixels where `usable`; it may be cut by the detector's edge.
@@ -112,8 +118,7 @@ def _check_light(pattern: NDArray[np.float64], good: BoolArray, fit: SoftDisc, d
     """Refuse an evenly lit detector, and a chance cluster of counts."""
     if not fit.plateau > LEAST_CONTRAST * (fit.plateau + abs(fit.background)):
         raise CalibrationError("no bright disc: the pattern is evenly lit")
-    ky, kx = np.indices(pattern.shape)
-    inside = good & (np.hypot(ky - disc.center_px[0], kx - disc.center_px[1]) < disc.radius_px)
+    inside = good & disc.covers(pattern.shape)
     one_count = pattern[good & (pattern > 0)].min()
     counts, surroundings = pattern[inside].sum() / one_count, fit.background * inside.sum() / one_count
     if not counts - surroundings > LEAST_SIGNIFICANCE * np.sqrt(max(counts, 1.0)):

@@ -26,8 +26,7 @@ def hot_pixels(mean_pattern: NDArray[np.float64], usable: BoolArray, disc: Disc)
     """Usable pixels [ky, kx] far brighter than those around them and than the disc; none where that makes no sense."""
     none = np.zeros(mean_pattern.shape, np.bool_)
     lit = usable & np.isfinite(mean_pattern) & (mean_pattern > 0)
-    ky, kx = np.indices(none.shape)
-    inside = lit & (np.hypot(ky - disc.center_px[0], kx - disc.center_px[1]) < disc.radius_px)
+    inside = lit & disc.covers(none.shape)
     if disc.radius_px < SMALLEST_RADIUS_PX or not inside.any():
         return none
     one_count = float(mean_pattern[lit].min())
