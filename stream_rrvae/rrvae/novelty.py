@@ -61,11 +61,12 @@ def novelty(model: Model, data: Prepared) -> Novelty | None:
         return None
     step = max(1, -(-len(data.x) // LARGEST_SAMPLE))
     sample = np.arange(0, len(data.x), step)
-    usual = _usual(_left_over(model.network, data.x[sample]), data.noise_variance)
+    of_sample = _left_over(model.network, data.x[sample])
+    usual = _usual(of_sample, data.noise_variance)
     looked = np.arange(len(data.x)) if isinstance(model, HarmonicLearner) else sample
     found = Novelty(np.full(len(data.x), np.nan, np.float32), np.zeros(len(data.x), np.bool_))
     for rows in np.array_split(looked, -(-len(looked) // LARGEST_SAMPLE)):
-        left = _left_over(model.network, data.x[rows])
+        left = of_sample if np.array_equal(rows, sample) else _left_over(model.network, data.x[rows])
         found.misfit[rows] = usual.sigmas(left)
         found.unlike[rows] = (found.misfit[rows] > SIGMAS) | _unexplained(left, data)
     return found
