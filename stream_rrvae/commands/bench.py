@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,12 +96,18 @@ def _sender(_options: BenchOptions) -> list[Row]:
     return rows
 
 
-def _ingest(options: BenchOptions) -> list[Row]:
-    """Loaded here: what counts CPU time is an optional dependency."""
+@contextmanager
+def _counting_cpu_time() -> Iterator[None]:
+    """Around an import of what counts CPU time, which is an optional dependency."""
     try:
-        from stream_rrvae.commands.bench_ingest import IngestOptions, measure_ingest
+        yield
     except ImportError as error:
         raise ConfigError(f"this benchmark counts CPU time with psutil: pip install psutil ({error})") from error
+
+
+def _ingest(options: BenchOptions) -> list[Row]:
+    with _counting_cpu_time():
+        from stream_rrvae.commands.bench_ingest import IngestOptions, measure_ingest
     seconds, scan_shape = options.seconds or TURN_S, options.scan_shape or (256, 256)
     asked = IngestOptions(seconds, options.rounds, scan_shape, options.peers_python, options.cases)
     click.echo(f"median of {asked.rounds} turns of {asked.seconds:g} s; sender and receiver on the same cores")
@@ -108,10 +115,8 @@ def _ingest(options: BenchOptions) -> list[Row]:
 
 
 def _latency(options: BenchOptions) -> list[Row]:
-    try:
+    with _counting_cpu_time():
         from stream_rrvae.commands.bench_latency import measure_latency
-    except ImportError as error:
-        raise ConfigError(f"this benchmark counts CPU time with psutil: pip install psutil ({error})") from error
     return measure_latency(options.seconds or TURN_S, click.echo)
 
 
