@@ -87,6 +87,8 @@ def test_killed_learner_costs_no_position_and_comes_back(
 ) -> None:
     monkeypatch.setenv("STREAM_RRVAE_LEARN__BUDGET_S", "6")
     monkeypatch.setenv("STREAM_RRVAE_LEARN__ROUND_S", "1")
+    # The sender is silent until the learner is back, which takes a crowded machine longer than the 5 s of a stall.
+    monkeypatch.setenv("STREAM_RRVAE_INGEST__STALL_TIMEOUT_S", "60")
     serving = serve(detector.url, "--scans", "1")
     detector.start(specimen.frames, user_data=APPENDIX)
     for number in range(128):
