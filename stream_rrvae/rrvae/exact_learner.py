@@ -12,7 +12,7 @@ import copy
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from stream_rrvae.errors import CheckpointError, ConfigError
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.rrvae.harmonic import Gauge, HarmonicSpec
-from stream_rrvae.rrvae.leading import Leading, leading_of
+from stream_rrvae.rrvae.leading import Leading
 from stream_rrvae.rrvae.learner import HarmonicLearner
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
 from stream_rrvae.rrvae.preparation import Prepared
@@ -44,44 +44,26 @@ class ExactLearner(HarmonicLearner):
     """See `model.Model`; `create` and `from_settings` are its factory. Computes on the CPU."""
 
     name = "exact"
+    usual_gauge = "free"
     fixes_rotation = True
 
     def __init__(self, spec: HarmonicSpec, leading: Leading, seed: int, device: str, train: TrainSpec) -> None:
-        if device == "cuda":
-            raise ConfigError("setting learn.device: the exact decoder computes on the CPU; use auto or cpu")
-        super().__init__(spec, leading, seed, "cpu", train)
+        super().__init__(spec, leading, seed, device, train)
         self.bank: ShapeBank | None = None
         self._fit: ShapeFit | None = None  # a restored model begins one when it is trained
         self._seed = seed
 
-    @classmethod
-    def create(
-        cls,
-        data: Prepared,
-        basis: BasisSpec,
-        latents: int,
-        seed: int,
-        device: str,
-        gauge: Gauge = "free",
-        train: TrainSpec | None = None,
-    ) -> ExactLearner:
-        """Random weights; the data decide only which order sets the gauge."""
-        spec = HarmonicSpec(basis, latents, gauge=gauge, spare=max(0, FEWEST_NUMBERS - latents))
-        leading = leading_of(data.x, basis, data.noise_variance)
-        made = cls(spec, leading, seed, device, train or TrainSpec())
-        made._begin_fit(data)
-        return made
-
     def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
         rough_s = seconds * _share_below(ROUGH_SHARE, progress)
+        heldout = held_out(data.positions)
         frames, taken_s = 0, 0.0
         if rough_s > 0.0 or self._fit is None:
             shares = (min(1.0, progress[0] / ROUGH_SHARE), min(1.0, progress[1] / ROUGH_SHARE))
             report = super().train(data, rough_s, shares)
             frames, taken_s = report.frames, report.seconds
-            self._begin_fit(data)
-        left = data.x[~held_out(data.positions)]
-        report = self._refine(data, left if len(left) else data.x, seconds - rough_s, progress)
+            self._begin(data)
+        learnt = data.x if heldout.all() else data.x[~heldout]
+        report = self._refine(learnt, data.x[heldout], seconds - rough_s, progress)
         return replace(report, frames=report.frames + frames, seconds=report.seconds + taken_s)
 
     def encode(self, x: Float32Array) -> Encoding:
@@ -99,10 +81,9 @@ class ExactLearner(HarmonicLearner):
         return {**weights_of(self.network), **{BANK + name: np.array(value) for name, value in held.items()}}
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any], device: str) -> ExactLearner:
+    def from_settings(cls, settings: Mapping[str, Any], device: str) -> Self:
         """The model that `settings` describe, weights to be restored. Raises CheckpointError."""
         made = super().from_settings(settings, device)
-        assert isinstance(made, cls)
         orders, n_shapes = settings.get("orders"), settings.get("shapes")
         if not _are_orders(orders, made.basis) or type(n_shapes) is not int or not 1 <= n_shapes <= NODES:
             raise CheckpointError("the checkpoint's bank of shapes is out of bounds")
@@ -121,6 +102,16 @@ class ExactLearner(HarmonicLearner):
         self.bank = ShapeBank(turning, held["shapes"], held["log_weights"])
         self._trainer.warm = True
 
+    @staticmethod
+    def _device(setting: str) -> str:
+        if setting == "cuda":
+            raise ConfigError("setting learn.device: the exact decoder computes on the CPU; use auto or cpu")
+        return "cpu"
+
+    @staticmethod
+    def _spec(_data: Prepared, basis: BasisSpec, latents: int, gauge: Gauge) -> HarmonicSpec:
+        return HarmonicSpec(basis, latents, gauge=gauge, spare=max(0, FEWEST_NUMBERS - latents))
+
     @property
     def _order(self) -> int:
         return self.network.leading_order
@@ -130,7 +121,7 @@ class ExactLearner(HarmonicLearner):
             raise ValueError("the model has not been trained yet")
         return self.bank
 
-    def _begin_fit(self, data: Prepared) -> None:
+    def _begin(self, data: Prepared) -> None:
         """A fit from where the rough training stands; the subspace is settled from here on."""
         modes = signal_modes(data.x, self.basis, data.noise_variance, self._order, self._smallest_excess(data))
         self.network.set_subspace(projector_onto(modes, self.basis))
@@ -144,10 +135,14 @@ class ExactLearner(HarmonicLearner):
         lead_variance = float(np.square(data.x @ self.network.leading.numpy().T).mean())
         return FAINT_EXCESS if lead_variance > CLEAR_LEAD * data.noise_variance else SMALLEST_EXCESS
 
-    def _refine(self, data: Prepared, x: Float32Array, seconds: float, progress: tuple[float, float]) -> RoundReport:
+    def _refine(
+        self, x: Float32Array, heldout: Float32Array, seconds: float, progress: tuple[float, float]
+    ) -> RoundReport:
         assert self._fit is not None
-        heldout = data.x[held_out(data.positions)]
-        before, good, kept = self._likelihood(heldout), copy.deepcopy(self.network.state_dict()), self.bank
+        before = self._likelihood(heldout)
+        if seconds <= 0.0:
+            return RoundReport(0, 0.0, before, rolled_back=False)
+        good, kept = copy.deepcopy(self.network.state_dict()), self.bank
         begun_s = time.perf_counter()
         frames = self._fit.run(x, seconds, progress)
         taken_s = time.perf_counter() - begun_s

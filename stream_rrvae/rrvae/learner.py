@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ class HarmonicLearner:
     """See `model.Model`; `create` and `from_settings` are its factory."""
 
     name = "harmonic"
+    usual_gauge: Gauge = "decoder"
 
     def __init__(self, spec: HarmonicSpec, leading: Leading, seed: int, device: str, train: TrainSpec) -> None:
         with torch.random.fork_rng(devices=[]):
@@ -44,20 +45,18 @@ class HarmonicLearner:
         latents: int,
         seed: int,
         device: str,
-        gauge: Gauge = "decoder",
+        gauge: Gauge | None = None,
         train: TrainSpec | None = None,
-    ) -> HarmonicLearner:
+    ) -> Self:
         """Random weights; the data decide only which order sets the gauge and which modes are noise."""
-        # Without noise in the data the likelihood assumes some, and what it makes of shapes is too smooth to read.
-        readout: Readout = "decoded" if data.noise_variance > 0.0 else "linear"
-        spec = HarmonicSpec(basis, latents, gauge=gauge, spare=1, readout=readout)
+        spec = cls._spec(data, basis, latents, gauge or cls.usual_gauge)
         leading = leading_of(data.x, basis, data.noise_variance)
-        made = cls(spec, leading, seed, torch_device(device), train or TrainSpec())
-        made._look_at(data)
+        made = cls(spec, leading, seed, cls._device(device), train or TrainSpec())
+        made._begin(data)
         return made
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any], device: str) -> HarmonicLearner:
+    def from_settings(cls, settings: Mapping[str, Any], device: str) -> Self:
         """The model that `settings` describe, weights to be restored. Raises CheckpointError."""
         try:
             spec = from_plain(HarmonicSpec, settings.get("spec"))
@@ -66,7 +65,7 @@ class HarmonicLearner:
             raise CheckpointError(f"the checkpoint's model settings do not make sense: {error}") from error
         _check(spec, order)
         leading = center_of_mass(spec.basis)
-        return cls(spec, Leading(order, leading.real, leading.imaginary), 0, torch_device(device), TrainSpec())
+        return cls(spec, Leading(order, leading.real, leading.imaginary), 0, cls._device(device), TrainSpec())
 
     @property
     def basis(self) -> BasisSpec:
@@ -96,6 +95,19 @@ class HarmonicLearner:
     def restore(self, arrays: Arrays) -> None:
         put_weights(self.network, arrays)
         self._trainer.warm = True
+
+    @staticmethod
+    def _device(setting: str) -> str:
+        return torch_device(setting)
+
+    @staticmethod
+    def _spec(data: Prepared, basis: BasisSpec, latents: int, gauge: Gauge) -> HarmonicSpec:
+        # Without noise in the data the likelihood assumes some, and what it makes of shapes is too smooth to read.
+        readout: Readout = "decoded" if data.noise_variance > 0.0 else "linear"
+        return HarmonicSpec(basis, latents, gauge=gauge, spare=1, readout=readout)
+
+    def _begin(self, data: Prepared) -> None:
+        self._look_at(data)
 
     def _bound(self, x: Tensor, generator: torch.Generator, kl_weight: float) -> Tensor:
         posterior = self.network.encode(x)

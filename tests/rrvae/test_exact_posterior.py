@@ -80,6 +80,17 @@ def test_a_bank_out_of_bounds_is_refused(stored: Checkpoint, change: dict[str, o
         replace(stored, settings={**stored.settings, **change}).model("cpu")
 
 
-def test_cuda_is_refused_with_what_to_do(noisy: Prepared) -> None:
+@pytest.mark.parametrize("has_cuda", [False, True])
+def test_it_computes_on_the_cpu_of_any_machine(
+    stored: Checkpoint, noisy: Prepared, monkeypatch: pytest.MonkeyPatch, has_cuda: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    for setting in ("auto", "cpu"):
+        created = ExactLearner.create(noisy, BASIS, 2, 0, setting)
+        restored = ExactLearner.from_settings(stored.settings, setting)
+        for model in (created, restored):
+            assert {weights.device.type for weights in model.network.parameters()} == {"cpu"}
     with pytest.raises(ConfigError, match="use auto or cpu"):
         ExactLearner.create(noisy, BASIS, 2, 0, "cuda")
+    with pytest.raises(ConfigError, match="use auto or cpu"):
+        ExactLearner.from_settings(stored.settings, "cuda")
