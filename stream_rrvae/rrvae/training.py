@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -68,12 +68,12 @@ class Trainer:
         return RoundReport(frames, taken_s, float(self._checked(checked, 1.0).mean()), rolled_back)
 
     def _descend(self, x: Tensor, seconds: float, progress: tuple[float, float], kl_weight: float) -> tuple[int, float]:
-        begun_s, taken_s, frames = time.perf_counter(), 0.0, 0
+        begun_s, taken_s, frames = perf_counter(), 0.0, 0
         while taken_s < seconds and len(x):
             share = progress[0] + (progress[1] - progress[0]) * taken_s / seconds
             self._step(x, share, kl_weight)
             frames += self.spec.batch
-            taken_s = time.perf_counter() - begun_s
+            taken_s = perf_counter() - begun_s
         return frames, taken_s
 
     def _step(self, x: Tensor, share: float, kl_weight: float) -> None:

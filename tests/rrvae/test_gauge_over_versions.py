@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from stream_rrvae.config import LearnSettings
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.maps.statistics import mean_vector, pearson, wrapped
 from stream_rrvae.messages import Float32Array
+from stream_rrvae.rrvae import training
 from stream_rrvae.rrvae.harmonic import turned
 from stream_rrvae.rrvae.leading import center_of_mass
 from stream_rrvae.rrvae.session import Session
@@ -23,6 +24,7 @@ from stream_rrvae.scan_store import LearnerMaps, ScanStore
 
 VERSIONS = 20
 ROUND_S = 0.25
+STEPS = 64  # of a round: 65 were counted in 0.25 s of an idle machine; with 40, versions are less alike (r 0.85)
 POSITIONS = 400
 DOSE = 1e4
 LARGEST_COMMON_DEG = 2.0  # from 100 frames on, whose own mean direction is known to no better
@@ -91,8 +93,15 @@ def two_shapes(scan: Any) -> Float32Array:
     return np.asarray(x / np.sqrt(DOSE), np.float32)
 
 
+@pytest.fixture
+def same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock by which every step takes as long: how far a version has learnt must not depend on the machine."""
+    ticks = itertools.count()
+    monkeypatch.setattr(training, "perf_counter", lambda: next(ticks) * ROUND_S / STEPS)
+
+
 @pytest.fixture(params=["one shape", "one shape, 1e4 electrons", "two shapes", "two shapes, 1e4 electrons"])
-def maps(request: Any, scan_store: Make, fill: Any, end: Any, turning_scan: Any) -> list[LearnerMaps]:
+def maps(request: Any, same_steps: None, scan_store: Make, fill: Any, end: Any, turning_scan: Any) -> list[LearnerMaps]:
     noisy = "electrons" in request.param
     store = scan_store("uint16" if noisy else "float32")
     features = two_shapes(turning_scan) if request.param.startswith("two") else turning_scan.features
@@ -103,13 +112,14 @@ def maps(request: Any, scan_store: Make, fill: Any, end: Any, turning_scan: Any)
         store.features[:count] = features[:count] + noise[:count]
 
     settings = LearnSettings(budget_s=VERSIONS * ROUND_S, round_s=ROUND_S)
+    torch.set_num_threads(settings.threads)
     found: list[LearnerMaps] = published(Session(store, settings, None), store, grow, lambda: end(store))
     return found
 
 
 def test_no_version_turns_or_flips_the_maps_of_the_last(maps: list[LearnerMaps]) -> None:
     assert {found.status.version for found in maps} == set(range(1, VERSIONS + 1))
-    steps = [step_between(before, after) for before, after in pairwise(maps)]
+    steps = [step_between(before, after) for before, after in itertools.pairwise(maps)]
     for step in steps:
         print(
             f"version {step.version}: all {step.common_deg:+.2f} degrees, a position at most "
@@ -122,5 +132,5 @@ def test_no_version_turns_or_flips_the_maps_of_the_last(maps: list[LearnerMaps])
     assert max(step.own_sigmas.max() for step in settled) <= SIGMAS
     likeness = [r for step in settled for r, telling in zip(step.likeness, step.telling, strict=True) if telling]
     assert len(likeness) >= len(settled)
-    assert min(likeness) > 0.9
+    assert min(likeness) > 0.9  # 0.97 with the worst of three seeds
     assert min(min(step.likeness) for step in settled) >= 0.0
