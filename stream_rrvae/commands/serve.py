@@ -13,6 +13,7 @@ import click
 from threadpoolctl import threadpool_limits
 
 from stream_rrvae import log
+from stream_rrvae.allocator import keep_freed_memory
 from stream_rrvae.config import Settings
 from stream_rrvae.service import Service
 
@@ -25,6 +26,7 @@ def run_service(settings: Settings) -> None:
     Raises the error that ended acquisition, or kept results from being written.
     """
     log.set_up()
+    keep_freed_memory()
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
     service = Service(settings)
 

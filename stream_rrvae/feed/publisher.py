@@ -1,4 +1,4 @@
-"""Publishes the newest snapshot at a steady rate; a slow viewer misses snapshots and delays nobody."""
+"""Publishes the newest snapshot at a steady rate to whoever looks; a slow viewer misses snapshots and delays nobody."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import zmq
 
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
 from stream_rrvae.feed.codec import encode_snapshot
+from stream_rrvae.feed.viewers import Viewers
 from stream_rrvae.messages import Snapshot
 from stream_rrvae.security import check_bind
 
@@ -18,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """A thread that calls `take` `rate_hz` times a second and publishes what it gives.
+    """A thread that calls `take` `rate_hz` times a second while somebody is connected and publishes what it gives.
 
     `take` runs in that thread. What it raises is logged and counted in `failures`; the
     next turn tries again. A turn that takes longer than the period skips the turns it missed.
@@ -39,11 +41,12 @@ class Publisher:
         self._take = take
         self._stop = threading.Event()
         self._socket: zmq.Socket[bytes] | None = None
+        self._viewers: Viewers | None = None
         self._thread = threading.Thread(target=self._run, name=f"feed-{instrument}", daemon=True)
 
     def start(self) -> None:
         """Bind and begin; `url` then names the port that was taken. Raises ConfigError."""
-        self._socket = _bound_socket(self.url)
+        self._socket, self._viewers = _bound_socket(self.url)
         self.url = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._thread.start()
 
@@ -55,15 +58,17 @@ class Publisher:
 
     def _run(self) -> None:
         assert self._socket is not None
+        assert self._viewers is not None
         deadline = time.monotonic()
-        with self._socket:
+        with self._socket, closing(self._viewers) as viewers:
             while not self._stop.wait(max(0.0, deadline - time.monotonic())):
-                self._publish_one(self._socket)
+                if viewers.any():
+                    self._publish_one(self._socket)
                 deadline = next_deadline(deadline, time.monotonic(), self._period_s)
 
     def _publish_one(self, socket: zmq.Socket[bytes]) -> None:
         try:
-            socket.send(encode_snapshot(self._take()), zmq.NOBLOCK)
+            socket.send(encode_snapshot(self._take()), zmq.NOBLOCK, copy=False)
             self.published += 1
         except StreamRrvaeError as error:
             self.failures += 1
@@ -80,13 +85,15 @@ def next_deadline(deadline_s: float, now_s: float, period_s: float) -> float:
     return deadline_s + (missed + 1) * period_s
 
 
-def _bound_socket(url: str) -> zmq.Socket[bytes]:
+def _bound_socket(url: str) -> tuple[zmq.Socket[bytes], Viewers]:
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
     socket.setsockopt(zmq.CONFLATE, 1)  # one snapshot waits for each viewer, always the newest
     socket.setsockopt(zmq.LINGER, 0)
+    viewers = Viewers(socket)  # before anybody can connect
     try:
         socket.bind(url)
     except zmq.ZMQError as error:
+        viewers.close()
         socket.close()
         raise ConfigError(f"cannot publish on {url}: {error.strerror}; choose another --feed") from error
-    return socket
+    return socket, viewers

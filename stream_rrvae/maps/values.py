@@ -58,11 +58,12 @@ def position_values(store: ScanStore) -> PositionValues:
     com_y, com_x = reference_com(store)
     scale = calibration.mrad_per_px or 1.0
     axes = "detector"
-    turn_y, turn_x = np.sin(learnt.rotation), np.cos(learnt.rotation)
+    rotation = learnt.rotation
     if calibration.detector_rotation_rad is not None:
         axes = "scan"
         com_y, com_x = to_scan_axes(com_y, com_x, calibration)
-        turn_y, turn_x = to_scan_axes(turn_y, turn_x, calibration)
+        turn_y, turn_x = to_scan_axes(np.sin(rotation), np.cos(rotation), calibration)
+        rotation = np.arctan2(turn_y, turn_x).astype(np.float32)
     return PositionValues(
         scan_shape=store.shape.scan_shape,
         calibration=calibration,
@@ -74,7 +75,7 @@ def position_values(store: ScanStore) -> PositionValues:
         com_x=np.asarray(com_x * scale, np.float32),
         bright_field=store.bright_field.copy(),
         annular_dark_field=store.annular_dark_field.copy(),
-        rotation=np.arctan2(turn_y, turn_x).astype(np.float32),
+        rotation=rotation,
         confidence=learnt.confidence,
         latents=learnt.latents,
         misfit=np.full(store.shape.n_positions, np.nan, np.float32) if learnt.misfit is None else learnt.misfit,

@@ -6,6 +6,7 @@ import itertools
 import resource
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,32 @@ def test_a_viewer_may_come_before_its_service(publish: Callable[..., Publisher],
         assert viewer.receive(0.0) is None
         publish(Counting(make_snapshot, (3, 2)), url=url)
         assert viewer.receive(TIMEOUT_S) is not None
+
+
+def test_no_snapshot_is_made_while_nobody_looks(publish: Callable[..., Publisher], make_snapshot: MakeSnapshot) -> None:
+    publisher = publish(Counting(make_snapshot, (3, 2)), rate_hz=200.0)
+    time.sleep(0.1)  # twenty turns
+    assert publisher.published == 0
+    for _ in range(2):
+        with Subscriber(publisher.url) as one, Subscriber(publisher.url) as other:
+            assert one.receive(TIMEOUT_S) is not None
+            assert other.receive(TIMEOUT_S) is not None
+            one.close()
+            assert comes_true(lambda: not is_at_rest(publisher))
+        assert comes_true(lambda: is_at_rest(publisher))
+
+
+def is_at_rest(publisher: Publisher) -> bool:
+    before = publisher.published
+    time.sleep(0.05)
+    return publisher.published == before
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while not condition() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return condition()
 
 
 def test_a_bad_moment_of_the_service_ends_nothing(

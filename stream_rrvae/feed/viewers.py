@@ -1,0 +1,33 @@
+"""Who is connected to the feed: without a viewer no snapshot is made."""
+
+from __future__ import annotations
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+
+class Viewers:
+    """The connections of one bound socket, as its monitor tells; used by the thread of the socket.
+
+    A publisher's queue of one snapshot (CONFLATE) is not to be had with XPUB, which tells of subscriptions.
+    """
+
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self._connected: set[int] = set()  # file descriptors of the connections
+        self._socket = socket
+        self._monitor = socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+
+    def any(self) -> bool:
+        """Whether anybody is connected now."""
+        while self._monitor.poll(0):
+            told = parse_monitor_message(self._monitor.recv_multipart())
+            if told["event"] == zmq.EVENT_ACCEPTED:
+                self._connected.add(told["value"])
+            else:
+                self._connected.discard(told["value"])
+        return bool(self._connected)
+
+    def close(self) -> None:
+        """Stop listening; before the socket itself is closed."""
+        self._socket.disable_monitor()
+        self._monitor.close()
