@@ -132,5 +132,5 @@ def test_no_version_turns_or_flips_the_maps_of_the_last(maps: list[LearnerMaps])
     assert max(step.own_sigmas.max() for step in settled) <= SIGMAS
     likeness = [r for step in settled for r, telling in zip(step.likeness, step.telling, strict=True) if telling]
     assert len(likeness) >= len(settled)
-    assert min(likeness) > 0.9  # 0.97 with the worst of three seeds
+    assert min(likeness) > 0.9  # 0.96 with the worst of five seeds
     assert min(min(step.likeness) for step in settled) >= 0.0
