@@ -14,6 +14,11 @@ class Pacer:
         self._rate_fps = rate_fps
         self._due_s = time.monotonic()
 
+    @property
+    def is_at_full_speed(self) -> bool:
+        """Whether there is never anything to wait for."""
+        return self._rate_fps is None
+
     def wait(self, frames: int) -> None:
         """Sleep until it is time for the next `frames` frames."""
         if self._rate_fps is None:

@@ -41,6 +41,7 @@ class DectrisV2Format:
     def __init__(self) -> None:
         self._head = b""
         self._end = b""
+        self._heads: dict[int, tuple[EncodedFrame, bytes]] = {}  # by number: scans send the same frames again
 
     def start(self, start: ScanStart) -> Parts:
         """See MessageFormat."""
@@ -60,8 +61,10 @@ class DectrisV2Format:
     def frames(self, frames: Sequence[EncodedFrame]) -> Parts:
         """See MessageFormat."""
         (frame,) = frames
-        head = _frame_head(frame.number, frame.shape, frame.pixel_type, frame.encoding, len(frame.payload))
-        return [b"".join((self._head, head, frame.payload))]
+        known = self._heads.get(frame.number)
+        if known is None or known[0] is not frame:
+            known = self._heads[frame.number] = (frame, _frame_head(frame))
+        return [self._head + known[1] + frame.payload]
 
     def end(self) -> Parts:
         """See MessageFormat."""
@@ -78,11 +81,11 @@ def _items(fields: Mapping[str, Any]) -> bytes:
     return b"".join(cbor2.dumps(key) + cbor2.dumps(value) for key, value in fields.items())
 
 
-@lru_cache(maxsize=1 << 18)
-def _frame_head(number: int, shape: tuple[int, int], pixel_type: str, encoding: Encoding, payload_bytes: int) -> bytes:
-    begin = number * FRAME_TICKS
+def _frame_head(frame: EncodedFrame) -> bytes:
+    number, begin = frame.number, frame.number * FRAME_TICKS
     numbers = (_IMAGE_ID, _whole(number), _START, _whole(begin), _CLOCK, _STOP, _whole(begin + FRAME_TICKS), _CLOCK)
-    return b"".join((*numbers, _array_head(shape, pixel_type, encoding), struct.pack(">BI", 0x5A, payload_bytes)))
+    array = _array_head(frame.shape, frame.pixel_type, frame.encoding)
+    return b"".join((*numbers, array, struct.pack(">BI", 0x5A, len(frame.payload))))
 
 
 def _whole(number: int) -> bytes:
