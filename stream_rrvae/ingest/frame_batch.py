@@ -55,7 +55,7 @@ class FrameBatch:
         self.refusals = np.zeros(entries, np.uint8)  # code of the reason, 0 = a frame
         self.received_s = np.zeros(entries)
         self._counts = np.zeros(lanes.N_COUNTS, np.int64)
-        self._messages = _aligned((frames + 1) * MESSAGE_BYTES)  # and one for a header
+        self._messages = _aligned((frames + lanes.SLOTS_BESIDE) * MESSAGE_BYTES)
         self.room = Room(
             self._messages, self.addresses, self.sizes, self.numbers, self._counts, frames, limit_bytes, frames
         )

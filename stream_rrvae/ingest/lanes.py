@@ -31,6 +31,7 @@ _SMALLEST_PACKED_BYTES = PACKING_HEADER_BYTES + 1
 _LARGEST_RATIO = MAX_RATIO
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 FOUND, FACTS, MOST_CHANNELS = 8, 4, 8
+SLOTS_BESIDE = 3  # for the parts of a message that are let go when it has been read
 MEMO_BYTES = 1024  # of a message's beginning
 
 
@@ -132,3 +133,9 @@ def is_same(at: int, other: int, size: int) -> bool:
     while same < size and load_byte(at + same) == load_byte(other + same):
         same += 1
     return same == size
+
+
+@compiled
+def is_name(at: int, size: int, name: Name) -> bool:
+    """Whether exactly this text lies there."""
+    return size == name.size and is_same(at, name.at, size)

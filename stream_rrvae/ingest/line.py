@@ -25,17 +25,23 @@ from stream_rrvae.ingest.frame_batch import BatchPool, FrameBatch, FrameKind
 from stream_rrvae.ingest.lanes import Lane, Name, Notes, Room
 from stream_rrvae.ingest.libzmq import NoLibzmqError, ZmqCalls, find_calls
 from stream_rrvae.ingest.receive_dectris import receive_images
+from stream_rrvae.ingest.receive_dectris_v1 import SLOTS, receive_described_images
 from stream_rrvae.ingest.receive_native import receive_frames
 from stream_rrvae.ingest.scan import OpenScan
 from stream_rrvae.kernels.frame_pass import despite_full_disk
 from stream_rrvae.messages import Encoding, Frame, ScanStart
 from stream_rrvae.wire.dectris_arrays import TYPE_TAGS
 from stream_rrvae.wire.dectris_fields import choose_channel
+from stream_rrvae.wire.dectris_v1_image import usual_name
 from stream_rrvae.wire.limits import ITEM_BYTES, MAX_HEADER_BYTES
 
 log = logging.getLogger(__name__)
 
 Loop = Callable[[ZmqCalls, int, Lane, Notes, Room], int]
+
+
+def _own_name(encoding: Encoding, _item_bytes: int) -> str:
+    return encoding.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,13 @@ class Quick:
     odd_slots: tuple[int, ...]  # where the parts of a message that stops the loop lie
     limit_extra_bytes: int  # a message part may be so much larger than a frame
     has_channels: bool
+    encoding_name: Callable[[Encoding, int], str | None] = _own_name  # None = not by this loop
 
 
 QUICK = {
     "dectris-v2": Quick(receive_images, (0,), MAX_HEADER_BYTES, has_channels=True),
     "native": Quick(receive_frames, (1, 0), 0, has_channels=False),
+    "dectris-v1": Quick(receive_described_images, SLOTS, 0, has_channels=False, encoding_name=usual_name),
 }
 
 
@@ -80,10 +88,13 @@ class Line:
         return self._batch is not None and self._batch.is_full
 
     def open(self, scan: OpenScan, frame: Frame) -> None:
-        """From now on, frames packed like this one of the scan."""
+        """From now on, frames packed like this one of the scan; stays closed if they cannot be read the quick way."""
+        encoding_name = self._quick.encoding_name(frame.encoding, ITEM_BYTES[frame.pixel_type])
+        if encoding_name is None:
+            return
         self._kind = FrameKind(frame.series, frame.shape, frame.pixel_type, frame.encoding)
         channel = choose_channel(scan.start.channels, self._wanted) if self._quick.has_channels else ""
-        texts = [_text(text) for text in (frame.pixel_type, frame.encoding.value, channel)]
+        texts = [_text(text) for text in (frame.pixel_type, encoding_name, channel)]
         sizes = (lanes.FOUND, 2 * lanes.MOST_CHANNELS, lanes.MEMO_BYTES, lanes.FACTS)
         notes: list[NDArray[Any]] = [scan.seen, *(np.zeros(size, np.int64) for size in sizes)]
         self._kept = [*texts, *notes]

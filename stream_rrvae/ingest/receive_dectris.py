@@ -21,6 +21,7 @@ from stream_rrvae.ingest.lanes import (
     charge,
     entry,
     holds_frame,
+    is_name,
     is_same,
     mark,
     put_byte,
@@ -192,7 +193,7 @@ def _channels(at: int, end: int, lane: Lane, notes: Notes) -> int:
         for j in range(i):
             if entry(keys, 2 * j + 1) == size and is_same(entry(keys, 2 * j), key, size):
                 return NO
-        wanted = size == lane.channel.size and is_same(key, lane.channel.at, size)
+        wanted = is_name(key, size, lane.channel)
         at = _array(at, end, lane, wanted, notes)
         if at == NO:
             return NO
@@ -237,9 +238,7 @@ def _payload(at: int, end: int, lane: Lane, wanted: bool, notes: Notes) -> int:
             return NO
         name, at = _key(at, end)
         size = at - name
-        if at == NO or (
-            wanted and not (size == lane.encoding_name.size and is_same(name, lane.encoding_name.at, size))
-        ):
+        if at == NO or (wanted and not is_name(name, size, lane.encoding_name)):
             return NO
         element, at = _head_of(at, end, UNSIGNED)
         if at == NO or (wanted and lane.encoding == lanes.BSLZ4 and element != lane.item_bytes):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stream_rrvae.ingest import lanes
 from stream_rrvae.ingest.c_calls import ask, tell, tell_both, tell_word
-from stream_rrvae.ingest.lanes import NO, Lane, Name, Notes, Room, charge, entry, holds_frame, is_same, mark, set_entry
+from stream_rrvae.ingest.lanes import NO, Lane, Notes, Room, charge, entry, holds_frame, is_name, mark, set_entry
 from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
 from stream_rrvae.kernels.compiled import compiled, compiled_entry
 from stream_rrvae.kernels.memory import load_byte
@@ -153,9 +153,9 @@ def _value(at: int, end: int, field: int, lane: Lane, notes: Notes, room: Room) 
     elif field == KIND:
         fits = _is_text(at - size, size, _FRAMES)
     elif field == DTYPE:
-        fits = _is_name(at - size, size, lane.type_name)
+        fits = is_name(at - size, size, lane.type_name)
     else:
-        fits = _is_name(at - size, size, lane.encoding_name)
+        fits = is_name(at - size, size, lane.encoding_name)
     return at if fits else NO
 
 
@@ -232,8 +232,3 @@ def _is_text(at: int, size: int, which: int) -> bool:
     while same < size and load_byte(at + same) == _TEXTS[begin + same]:
         same += 1
     return same == size
-
-
-@compiled
-def _is_name(at: int, size: int, name: Name) -> bool:
-    return size == name.size and is_same(at, name.at, size)

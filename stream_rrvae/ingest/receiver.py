@@ -125,6 +125,9 @@ class Receiver:
             self._quiet.warning(str(error.reason), "a message was refused: %s", error)
             self._carry_out(self._machine.on_refused(error.reason, error.frame_number, monotonic()))
             return
+        if not messages and self._line is not None:
+            # It announces what the next message completes: the decoder has to see that one.
+            self._line.close()
         for message in messages:
             self._carry_out(self._answer(message))
         self._expect(len(messages))

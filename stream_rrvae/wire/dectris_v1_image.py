@@ -82,6 +82,11 @@ def _encoding(name: str, item_bytes: int) -> Encoding:
     return Encoding.BSLZ4 if bits else Encoding.LZ4 if packed else Encoding.NONE
 
 
+def usual_name(encoding: Encoding, item_bytes: int) -> str | None:
+    """How detectors write an encoding; None where its payloads are framed otherwise than in the rest of the program."""
+    return {Encoding.NONE: "<", Encoding.BSLZ4: f"bs{8 * item_bytes}-lz4<"}.get(encoding)
+
+
 def _framed(payload: memoryview, encoding: Encoding, frame_bytes: int) -> memoryview:
     """`payload` in the framing that the rest of the program knows; a copy only where the sender uses another one."""
     if encoding is Encoding.LZ4:  # here one bare block without any framing

@@ -18,6 +18,7 @@ class DetectorProtocol(Protocol):
     def decode(self, parts: Sequence[memoryview]) -> Sequence[Message]:
         """The messages in one ZeroMQ message, in order; payloads are slices of `parts`.
 
+        No message means that this one announces what the next completes.
         A payload is copied only where the wire frames it otherwise than `Frame.encoding` promises.
 
         Sizes, types and versions are judged from the headers alone. What lies inside a

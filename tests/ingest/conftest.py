@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -189,6 +190,54 @@ class V2Detector(Detector):
         self.send(self.message("end", series))
 
 
+class V1Detector(Detector):
+    """DECTRIS Stream V1, by the vendor's description: uncompressed unless it is given a payload."""
+
+    def part(self, htype: str | None, **fields: Any) -> bytes:
+        return json.dumps({**({"htype": htype} if htype else {}), **fields}, separators=(",", ":")).encode()
+
+    def start(self, specimen: Specimen, series: int = 5, detail: str = "basic") -> None:
+        """A header, without the detector's configuration for the detail "none"."""
+        ky, kx = specimen.frame_shape
+        config = {
+            "beam_center_x": CENTER_PX[1],
+            "beam_center_y": CENTER_PX[0],
+            "bit_depth_image": 8 * specimen.frames.itemsize,
+            "nimages": 1,
+            "ntrigger": specimen.n,
+            "trigger_mode": "exte",
+            "x_pixels_in_detector": kx,
+            "y_pixels_in_detector": ky,
+        }
+        calibration = {"beam_center_px": list(CENTER_PX), "disc_radius_px": RADIUS_PX, "semiangle_mrad": 20.0}
+        appendix = self.part(None, scan_shape=list(specimen.scan_shape), calibration=calibration)
+        head = self.part("dheader-1.0", header_detail=detail, series=series)
+        self.send(head, *([] if detail == "none" else [self.part(None, **config)]), appendix)
+
+    def image(
+        self, specimen: Specimen, number: int, series: int = 5, payload: bytes | None = None, encoding: str = "<"
+    ) -> list[bytes]:
+        ky, kx = specimen.frame_shape
+        blob = specimen.frames[number % specimen.n].tobytes() if payload is None else payload
+        told = {"encoding": encoding, "shape": [kx, ky], "size": len(blob), "type": specimen.frames.dtype.name}
+        return [
+            self.part("dimage-1.0", frame=number, hash="2c68ca550c9ffa44e6beadad7e9be5fd", series=series),
+            self.part("dimage_d-1.0", **told),
+            blob,
+            self.part("dconfig-1.0", real_time=1000, start_time=1000 * number, stop_time=1000 * number + 999),
+        ]
+
+    def end(self, series: int = 5) -> None:
+        self.send(self.part("dseries_end-1.0", series=series))
+
+    def scan(self, specimen: Specimen, series: int = 5, detail: str = "basic") -> None:
+        """A whole scan without a fault."""
+        self.start(specimen, series, detail)
+        for number in range(specimen.n):
+            self.send(*self.image(specimen, number, series))
+        self.end(series)
+
+
 def check_identities(counters: Counters) -> None:
     assert counters.expected == counters.received + counters.missing
     assert counters.received == counters.processed + counters.refused + counters.duplicate
@@ -308,6 +357,13 @@ def publisher() -> Iterator[NativeDetector]:
 @pytest.fixture
 def dectris() -> Iterator[V2Detector]:
     detector = V2Detector(zmq.PUSH)
+    yield detector
+    detector.close()
+
+
+@pytest.fixture
+def dectris_v1() -> Iterator[V1Detector]:
+    detector = V1Detector(zmq.PUSH)
     yield detector
     detector.close()
 

@@ -21,13 +21,14 @@ from stream_rrvae.ingest.libzmq import NoLibzmqError
 from stream_rrvae.ingest.line import Line
 from stream_rrvae.messages import Counters
 from stream_rrvae.metrics import new_metrics
-from stream_rrvae.wire.pixels import encode_bslz4
+from stream_rrvae.wire.pixels import encode_bslz4, encode_lz4_block
 from tests.ingest.conftest import (
     PATHS,
     Detector,
     Listener,
     NativeDetector,
     Specimen,
+    V1Detector,
     V2Detector,
     make_specimen,
 )
@@ -75,6 +76,33 @@ def dectris_scan(detector: V2Detector, specimen: Specimen) -> None:
     detector.send(detector.message("end", 3))
 
 
+def dectris_v1_scan(detector: V1Detector, specimen: Specimen) -> None:
+    """Late, twice, never, damaged inside and outside, in other encodings, with an appendix, of another series."""
+    rng = random.Random(3)
+    numbers = [*range(specimen.n), *rng.choices(range(specimen.n), k=60)]
+    rng.shuffle(numbers)
+    missing = set(rng.sample(range(specimen.n), 20))
+    detector.start(specimen)
+    for step, number in enumerate(number for number in numbers if number not in missing):
+        packed = encode_bslz4(specimen.frames[number])
+        parts = detector.image(specimen, number, payload=packed, encoding="bs16-lz4<")
+        odd: dict[int, list[bytes]] = {
+            11: [*parts, b'{"an": "appendix"}'],
+            23: [*parts[:2], packed[:-3] + b"\xff\xff\xff", parts[3]],
+            37: [*parts[:2], bytes(12) + packed[12:], parts[3]],
+            41: detector.image(specimen, number),
+            53: detector.image(specimen, number, payload=encode_lz4_block(specimen.frames[number]), encoding="lz4<"),
+            67: parts[:3],
+            79: [*parts[:3], b"cut"],
+            83: detector.image(specimen, specimen.n + 3),
+            97: detector.image(specimen, number, series=6),
+            101: [parts[0].replace(b"frame", b"fram\\u0065"), *parts[1:]],
+            103: [b"\xc1 rubbish"],
+        }
+        detector.send(*odd.get(step % 109, parts))
+    detector.end()
+
+
 def received(detector: Detector, scheme: str, send: Send, folder: Path, **ingest: Any) -> tuple[Counters, list[Any]]:
     """The account and the maps of one scan."""
     listener = Listener()
@@ -92,6 +120,7 @@ def received(detector: Detector, scheme: str, send: Send, folder: Path, **ingest
 DETECTORS: dict[str, tuple[type[Detector], str, Send]] = {
     "native": (NativeDetector, "native+pull", native_scan),
     "dectris": (V2Detector, "dectris-v2", dectris_scan),
+    "dectris-v1": (V1Detector, "dectris-v1", dectris_v1_scan),
 }
 
 
@@ -128,12 +157,17 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return taken
 
 
+@pytest.mark.parametrize(
+    ("make", "scheme"), [(NativeDetector, "native+pull"), (V2Detector, "dectris-v2"), (V1Detector, "dectris-v1")]
+)
 def test_all_frames_but_the_first_go_the_compiled_way(
-    native: NativeDetector, tmp_path: Path, batches: list[int]
+    make: type[Detector], scheme: str, tmp_path: Path, batches: list[int]
 ) -> None:
-    counters, _ = received(
-        native, "native+pull", lambda detector, large: detector.scan(large), tmp_path, receive="compiled"
-    )
+    detector = make(zmq.PUSH)
+    try:
+        counters, _ = received(detector, scheme, lambda sender, large: sender.scan(large), tmp_path, receive="compiled")
+    finally:
+        detector.close()
     assert counters == replace(counters, processed=1200, missing=0, refused=0)
     assert sum(batches) == 1199
 

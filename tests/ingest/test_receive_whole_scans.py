@@ -15,6 +15,7 @@ from tests.ingest.conftest import (
     NativeDetector,
     Receive,
     Specimen,
+    V1Detector,
     V2Detector,
     make_specimen,
 )
@@ -53,6 +54,37 @@ def test_a_dectris_scan(
     assert store.read_account().counters == ALL_30
     assert store.shape.scan_shape == specimen.scan_shape
     assert_measured(store, specimen)
+
+
+@pytest.mark.parametrize("detail", ["basic", "none"])
+def test_a_scan_of_the_older_dectris_stream(
+    dectris_v1: V1Detector,
+    receive: Receive,
+    listener: Listener,
+    specimen: Specimen,
+    assert_measured: Measured,
+    detail: str,
+) -> None:
+    receive(f"dectris-v1://127.0.0.1:{dectris_v1.port}")
+    dectris_v1.scan(specimen, detail=detail)
+    store = listener.wait_closed()
+    assert store.read_account().counters == ALL_30
+    assert store.shape.scan_shape == specimen.scan_shape
+    assert_measured(store, specimen)
+
+
+def test_a_series_that_begins_again_without_configuration_is_a_new_scan(
+    dectris_v1: V1Detector, receive: Receive, listener: Listener, specimen: Specimen, assert_measured: Measured
+) -> None:
+    receive(f"dectris-v1://127.0.0.1:{dectris_v1.port}")
+    dectris_v1.start(specimen, detail="none")
+    for number in range(10):
+        dectris_v1.send(*dectris_v1.image(specimen, number))
+    dectris_v1.scan(specimen, detail="none")
+    first = listener.wait_closed()
+    assert first.read_account().state is ScanState.ABORTED
+    assert_measured(first, specimen, list(range(10)))
+    assert_measured(listener.wait_closed(2), specimen)
 
 
 def test_the_wanted_dectris_channel_is_taken(
