@@ -23,6 +23,7 @@ import zmq
 
 from detector_sim.encoding import EncodedFrame, encode_frame
 from detector_sim.message_format import MessageFormat
+from detector_sim.send_dectris_v1 import DectrisV1Format
 from detector_sim.send_dectris_v2 import DectrisV2Format
 from detector_sim.send_native import NativeFormat
 from stream_rrvae.config import IngestSettings, Settings
@@ -32,8 +33,12 @@ from stream_rrvae.metrics import new_metrics
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore
 
 DISTINCT = 512  # frames; each is sent many times under other numbers
-FORMATS: dict[str, type[MessageFormat]] = {"dectris-v2": DectrisV2Format, "native": NativeFormat}
-SCHEMES = {"dectris-v2": "dectris-v2", "native": "native+pull"}
+FORMATS: dict[str, type[MessageFormat]] = {
+    "dectris-v2": DectrisV2Format,
+    "dectris-v1": DectrisV1Format,
+    "native": NativeFormat,
+}
+SCHEMES = {"dectris-v2": "dectris-v2", "dectris-v1": "dectris-v1", "native": "native+pull"}
 
 
 @dataclass(frozen=True)
