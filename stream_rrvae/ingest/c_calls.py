@@ -34,4 +34,6 @@ def _call(result: Any, *kinds: Any) -> Any:
 ask = _call(_INT)  # int f(void)
 tell = _call(_INT, _POINTER)  # int f(void *)
 tell_word = _call(_WORD, _POINTER)  # size_t f(void *), or one that gives a pointer
+tell_size = _call(_INT, _POINTER, _WORD)  # int f(void *, size_t)
+tell_pair = _call(_INT, _POINTER, _POINTER)  # int f(void *, void *)
 tell_both = _call(_INT, _POINTER, _POINTER, _INT)  # int f(void *, void *, int)

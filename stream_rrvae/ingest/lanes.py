@@ -31,7 +31,7 @@ _SMALLEST_PACKED_BYTES = PACKING_HEADER_BYTES + 1
 _LARGEST_RATIO = MAX_RATIO
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 FOUND, FACTS, MOST_CHANNELS = 8, 4, 8
-SLOTS_BESIDE = 3  # for the parts of a message that are let go when it has been read
+SLOTS_BESIDE = 4  # for the parts of a message that are let go when it has been read, and one that is being made
 MEMO_BYTES = 1024  # of a message's beginning
 
 

@@ -29,10 +29,12 @@ class ZmqCalls(NamedTuple):
     """Addresses of libzmq's functions, as compiled loops call them."""
 
     msg_init: int
+    msg_init_size: int
     msg_recv: int
     msg_data: int
     msg_size: int
     msg_more: int
+    msg_move: int
     msg_close: int
     errno: int
 

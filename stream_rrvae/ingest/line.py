@@ -52,7 +52,7 @@ class Quick:
     odd_slots: tuple[int, ...]  # where the parts of a message that stops the loop lie
     limit_extra_bytes: int  # a message part may be so much larger than a frame
     has_channels: bool
-    encoding_name: Callable[[Encoding, int], str | None] = _own_name  # None = not by this loop
+    encoding_name: Callable[[Encoding, int], str] = _own_name  # from the bytes of a pixel
 
 
 QUICK = {
@@ -88,12 +88,10 @@ class Line:
         return self._batch is not None and self._batch.is_full
 
     def open(self, scan: OpenScan, frame: Frame) -> None:
-        """From now on, frames packed like this one of the scan; stays closed if they cannot be read the quick way."""
-        encoding_name = self._quick.encoding_name(frame.encoding, ITEM_BYTES[frame.pixel_type])
-        if encoding_name is None:
-            return
+        """From now on, frames packed like this one of the scan."""
         self._kind = FrameKind(frame.series, frame.shape, frame.pixel_type, frame.encoding)
         channel = choose_channel(scan.start.channels, self._wanted) if self._quick.has_channels else ""
+        encoding_name = self._quick.encoding_name(frame.encoding, ITEM_BYTES[frame.pixel_type])
         texts = [_text(text) for text in (frame.pixel_type, encoding_name, channel)]
         sizes = (lanes.FOUND, 2 * lanes.MOST_CHANNELS, lanes.MEMO_BYTES, lanes.FACTS)
         notes: list[NDArray[Any]] = [scan.seen, *(np.zeros(size, np.int64) for size in sizes)]

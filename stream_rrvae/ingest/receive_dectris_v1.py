@@ -29,13 +29,14 @@ from stream_rrvae.ingest.json_object import (
 )
 from stream_rrvae.ingest.lanes import NO, Lane, Notes, Room, charge, entry, holds_frame, is_name, mark, set_entry
 from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
+from stream_rrvae.ingest.lz4_framing import FRAMING_BYTES, put_in_framing
 from stream_rrvae.kernels.compiled import compiled, compiled_entry
 from stream_rrvae.kernels.memory import load_big_64, load_byte, load_word
 from stream_rrvae.wire.dectris_v1_image import IMAGE_HEADER_BYTES
 
 # Where the parts of an image go: the pixels, which alone are kept, before the others.
 SLOTS = (1, 2, 0, 3)
-TAKEN, DESCRIBED, PIXELS, TIMES = (slot * MESSAGE_BYTES for slot in SLOTS)
+TAKEN, DESCRIBED, PIXELS, TIMES, SPARE = (slot * MESSAGE_BYTES for slot in (*SLOTS, len(SLOTS)))
 NUMBER = 0  # entry of `Notes.found`
 HTYPE, FRAME, SERIES, SHAPE, TYPE, ENCODING, SIZE = (1 << i for i in range(7))
 TAKEN_FIELDS, DESCRIBED_FIELDS = HTYPE | FRAME | SERIES, HTYPE | SHAPE | TYPE | ENCODING
@@ -60,6 +61,8 @@ def receive_described_images(calls: ZmqCalls, socket: int, lane: Lane, notes: No
         if not _receive_parts(calls, socket, slot, counts):
             return lanes.EMPTY if ask(calls.errno) == lanes.EAGAIN else lanes.FAILED
         if counts[lanes.ODD_PARTS] < len(SLOTS) or counts[lanes.MORE_PARTS] or not _is_image(calls, slot, lane, notes):
+            return lanes.ODD
+        if lane.encoding == lanes.LZ4 and not put_in_framing(calls, slot + PIXELS, slot + SPARE, lane.frame_bytes):
             return lanes.ODD
         counts[lanes.ODD_PARTS] = 0
         _note(calls, slot, notes, room)
@@ -116,7 +119,9 @@ def _is_image(calls: ZmqCalls, slot: int, lane: Lane, notes: Notes) -> bool:
 
 @compiled
 def _holds_pixels(at: int, size: int, lane: Lane) -> bool:
-    """Whether a frame can be there, with its framing filled in if it has one."""
+    """Whether a frame can be there; a framing must be filled in, and is added to what comes without."""
+    if lane.encoding == lanes.LZ4:
+        return holds_frame(size + FRAMING_BYTES, lane)
     if not holds_frame(size, lane):
         return False
     return lane.encoding == lanes.PLAIN or load_word(at) != 0 or load_word(at + 4) >> np.uint64(32) != 0

@@ -82,9 +82,9 @@ def _encoding(name: str, item_bytes: int) -> Encoding:
     return Encoding.BSLZ4 if bits else Encoding.LZ4 if packed else Encoding.NONE
 
 
-def usual_name(encoding: Encoding, item_bytes: int) -> str | None:
-    """How detectors write an encoding; None where its payloads are framed otherwise than in the rest of the program."""
-    return {Encoding.NONE: "<", Encoding.BSLZ4: f"bs{8 * item_bytes}-lz4<"}.get(encoding)
+def usual_name(encoding: Encoding, item_bytes: int) -> str:
+    """How detectors write an encoding."""
+    return {Encoding.NONE: "<", Encoding.LZ4: "lz4<", Encoding.BSLZ4: f"bs{8 * item_bytes}-lz4<"}[encoding]
 
 
 def _framed(payload: memoryview, encoding: Encoding, frame_bytes: int) -> memoryview:

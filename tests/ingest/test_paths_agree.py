@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,10 @@ def dectris_scan(detector: V2Detector, specimen: Specimen) -> None:
     detector.send(detector.message("end", 3))
 
 
-def dectris_v1_scan(detector: V1Detector, specimen: Specimen) -> None:
+V1_PACKED: dict[str, Callable[[NDArray[Any]], bytes]] = {"bs16-lz4<": encode_bslz4, "lz4<": encode_lz4_block}
+
+
+def dectris_v1_scan(detector: V1Detector, specimen: Specimen, encoding: str = "bs16-lz4<") -> None:
     """Late, twice, never, damaged inside and outside, in other encodings, with an appendix, of another series."""
     rng = random.Random(3)
     numbers = [*range(specimen.n), *rng.choices(range(specimen.n), k=60)]
@@ -84,14 +88,16 @@ def dectris_v1_scan(detector: V1Detector, specimen: Specimen) -> None:
     missing = set(rng.sample(range(specimen.n), 20))
     detector.start(specimen)
     for step, number in enumerate(number for number in numbers if number not in missing):
-        packed = encode_bslz4(specimen.frames[number])
-        parts = detector.image(specimen, number, payload=packed, encoding="bs16-lz4<")
+        frame = specimen.frames[number]
+        packed = V1_PACKED[encoding](frame)
+        parts = detector.image(specimen, number, payload=packed, encoding=encoding)
         odd: dict[int, list[bytes]] = {
             11: [*parts, b'{"an": "appendix"}'],
             23: [*parts[:2], packed[:-3] + b"\xff\xff\xff", parts[3]],
             37: [*parts[:2], bytes(12) + packed[12:], parts[3]],
             41: detector.image(specimen, number),
-            53: detector.image(specimen, number, payload=encode_lz4_block(specimen.frames[number]), encoding="lz4<"),
+            53: detector.image(specimen, number, payload=encode_lz4_block(frame), encoding="lz4<"),
+            59: detector.image(specimen, number, payload=encode_bslz4(frame), encoding="bs16-lz4<"),
             67: parts[:3],
             79: [*parts[:3], b"cut"],
             83: detector.image(specimen, specimen.n + 3),
@@ -121,6 +127,7 @@ DETECTORS: dict[str, tuple[type[Detector], str, Send]] = {
     "native": (NativeDetector, "native+pull", native_scan),
     "dectris": (V2Detector, "dectris-v2", dectris_scan),
     "dectris-v1": (V1Detector, "dectris-v1", dectris_v1_scan),
+    "dectris-v1, lz4": (V1Detector, "dectris-v1", partial(dectris_v1_scan, encoding="lz4<")),
 }
 
 

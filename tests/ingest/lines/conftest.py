@@ -70,8 +70,10 @@ class Bench:
         return True
 
 
-def make_bench(name: str, protocol: DetectorProtocol, encoding: Encoding, channel: str | None) -> Iterator[Bench]:
-    """A bench whose line is open for frames of `START` in this encoding."""
+def make_bench(
+    name: str, protocol: DetectorProtocol, encoding: Encoding, channel: str | None, shape: tuple[int, int] = SHAPE
+) -> Iterator[Bench]:
+    """A bench whose line is open for 16-bit frames of `shape` in this encoding."""
     with zmq.Context() as context, context.socket(zmq.PUSH) as sender, context.socket(zmq.PULL) as receiver:
         sender.linger = receiver.linger = 0
         sender.bind("inproc://line")
@@ -79,7 +81,7 @@ def make_bench(name: str, protocol: DetectorProtocol, encoding: Encoding, channe
         line_settings = IngestSettings(batch_frames=64, frame_bytes_limit=LIMIT_BYTES)
         line = Line(QUICK[name], find_calls(), receiver.underlying, line_settings, channel)
         scan = OpenScan(START, np.zeros(N_POSITIONS, np.uint8))
-        line.open(scan, Frame(SERIES, 0, SHAPE, "uint16", encoding, memoryview(b"")))
+        line.open(scan, Frame(SERIES, 0, shape, "uint16", encoding, memoryview(b"")))
         yield Bench(line, sender, receiver, protocol, len(QUICK[name].odd_slots))
         line.take()
 

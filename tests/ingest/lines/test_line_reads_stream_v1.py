@@ -5,39 +5,35 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rrvae.ingest.scan import OpenScan
-from stream_rrvae.messages import Encoding, Frame
+from stream_rrvae.errors import WireError
+from stream_rrvae.messages import Encoding
 from stream_rrvae.wire.dectris_v1 import DectrisV1Protocol
 from stream_rrvae.wire.dectris_v1_image import usual_name
+from stream_rrvae.wire.pixels import encode_lz4_block
 from tests.ingest.lines.conftest import (
     LIMIT_BYTES,
     N_POSITIONS,
-    PAYLOADS,
+    PIXELS,
     SERIES,
     SHAPE,
-    START,
     Bench,
     damaged,
     make_bench,
 )
+from tests.ingest.lines.conftest import PAYLOADS as FRAMED
 
 SESSION = Path(__file__).resolve().parents[4] / "shared" / "data" / "dectris_v1_eiger1m"
-FRAMED = (Encoding.NONE, Encoding.BSLZ4)  # LZ4 is one bare block in this stream
+PAYLOADS = {**FRAMED, Encoding.LZ4: encode_lz4_block(PIXELS)}  # in this stream one bare block
 TIMES = b'{"htype":"dconfig-1.0","real_time":999999900,"start_time":2896044831605460,"stop_time":2896045831605360}'
 NUMBERS = (0, 1, 9, 10, 255, 65_536, N_POSITIONS - 1, 5)
-
-
-@pytest.fixture(params=FRAMED, ids=str)
-def encoding(request: pytest.FixtureRequest) -> Encoding:
-    return Encoding(request.param)
 
 
 @pytest.fixture
@@ -86,13 +82,14 @@ def test_images_of_a_recorded_session_are_taken() -> None:
     first, second, times = files[8], files[9], files[11]
     told, described = json.loads(first), json.loads(second)
     assert (told["htype"], described["htype"]) == ("dimage-1.0", "dimage_d-1.0")
-    # The detector's own texts, but for what differs from the lane: series, encoding, shape, size and type.
-    wanted = {**described_fields(Encoding.BSLZ4), "htype": "dimage_d-1.0"}
+    # The detector's own texts, but for what differs from the lane: series, shape, size and type.
+    wanted = described_fields(Encoding.LZ4)
+    assert described["encoding"] == wanted["encoding"]
     first = first.replace(b'"series":%d' % told["series"], b'"series":%d' % SERIES)
     for name, value in described.items():
         second = second.replace(written({name: value})[1:-1], written({name: wanted[name]})[1:-1])
-    for bench in v1_bench(Encoding.BSLZ4):
-        assert bench.check([first, second, PAYLOADS[Encoding.BSLZ4], times])
+    for bench in v1_bench(Encoding.LZ4):
+        assert bench.check([first, second, PAYLOADS[Encoding.LZ4], times])
 
 
 UNUSUAL_FIRST: list[dict[str, Any]] = [
@@ -137,7 +134,9 @@ UNUSUAL_SECOND: list[dict[str, Any]] = [
     {"type": "uint8"},
     {"type": "uint32"},
     {"type": ...},
-    {"encoding": "lz4<"},
+    {"encoding": "lz4>"},
+    {"encoding": "lz4"},
+    {"encoding": ""},
     {"encoding": "bs32-lz4<"},
     {"encoding": "bs16-lz4>"},
     {"encoding": "bs16"},
@@ -155,6 +154,13 @@ def test_images_with_another_second_part_are_given_back(
 ) -> None:
     assert not bench.check(image(encoding, 4, **second))
     assert bench.check(image(encoding, 5))
+
+
+def test_images_of_another_encoding_are_given_back(bench: Bench, encoding: Encoding) -> None:
+    first, _, payload, times = image(encoding, 4)
+    for other in PAYLOADS.keys() - {encoding}:
+        assert not bench.check(image(other, 4))
+        assert not bench.check([first, image(other, 4, size=...)[1], payload, times])
 
 
 @pytest.mark.parametrize("at", range(4))
@@ -177,11 +183,18 @@ def test_images_without_times_are_given_back(bench: Bench, encoding: Encoding, t
     assert not bench.check([*image(encoding, 4)[:3], times])
 
 
-def test_pixels_that_cannot_be_a_frame_are_given_back(bench: Bench, encoding: Encoding) -> None:
-    payload = PAYLOADS[encoding]
-    for wrong in (payload[:12], payload[:-1] if encoding is Encoding.NONE else b"", payload + bytes(LIMIT_BYTES)):
-        first, second, _, times = image(encoding, 4, size=len(wrong))
-        assert not bench.check([first, second, wrong, times])
+def test_pixels_that_cannot_be_a_frame_are_given_back(encoding: Encoding) -> None:
+    rows, columns = 64, 65
+    fewest = {Encoding.NONE: 2 * rows * columns, Encoding.BSLZ4: 33, Encoding.LZ4: 17}[encoding]  # 1/256, and framing
+    decoder = DectrisV1Protocol(None, LIMIT_BYTES)
+    for bench in make_bench("dectris-v1", decoder, encoding, None, (rows, columns)):
+        for size in (0, 1, fewest - 1, fewest, fewest + 1, LIMIT_BYTES, LIMIT_BYTES + 1):
+            first, second, _, times = image(encoding, 4, shape=[columns, rows], size=size)
+            fits = fewest <= size <= (fewest if encoding is Encoding.NONE else LIMIT_BYTES)
+            parts = [first, second, b"x" * size, times]
+            assert bench.check(parts) == fits
+            with nullcontext() if fits else pytest.raises(WireError):
+                decoder.decode([memoryview(part) for part in parts])
 
 
 def test_an_empty_framing_is_filled_in_by_the_decoder() -> None:
@@ -197,15 +210,11 @@ def test_an_empty_framing_is_filled_in_by_the_decoder() -> None:
             assert bench.check([first, second, filled + payload[12:], times])
 
 
-def test_bare_blocks_open_no_lane() -> None:
+def test_a_bare_block_of_any_size_is_put_into_framing() -> None:
     for bench in v1_bench(Encoding.LZ4):
-        assert not bench.line.is_open
-        bench.line.open(OpenScan(START, np.zeros(N_POSITIONS, np.uint8)), _frame(Encoding.LZ4))
-        assert not bench.line.is_open
-
-
-def _frame(encoding: Encoding) -> Frame:
-    return Frame(SERIES, 0, SHAPE, "uint16", encoding, memoryview(PAYLOADS[encoding]))
+        for size in (0, 1, 15, 16, 31, 32, 33, 64, 100, 8192, LIMIT_BYTES):
+            first, second, _, times = image(Encoding.LZ4, 4, size=size)
+            assert bench.check([first, second, random.Random(size).randbytes(size), times])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -258,7 +267,7 @@ def objects(draw: st.DrawFn, usual: dict[str, Any]) -> bytes:
     return f"{next(space)}{{{inside}}}{next(space)}{behind}".encode()
 
 
-@given(st.data(), st.sampled_from(FRAMED), st.sampled_from((*NUMBERS, N_POSITIONS)))
+@given(st.data(), st.sampled_from(list(PAYLOADS)), st.sampled_from((*NUMBERS, N_POSITIONS)))
 @settings(max_examples=300, deadline=None)
 def test_however_it_is_written_it_is_read_as_the_decoder_reads_it_or_given_back(
     data: st.DataObject, encoding: Encoding, number: int
