@@ -39,7 +39,7 @@ class CalibrationSettings(_Part):
 class IngestSettings(_Part):
     receive: Literal["auto", "compiled", "python"] = "auto"  # "compiled": without Python for each frame
     compute_threads: int | None = Field(None, ge=1, le=64)  # None: as many as the machine has cores, at most 4
-    batch_frames: int = Field(512, ge=1, le=4096)
+    batch_frames: int = Field(2048, ge=1, le=4096)
     batch_wait_s: float = Field(0.01, gt=0)
     queue_bytes: int = Field(256 << 20, ge=1 << 20)  # frames received and not yet computed
     settle_frames: int = Field(32, ge=1)  # frames looked at to find the beam when the stream does not say

@@ -28,7 +28,7 @@ MEASURING = {"batch", "bench", "browser", "commands", "ingest", "integration", "
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Compile the kernels before any test's clock runs: a minute on a machine that has not done it yet."""
     if not session.config.option.collectonly and any(MEASURING & set(item.path.parts) for item in session.items):
-        from stream_rrvae.kernels.frame_pass import warm_up
+        from stream_rrvae.kernels.warm_up import warm_up
 
         warm_up()
 

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from stream_rrvae.bench.com_others import installed, missing
 from stream_rrvae.bench.rows import Row
 from stream_rrvae.kernels.basis import BasisSpec, inside_disc
-from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames, warm_up
+from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames
 from stream_rrvae.kernels.packed_pass import PackedPass
 from stream_rrvae.kernels.plan import FramePlan, make_plan
+from stream_rrvae.kernels.warm_up import warm_up
 from stream_rrvae.messages import Encoding
 from stream_rrvae.wire.pixels import encode_bslz4
 

@@ -11,7 +11,7 @@ from stream_rrvae.bench.course import Course
 from stream_rrvae.bench.features import features_of
 from stream_rrvae.bench.scan_frames import ScanFrames
 from stream_rrvae.kernels.basis import BasisSpec
-from stream_rrvae.kernels.frame_pass import warm_up
+from stream_rrvae.kernels.warm_up import warm_up
 from stream_rrvae.rrvae.model import Encoding
 from stream_rrvae.rrvae.registry import factory
 

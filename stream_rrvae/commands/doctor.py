@@ -156,7 +156,7 @@ def _open_files() -> Finding:
 
 
 def _jit() -> Finding:
-    from stream_rrvae.kernels.frame_pass import warm_up
+    from stream_rrvae.kernels.warm_up import warm_up
 
     begin = time.perf_counter()
     warm_up()

@@ -19,7 +19,7 @@ from stream_rrvae.ingest.scan import ScanMachine, ScanRules
 from stream_rrvae.ingest.sockets import DetectorSocket
 from stream_rrvae.ingest.source import parse_source
 from stream_rrvae.ingest.worker import ScanListener, Worker
-from stream_rrvae.kernels.frame_pass import warm_up
+from stream_rrvae.kernels.warm_up import warm_up
 from stream_rrvae.messages import Health
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.scan_store import DEFAULT_FOLDER

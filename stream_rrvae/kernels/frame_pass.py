@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.packed_loops import reduce_packed
-from stream_rrvae.kernels.plan import FramePlan, make_plan
+from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.kernels.plane_frame import UNSUITED
 from stream_rrvae.kernels.unpacking import PLAIN, Packed
-from stream_rrvae.messages import PIXEL_TYPES, Float32Array
+from stream_rrvae.messages import Float32Array
 
 ACCUMULATORS = {"uint8": np.uint32, "uint16": np.uint32, "uint32": np.uint64, "float32": np.float64}
 
@@ -46,6 +44,13 @@ class FrameResults:
         if self.features.shape[0] < count or self.features.shape[1] != plan.n_features:
             raise ValueError(f"{count} x {plan.n_features} features do not fit {self.features.shape}")
 
+    def take_moments(self, moments: NDArray[np.float64]) -> None:
+        """The first entries from `moments` [count, 5] as the compiled loops leave them."""
+        count = len(moments)
+        with np.errstate(over="ignore"):
+            self.sum[:count], self.com_y[:count], self.com_x[:count] = moments.T[:3]
+            self.bright_field[:count], self.annular_dark_field[:count] = moments.T[3:]
+
 
 def reduce_frames(frames: NDArray[Any], plan: FramePlan, results: FrameResults, count: int) -> None:
     """Measure the first `count` of `frames` [B, ky, kx] (one of PIXEL_TYPES, native) into `results`.
@@ -68,8 +73,7 @@ def reduce_frames(frames: NDArray[Any], plan: FramePlan, results: FrameResults, 
         sources, Packed(PLAIN, frame_bytes, batch.itemsize, 0, 0, 0), like,
         bounds(batch.dtype, plan.saturation), plan.layout, moments, results.features[:count], outcome,
     )  # fmt: skip
-    results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T[:3]
-    results.bright_field[:count], results.annular_dark_field[:count] = moments.T[3:]
+    results.take_moments(moments)
 
 
 def valid_range(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, Any]:
@@ -85,17 +89,6 @@ def valid_range(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, An
 def bounds(dtype: np.dtype[Any], saturation: float | None) -> tuple[Any, Any, Any]:
     """The valid range, and 0 in the type that pixels are summed in."""
     return *valid_range(dtype, saturation), ACCUMULATORS[dtype.name](0)
-
-
-def warm_up(pixel_types: Iterable[str] = PIXEL_TYPES) -> None:
-    """Compile what frames of these types will need, about 2 s each, or load it from Numba's disk cache."""
-    from stream_rrvae.kernels.packed_pass import warm_up_packed  # which itself needs what is above
-
-    plan = make_plan((8, 64), (3.5, 31.5), 3.0, BasisSpec())
-    for pixel_type in pixel_types:
-        frames, results = np.ones((1, 8, 64), pixel_type), FrameResults.empty(1, plan.n_features)
-        despite_full_disk(partial(reduce_frames, frames, plan, results, 1))
-        warm_up_packed(plan, pixel_type)
 
 
 def despite_full_disk(work: Callable[[], object]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
+from stream_rrvae.kernels.borrowed import borrowed_layout
 from stream_rrvae.kernels.compiled import compiled_entry, sources_stamp
 from stream_rrvae.kernels.frame_loops import Bounds, make_room, measure
 from stream_rrvae.kernels.layout import Layout
@@ -34,6 +35,7 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
         """
         _ = stamp
         room, queue = make_room(layout, bounds[0], bounds[2]), make_queue(layout)
+        lent = borrowed_layout(layout)
         for i in range(sources.shape[0]):
             if outcome[i] == MEASURED:
                 continue
@@ -44,8 +46,8 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
             else:
                 outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                measure(pixels, bounds, layout, room, queue, i, moments, features)
-        finish(queue, layout, features)
+                measure(pixels, bounds, lent, room, queue, i, moments, features)
+        finish(queue, lent, features)
 
     @compiled_entry
     def reduce_planes(
@@ -54,12 +56,12 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
     ) -> None:  # fmt: skip
         """The same from bit planes, for all of `sources`; `outcome` may be UNSUITED too."""
         _ = stamp
-        queue, bins = make_queue(layout), make_plane_bins(layout)
+        queue, bins, lent = make_queue(layout), make_plane_bins(layout), borrowed_layout(layout)
         for i in range(sources.shape[0]):
             outcome[i] = sum_planes(packed, tables, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                measure_planes(tables, layout, queue, bins, i, moments, features)
-        finish(queue, layout, features)
+                measure_planes(tables, lent, queue, bins, i, moments, features)
+        finish(queue, lent, features)
 
     @compiled_entry
     def unpack_one(packed: Packed, source: int, size: int) -> int:

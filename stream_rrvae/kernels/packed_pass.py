@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.bit_planes import SPREAD_MARGIN
-from stream_rrvae.kernels.frame_pass import FrameResults, bounds, despite_full_disk
+from stream_rrvae.kernels.frame_pass import FrameResults, bounds
 from stream_rrvae.kernels.lz4_block import MARGIN
 from stream_rrvae.kernels.lz4_zero_runs import most_runs
 from stream_rrvae.kernels.packed_loops import reduce_packed, reduce_planes, unpack_one
@@ -77,9 +76,7 @@ class PackedPass:
         sources = np.stack([addresses[:count].astype(np.int64), sizes[:count]], axis=1)
         moments = np.zeros((count, 5))
         self._measure(sources, moments, results.features[:count], outcome[:count])
-        with np.errstate(over="ignore"):
-            results.sum[:count], results.com_y[:count], results.com_x[:count] = moments.T[:3]
-            results.bright_field[:count], results.annular_dark_field[:count] = moments.T[3:]
+        results.take_moments(moments)
 
     def _measure(
         self,
@@ -115,15 +112,3 @@ class PackedPass:
         if unpack_one(self._packed, address, size) != MEASURED:
             raise ValueError("the frame cannot be unpacked")
         out[...] = self._image
-
-
-def warm_up_packed(plan: FramePlan, pixel_type: str) -> None:
-    """Compile what packed frames of this type will need, or load it from Numba's disk cache."""
-    results, refused = FrameResults.empty(1, plan.n_features), np.zeros(1, np.uint8)
-    sizes, out = np.zeros(1, np.int64), np.empty(plan.frame_shape, pixel_type)
-    paths: tuple[Path, Path] = ("plain", "planes")
-    for path in paths:
-        measuring = PackedPass(plan, pixel_type, Encoding.BSLZ4, path)
-        despite_full_disk(lambda m=measuring: m.reduce(sizes.view(np.uint64), sizes, results, refused, 1))  # type: ignore[misc]
-    with suppress(ValueError):  # nothing is no frame
-        despite_full_disk(lambda: measuring.unpack(0, 0, out))

@@ -12,14 +12,15 @@ import pytest
 
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.compiled import compiled_entry
-from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames, warm_up
+from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames
 from stream_rrvae.kernels.packed_loops import reduce_packed
 from stream_rrvae.kernels.plan import make_plan
+from stream_rrvae.kernels.warm_up import warm_up
 
 FULL_DISK = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # every write to a file fails, as on a full disk
-from stream_rrvae.kernels.frame_pass import warm_up
+from stream_rrvae.kernels.warm_up import warm_up
 warm_up(["uint8"])
 """
 
