@@ -7,16 +7,20 @@ import numpy as np
 from stream_rrvae.bench.scan_frames import ScanFrames
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames
-from stream_rrvae.kernels.plan import make_plan
+from stream_rrvae.kernels.plan import FramePlan, make_plan
 from stream_rrvae.rrvae.preparation import Prepared, whitened
 
 ASSUMED_DOSE_ELECTRONS = 1e4  # of frames that are not counted, as in the service's settings
 
 
-def features_of(scan: ScanFrames) -> Prepared:
+def plan_of(scan: ScanFrames) -> FramePlan:
+    """What is made once a scan, before its first frame."""
+    return make_plan(scan.frames.shape[1:], scan.disc.center_px, scan.disc.radius_px, BasisSpec())
+
+
+def features_of(scan: ScanFrames, plan: FramePlan) -> Prepared:
     """The frame pass and the preparation over all frames; features rounded as the scan store rounds them."""
-    spec, count = BasisSpec(), len(scan.frames)
-    plan = make_plan(scan.frames.shape[1:], scan.disc.center_px, scan.disc.radius_px, spec)
+    count = len(scan.frames)
     results = FrameResults.empty(count, plan.n_features)
     reduce_frames(scan.frames, plan, results, count)
     stored = results.features.astype(np.float16).astype(np.float32)

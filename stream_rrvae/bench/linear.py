@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.bench.course import Course
-from stream_rrvae.bench.features import features_of
+from stream_rrvae.bench.course import Course, encoding_rate
+from stream_rrvae.bench.features import features_of, plan_of
 from stream_rrvae.bench.scan_frames import FloatArray, ScanFrames, measured_com
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.rrvae.leading import strongest_mode
@@ -37,11 +37,12 @@ def pca_doublet(scan: ScanFrames) -> Course:
 def leading_mode(scan: ScanFrames) -> Course:
     """The strongest first-order steerable mode: one complex number a frame, its modulus and its phase."""
     begun_s = time.process_time()
-    x = features_of(scan).x
+    plan = plan_of(scan)
+    x = features_of(scan, plan).x
     mode = strongest_mode(x, BasisSpec(), 1)
 
     def encode() -> NDArray[np.complex128]:
-        again = features_of(scan).x
+        again = features_of(scan, plan).x
         return np.asarray(again @ mode.real - 1j * (again @ mode.imaginary), np.complex128)
 
     return _course(begun_s, encode)
@@ -53,7 +54,6 @@ def _as_complex(pairs: FloatArray) -> NDArray[np.complex128]:
 
 def _course(begun_s: float, encode: Encode) -> Course:
     """One look: what was fitted since `begun_s`, and one encoding with it."""
-    encode_begun_s = time.process_time()
     scores = encode()
     ended_s = time.process_time()
     return Course(
@@ -61,5 +61,5 @@ def _course(begun_s: float, encode: Encode) -> Course:
         np.zeros(1),
         np.angle(scores)[None],
         np.abs(scores)[None, :, None],
-        len(scores) / (ended_s - encode_begun_s),
+        encoding_rate(len(scores), encode),
     )

