@@ -28,7 +28,7 @@ from stream_rrvae.wire.pixels import encode_bslz4
 
 CASES = ((192, "uint8"), (192, "uint16"), (256, "uint16"))
 RADIUS = 0.302  # of the frame's side: 31 mrad in a field of 51.2
-BATCH = 64
+BATCH = 512  # as ingest calls it at line rate, or fewer
 ELECTRONS = 2000.0
 CASE_BYTES = 96 << 20  # several times what a core caches
 DISTINCT = 256  # frames drawn; the others are copies, elsewhere in memory

@@ -15,11 +15,12 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+import torch
 
 from stream_rrvae.errors import CheckpointError, ConfigError
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
-from stream_rrvae.rrvae.harmonic import Gauge, HarmonicSpec
+from stream_rrvae.rrvae.harmonic import Gauge, HarmonicSpec, turned
 from stream_rrvae.rrvae.leading import Leading
 from stream_rrvae.rrvae.learner import HarmonicLearner
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
@@ -68,6 +69,11 @@ class ExactLearner(HarmonicLearner):
 
     def encode(self, x: Float32Array) -> Encoding:
         return self._made().encode(x, self.latents)
+
+    def left_over(self, x: Float32Array) -> Float32Array:
+        angle, shape = self._made().upright_means(x)
+        upright = turned(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(-angle), self.basis)
+        return np.asarray(upright.numpy() - shape, np.float32)
 
     def settings(self) -> dict[str, Any]:
         turning = self._made().turning

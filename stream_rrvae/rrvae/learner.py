@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -14,7 +15,15 @@ from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import from_plain, to_plain
 from stream_rrvae.rrvae.encode import encode
-from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec, Readout, kl_divergence
+from stream_rrvae.rrvae.harmonic import (
+    N_ANGLES,
+    Gauge,
+    HarmonicModel,
+    HarmonicSpec,
+    Readout,
+    kl_divergence,
+    turned,
+)
 from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
 from stream_rrvae.rrvae.preparation import Prepared
@@ -85,6 +94,15 @@ class HarmonicLearner:
 
     def encode(self, x: Float32Array) -> Encoding:
         return encode(self.network, self._projected(x))
+
+    @torch.no_grad()
+    def left_over(self, x: Float32Array) -> Float32Array:
+        network = self.network
+        seen = torch.from_numpy(np.ascontiguousarray(x)).to(network.table.device)
+        shape = network.decode(network.encode(seen @ network.subspace).mean)
+        angle = network.correlation(seen, shape).argmax(1) * (2 * math.pi / N_ANGLES)
+        left: Float32Array = (turned(seen, -angle, self.basis) - shape).cpu().numpy()
+        return left
 
     def settings(self) -> dict[str, Any]:
         return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}

@@ -75,6 +75,10 @@ class Model(Protocol):
         """Encode prepared features `x` [n, n_features], n >= 1."""
         ...
 
+    def left_over(self, x: Float32Array) -> Float32Array:
+        """Prepared features `x` [n, n_features] less the shape found in each, turned back to its rotation 0."""
+        ...
+
     def settings(self) -> dict[str, Any]:
         """What builds the same model again, as plain values."""
         ...

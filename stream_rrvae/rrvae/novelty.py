@@ -14,17 +14,13 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from stream_rrvae.messages import BoolArray, Float32Array
-from stream_rrvae.rrvae.harmonic import N_ANGLES, HarmonicModel, turned
-from stream_rrvae.rrvae.learner import HarmonicLearner
 from stream_rrvae.rrvae.model import Model
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.quality import Quality
-from stream_rrvae.rrvae.spatial import SpatialModel
 from stream_rrvae.rrvae.spatial_learner import SpatialLearner
 
 NOMINAL_SHARE = 1e-3  # of the frames of a perfect model
@@ -53,20 +49,21 @@ class Novelty:
 
 
 def novelty(model: Model, data: Prepared) -> Novelty | None:
-    """How badly `model` describes each position of `data`; None where it does not say its shapes.
+    """How badly `model` describes each position of `data`; None without any.
 
     What is usual is learnt from a sample of `LARGEST_SAMPLE`; the spatial model, which draws pixels, sees no others.
     """
-    if not isinstance(model, HarmonicLearner | SpatialLearner) or not len(data.x):
+    if not len(data.x):
         return None
     step = max(1, -(-len(data.x) // LARGEST_SAMPLE))
     sample = np.arange(0, len(data.x), step)
-    of_sample = _left_over(model.network, data.x[sample])
+    of_sample = model.left_over(data.x[sample]).astype(np.float64)
     usual = _usual(of_sample, data.noise_variance)
-    looked = np.arange(len(data.x)) if isinstance(model, HarmonicLearner) else sample
+    looked = sample if isinstance(model, SpatialLearner) else np.arange(len(data.x))
     found = Novelty(np.full(len(data.x), np.nan, np.float32), np.zeros(len(data.x), np.bool_))
     for rows in np.array_split(looked, -(-len(looked) // LARGEST_SAMPLE)):
-        left = of_sample if np.array_equal(rows, sample) else _left_over(model.network, data.x[rows])
+        is_sample = np.array_equal(rows, sample)
+        left = of_sample if is_sample else model.left_over(data.x[rows]).astype(np.float64)
         found.misfit[rows] = usual.sigmas(left)
         found.unlike[rows] = (found.misfit[rows] > SIGMAS) | _unexplained(left, data)
     return found
@@ -115,26 +112,3 @@ def _unexplained(left: Left, data: Prepared) -> BoolArray:
     noise = variance * (degrees + SIGMAS * math.sqrt(2.0 * degrees))
     modulation = max(data.modulation**2 - variance * degrees, 0.0)
     return np.asarray(np.square(left).sum(axis=1) - noise > LARGEST_UNEXPLAINED * modulation)
-
-
-@torch.no_grad()
-def _left_over(network: HarmonicModel | SpatialModel, features: Float32Array) -> Left:
-    """Prepared `features` [n, n_features] less their decoded shape, turned back to where the model has 0."""
-    x = torch.from_numpy(np.ascontiguousarray(features)).to(next(network.parameters()).device)
-    found = _harmonic(network, x) if isinstance(network, HarmonicModel) else _spatial(network, x)
-    return np.asarray(found.double().cpu().numpy(), np.float64)
-
-
-def _harmonic(network: HarmonicModel, x: torch.Tensor) -> torch.Tensor:
-    shape = network.decode(network.encode(x @ network.subspace).mean)
-    angle = network.correlation(x, shape).argmax(1) * (2 * math.pi / N_ANGLES)
-    return turned(x, -angle, network.spec.basis) - shape
-
-
-def _spatial(network: SpatialModel, x: torch.Tensor) -> torch.Tensor:
-    parts = []
-    for rows in torch.split(x, 512):  # every one is drawn in pixels
-        posterior = network.encode(rows)
-        left = rows - network.decode(posterior.angle, posterior.mean)
-        parts.append(turned(left, -posterior.angle, network.spec.basis))
-    return torch.cat(parts)

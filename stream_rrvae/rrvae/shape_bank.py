@@ -50,6 +50,13 @@ class ShapeBank:
             explained=means[:, 2 + order].var(axis=0, dtype=np.float64),
         )
 
+    def upright_means(self, features: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Posterior means of the angle [n] (rad) and of the upright shape [n, n_features] of prepared `features`."""
+        means = np.empty((len(features), 2 + self.shapes.shape[1]), np.float32)
+        posterior_means(*self._seen(features), self._table(), np.ascontiguousarray(self.shapes), means)
+        angle = np.arctan2(means[:, 1], means[:, 0]) / self.turning.leading_order
+        return angle.astype(np.float32), means[:, 2:] @ self.turning.axes.T
+
     def expect(self, features: Float32Array) -> Sums:
         """The expectation step over prepared `features` [n, n_features]."""
         frames, weights = np.zeros_like(self.shapes), np.zeros(len(self.shapes), np.float32)

@@ -14,6 +14,7 @@ from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.maps.statistics import wrapped
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.rrvae.harmonic import turned
 from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
 from stream_rrvae.rrvae.learner import LARGEST_BASIS, LARGEST_HIDDEN, LARGEST_LATENTS, torch_device
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
@@ -24,7 +25,7 @@ from stream_rrvae.rrvae.training import Trainer, TrainSpec
 from stream_rrvae.rrvae.weights import put_weights, weights_of
 
 LARGEST_GRID_PX, SMALLEST_GRID_PX = 128, 4
-DRAWN = 512  # shapes decoded to see what z does
+DRAWN = 512  # shapes decoded at once, and to see what z does
 # The literature: learning rate 1e-4, batch 32 or 100, no warm-up, full KL. A frame costs a thousand times ours.
 SPATIAL_TRAINING = TrainSpec(learning_rate=2e-3, batch=32, warm_up=0.5, noise_free_kl=0.5, heldout_limit=512)
 
@@ -93,6 +94,15 @@ class SpatialLearner:
             latents=scores,
             explained=explained,
         )
+
+    @torch.no_grad()
+    def left_over(self, x: Float32Array) -> Float32Array:
+        parts = []
+        for rows in torch.split(torch.from_numpy(np.ascontiguousarray(x)).to(self.network.coordinates.device), DRAWN):
+            posterior = self.network.encode(rows)
+            left = rows - self.network.decode(posterior.angle, posterior.mean)
+            parts.append(_numpy(turned(left, -posterior.angle, self.basis)))
+        return np.concatenate(parts)
 
     def settings(self) -> dict[str, Any]:
         return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}

@@ -41,11 +41,11 @@ def foreign(features: Float32Array) -> Float32Array:
     return changed
 
 
-@pytest.fixture
-def pristine_model(turning_scan: Any) -> Model:
+@pytest.fixture(params=["harmonic", "exact"])
+def pristine_model(request: Any, turning_scan: Any) -> Model:
     features = counted(np.tile(turning_scan.features, (COPIES, 1)), seed=0)
     data = whitened(features, np.arange(len(features)), DOSE, 1.0)
-    model = factory("harmonic").create(data, BASIS, 2, 0, "cpu")
+    model = factory(request.param).create(data, BASIS, 2, 0, "cpu")
     model.train(data, 2.0, (0.0, 1.0))
     return model
 
