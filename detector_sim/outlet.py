@@ -34,6 +34,7 @@ class Outlet:
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
             raise StreamRrvaeError(f"cannot bind {url}: {error}") from error
+        self._send = self._socket.send  # looked up once: it is called for every frame
         self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     def wait_for_peer(self) -> None:
@@ -44,13 +45,13 @@ class Outlet:
     def send(self, parts: Sequence[bytes]) -> None:
         """Send one message, waiting as long as the peer's queue is full."""
         if len(parts) == 1:
-            self._socket.send(parts[0])
+            self._send(parts[0])
         else:
             self._send_parts(parts)
 
     def _send_parts(self, parts: Sequence[bytes]) -> None:
         # Not send_multipart, which looks at every part again before it sends the first.
-        send = self._socket.send
+        send = self._send
         for part in parts[:-1]:
             send(part, zmq.SNDMORE)
         send(parts[-1])
