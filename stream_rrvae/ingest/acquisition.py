@@ -12,7 +12,7 @@ from typing import Self
 from stream_rrvae.config import Settings
 from stream_rrvae.ingest import compute
 from stream_rrvae.ingest.hand_over import HandOver, HandOverClosedError
-from stream_rrvae.ingest.line import make_line
+from stream_rrvae.ingest.line import make_line, warm_up_line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.receiver import Receiver
 from stream_rrvae.ingest.scan import ScanMachine, ScanRules
@@ -59,6 +59,7 @@ class Acquisition:
         ingest = self._settings.ingest
         warm_up()
         compute.warm_up()
+        warm_up_line(self._source.protocol, ingest)
         self._socket = DetectorSocket(self._source, ingest.queue_bytes, ingest.frame_bytes_limit)
         rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
         line = make_line(self._source.protocol, self._socket.handle, ingest, self._settings.channel)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -158,9 +159,7 @@ def make_line(protocol: str, socket: int, settings: IngestSettings, channel: str
     if quick is None:
         raise ConfigError(f"setting ingest.receive: there is no compiled receiver for {protocol}; write auto")
     try:
-        calls = find_calls()
-        despite_full_disk(partial(_warm_up, quick, calls))
-        return Line(quick, calls, socket, settings, channel)
+        return Line(quick, find_calls(), socket, settings, channel)
     except NoLibzmqError as error:
         if settings.receive == "compiled":
             raise ConfigError(f"setting ingest.receive: {error}; write auto") from error
@@ -168,8 +167,16 @@ def make_line(protocol: str, socket: int, settings: IngestSettings, channel: str
         return None
 
 
+def warm_up_line(protocol: str, settings: IngestSettings) -> None:
+    """Compile what the line needs, or load it, before there is a connection where frames would wait for it."""
+    quick = QUICK.get(protocol)
+    if quick is not None and settings.receive != "python":
+        with suppress(NoLibzmqError):  # `make_line` says so
+            despite_full_disk(partial(_warm_up, quick, find_calls()))
+
+
 def _warm_up(quick: Quick, calls: ZmqCalls) -> None:
-    """Compile what the line needs, or load it from Numba's disk cache, on a socket where nothing comes."""
+    """Fill a batch from a socket where nothing comes."""
     with zmq.Context() as context, context.socket(zmq.PULL) as nothing:
         nothing.linger = 0
         line = Line(quick, calls, nothing.underlying, IngestSettings(batch_frames=1), None)
