@@ -14,11 +14,6 @@ class Pacer:
         self._rate_fps = rate_fps
         self._due_s = time.monotonic()
 
-    @property
-    def is_at_full_speed(self) -> bool:
-        """Whether there is never anything to wait for."""
-        return self._rate_fps is None
-
     def wait(self, frames: int) -> None:
         """Sleep until it is time for the next `frames` frames."""
         if self._rate_fps is None:
@@ -35,3 +30,9 @@ class Pacer:
         if self._rate_fps is None:
             return largest
         return max(1, min(largest, int(self._rate_fps * 5e-3)))
+
+    def group(self, largest: int) -> int:
+        """How many frames to wait for at once: no more than half a millisecond of them: waiting takes time too."""
+        if self._rate_fps is None:
+            return largest
+        return max(1, min(largest, int(self._rate_fps * 5e-4)))

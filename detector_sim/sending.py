@@ -20,7 +20,7 @@ from detector_sim.sent_times import SentTimes
 from detector_sim.simulation import Simulation
 from detector_sim.truth import write_truth
 
-COUNTED_TOGETHER = 64  # frames at full speed; so many too many may be in the sum when sending is interrupted
+COUNTED_TOGETHER = 64  # frames at most; so many too many may be in the sum when sending is interrupted
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class ScanSender:
     def _one_by_one(self, frames: Iterator[EncodedFrame]) -> Iterator[Parts]:
         """The same without what only batches need: at full speed every microsecond counts."""
         message = self._form.frames
-        together = COUNTED_TOGETHER if self._pacer.is_at_full_speed and self._times is None else 1
+        together = self._pacer.group(COUNTED_TOGETHER)
         while group := list(itertools.islice(frames, together)):
             self._pacer.wait(len(group))
             self._count(group)

@@ -25,8 +25,9 @@ class SentTimes:
 
     def note(self, upto: int) -> None:
         """The frames before number `upto` that were not noted yet are sent now."""
-        self._sent_s[self._noted : upto] = time.monotonic()
-        self._noted = upto
+        if upto > self._noted:
+            self._sent_s[self._noted : upto] = time.monotonic()
+            self._noted = upto
 
     def write(self) -> None:
         """The scan's times as .npy [frames]. Raises StreamRrvaeError when it cannot be written."""
