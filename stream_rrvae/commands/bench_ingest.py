@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,9 +120,9 @@ def _bare_turn(who: Contestant, case: Case, senders: Senders, seconds: float) ->
     return Turn(frames / told["seconds"], 1e6 * told["cpu_s"] / frames, frames)
 
 
-def service_turn(source: str, seconds: float) -> Turn:
+def service_turn(source: str, seconds: float, feed: Sequence[str] = ("--feed", FREE_PORT)) -> Turn:
     """`stream-rrvae serve` without its learner, from the end of its first scan to that of the last one it needed."""
-    told = ("serve", "--source", source, "--mode", "off", "--feed", FREE_PORT)
+    told = ("serve", "--source", source, "--mode", "off", *feed)
     with Child("service", "stream_rrvae", *told, log=True) as service:
         return _scans(service, seconds)
 
