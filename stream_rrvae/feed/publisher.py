@@ -89,7 +89,7 @@ def _bound_socket(url: str) -> tuple[zmq.Socket[bytes], Viewers]:
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
     socket.setsockopt(zmq.CONFLATE, 1)  # one snapshot waits for each viewer, always the newest
     socket.setsockopt(zmq.LINGER, 0)
-    viewers = Viewers(socket)  # before anybody can connect
+    viewers = Viewers(socket, url)
     try:
         socket.bind(url)
     except zmq.ZMQError as error:

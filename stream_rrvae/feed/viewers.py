@@ -7,13 +7,15 @@ from zmq.utils.monitor import parse_monitor_message
 
 
 class Viewers:
-    """The connections of one bound socket, as its monitor tells; used by the thread of the socket.
+    """The connections of one socket, as its monitor tells; used by the thread of the socket, made before it is bound.
 
-    A publisher's queue of one snapshot (CONFLATE) is not to be had with XPUB, which tells of subscriptions.
+    No monitor tells of viewers in the same process (inproc): there somebody always looks. XPUB, which tells of
+    subscriptions, has no queue of one snapshot (CONFLATE).
     """
 
-    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], url: str) -> None:
         self._connected: set[int] = set()  # file descriptors of the connections
+        self._is_told = not url.startswith("inproc:")
         self._socket = socket
         self._monitor = socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
 
@@ -25,7 +27,7 @@ class Viewers:
                 self._connected.add(told["value"])
             else:
                 self._connected.discard(told["value"])
-        return bool(self._connected)
+        return bool(self._connected) or not self._is_told
 
     def close(self) -> None:
         """Stop listening; before the socket itself is closed."""

@@ -109,6 +109,16 @@ def test_no_snapshot_is_made_while_nobody_looks(publish: Callable[..., Publisher
         assert comes_true(lambda: is_at_rest(publisher))
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "ipc", "inproc"])
+def test_a_viewer_is_noticed_whatever_way_it_comes(
+    publish: Callable[..., Publisher], make_snapshot: MakeSnapshot, tmp_path: Path, scheme: str
+) -> None:
+    url = {"tcp": ANY_PORT, "ipc": f"ipc://{tmp_path}/feed", "inproc": "inproc://feed"}[scheme]
+    publisher = publish(Counting(make_snapshot, (3, 2)), url=url)
+    with Subscriber(publisher.url) as viewer:
+        assert viewer.receive(TIMEOUT_S) is not None
+
+
 def is_at_rest(publisher: Publisher) -> bool:
     before = publisher.published
     time.sleep(0.05)
