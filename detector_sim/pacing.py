@@ -27,12 +27,11 @@ class Pacer:
 
     def batch(self, largest: int) -> int:
         """How many frames to put into a message: no more than 5 ms of them, so that a slow stream stays even."""
-        if self._rate_fps is None:
-            return largest
-        return max(1, min(largest, int(self._rate_fps * 5e-3)))
+        return self._within(5e-3, largest)
 
     def group(self, largest: int) -> int:
         """How many frames to wait for at once: no more than half a millisecond of them: waiting takes time too."""
-        if self._rate_fps is None:
-            return largest
-        return max(1, min(largest, int(self._rate_fps * 5e-4)))
+        return self._within(5e-4, largest)
+
+    def _within(self, span_s: float, largest: int) -> int:
+        return largest if self._rate_fps is None else max(1, min(largest, int(self._rate_fps * span_s)))

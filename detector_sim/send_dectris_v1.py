@@ -19,6 +19,7 @@ from detector_sim.encoding import EncodedFrame
 from detector_sim.message_format import Parts
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Encoding, Frame, ScanStart
+from stream_rrvae.wire.dectris_v1_image import usual_name
 from stream_rrvae.wire.limits import PACKING_HEADER_BYTES
 from stream_rrvae.wire.pixels import decode_pixels, encode_lz4_block
 
@@ -96,8 +97,7 @@ def _tables(start: ScanStart) -> Parts:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _described(shape: tuple[int, int], pixel_type: str, encoding: Encoding, payload_bytes: int) -> bytes:
-    bits = 8 * np.dtype(pixel_type).itemsize
-    name = {Encoding.BSLZ4: f"bs{bits}-lz4<", Encoding.LZ4: "lz4<", Encoding.NONE: "<"}[encoding]
+    name = usual_name(encoding, np.dtype(pixel_type).itemsize)
     size = {"shape": [shape[1], shape[0]], "size": payload_bytes, "type": pixel_type}
     return _json(encoding=name, htype="dimage_d-1.0", **size)
 
