@@ -91,6 +91,7 @@ class ScanStart:
     pixel_mask: BoolArray | None = None  # [ky, kx], True = the pixel is usable
     shard_id: int = 0
     shard_count: int = 1
+    shard_lines: int = 1  # scan lines that go to one shard together
     metadata: Mapping[str, Plain] = field(default_factory=dict)
 
 

@@ -20,15 +20,19 @@ from stream_rrvae.ingest.account_loop import (
     count_entries,
 )
 from stream_rrvae.ingest.frame_batch import CODES, NO_NUMBER, REFUSALS
-from stream_rrvae.messages import Counters, Refusal
+from stream_rrvae.messages import BoolArray, Counters, Refusal
 
 Codes = NDArray[np.uint8]
 
 
 class ScanAccount:
-    """Counts what became of the frames of a scan with `n_positions` positions."""
+    """Counts what became of the frames of a scan with `n_positions` positions.
 
-    def __init__(self, n_positions: int) -> None:
+    Of a shard only its `own` positions [n_positions] are due; None = all. Frames of others are refused.
+    """
+
+    def __init__(self, n_positions: int, own: BoolArray | None = None) -> None:
+        self._own = own
         self._positions = np.zeros(n_positions, np.uint8)  # what is known of each
         self._counts = np.zeros(N_COUNTS, np.int64)
         self._refusals = np.zeros(len(REFUSALS) + 1, np.int64)  # by code
@@ -37,6 +41,10 @@ class ScanAccount:
     def is_placed(self, number: int) -> bool:
         """Whether position `number` has its frame."""
         return bool(self._positions[number] == PLACED)
+
+    def expects(self, number: int) -> bool:
+        """Whether position `number` is due here."""
+        return self._own is None or bool(self._own[number])
 
     def processed(self, number: int) -> None:
         """A good frame went to its position, which had none."""
@@ -58,6 +66,8 @@ class ScanAccount:
         `refused` is the code of a refusal before decoding, 0 = a frame; then `outcome` is the code of its refusal by
         the decoder, 0 = a good one.
         """
+        if self._own is not None:
+            numbers, refused = self._with_others_refused(self._own, numbers, refused)
         placed = np.empty(numbers.size, np.intp)
         count = count_entries(self._positions, self._counts, self._refusals, numbers, refused, outcome, placed)
         return placed[:count]
@@ -70,7 +80,7 @@ class ScanAccount:
         """The account now; both identities of `Counters` hold."""
         counts = self._counts.tolist()
         processed, duplicate = counts[PROCESSED], counts[DUPLICATE]
-        front = self._positions.size if self._ended else counts[SEEN]
+        front = self._due(self._positions.size if self._ended else counts[SEEN])
         refused = int(self._refusals.sum())
         holes = front - processed
         explained = counts[REFUSED_POSITIONS] + min(counts[UNNUMBERED], holes - counts[REFUSED_POSITIONS])
@@ -84,6 +94,18 @@ class ScanAccount:
             reordered=counts[REORDERED],
             refusals={str(reason): int(n) for reason, n in zip(REFUSALS, self._refusals[1:], strict=True) if n},
         )
+
+    def _due(self, front: int) -> int:
+        return front if self._own is None else int(np.count_nonzero(self._own[:front]))
+
+    def _with_others_refused(
+        self, own: BoolArray, numbers: NDArray[np.int64], refused: Codes
+    ) -> tuple[NDArray[np.int64], Codes]:
+        """Frames for other shards' positions as refused ones that explain no hole here."""
+        beyond = own.size
+        foreign = (numbers >= 0) & (numbers < beyond) & ~own[np.clip(numbers, 0, beyond - 1)]
+        codes = np.where(foreign & (refused == 0), np.uint8(CODES[Refusal.NUMBER]), refused)
+        return np.where(foreign, beyond, numbers), codes
 
     def _count_one(self, number: int, refused: int, outcome: int) -> None:
         self.take(np.array([number]), np.array([refused], np.uint8), np.array([outcome], np.uint8))

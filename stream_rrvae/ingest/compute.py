@@ -16,7 +16,7 @@ from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, write_rows
 from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames, valid_range
 from stream_rrvae.kernels.plan import FramePlan
-from stream_rrvae.messages import Counters, ScanState
+from stream_rrvae.messages import Counters, Refusal, ScanState
 from stream_rrvae.scan_store import Account, ScanStore
 from stream_rrvae.wire.pixels import decode_pixels
 
@@ -68,6 +68,9 @@ class ScanCompute:
     def _decoded(self, item: Accepted, out: NDArray[Any], on_refused: Callable[[WireError], None]) -> bool:
         """Whether `out` now holds the frame, whose position is taken from here on."""
         frame = item.frame
+        if not self.account.expects(frame.number):
+            self.account.refused(Refusal.NUMBER, frame.number)
+            return False
         if self.account.is_placed(frame.number):
             self.account.duplicate()
             return False

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stream_rrvae.ingest.events import Accepted, Closed, Ended, Event, Opened, Refused, Rejected
 from stream_rrvae.messages import Frame, Refusal, ScanEnd, ScanStart, ScanState
+from stream_rrvae.wire.shards import own_positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class OpenScan:
     """A running scan whose end was not announced: frames that fit it need no decision but to be noted."""
 
     start: ScanStart
-    seen: NDArray[np.uint8]  # [n_positions] 1 = a frame came for it; whoever takes frames marks them here
+    seen: NDArray[np.uint8]  # [n_positions] 1 = a frame came for it or none will; whoever takes frames marks them here
 
 
 def settle_scan_shape(start: ScanStart, wanted: tuple[int, int] | None) -> tuple[int, int]:
@@ -82,7 +83,7 @@ class ScanMachine:
             return ()
         events = self.close()
         shape = settle_scan_shape(start, self._rules.scan_shape)
-        self._running = _Running(start, shape[0] * shape[1])
+        self._running = _Running(start, shape)
         return (*events, Opened(start, shape))
 
     def on_frame(self, frame: Frame, now_s: float) -> Sequence[Event]:
@@ -92,7 +93,7 @@ class ScanMachine:
         if frame.series != scan.start.series:
             return (Rejected(Refusal.STALE),)
         scan.last_frame_s = now_s
-        if not 0 <= frame.number < scan.n_positions:
+        if not scan.expects(frame.number):
             return (Refused(Refusal.NUMBER, frame.number),)
         if frame.pixel_type != scan.start.pixel_type:
             return (Refused(Refusal.PIXEL_TYPE, frame.number),)
@@ -151,14 +152,17 @@ class ScanMachine:
 class _Running:
     """What is known of the running scan."""
 
-    def __init__(self, start: ScanStart, n_positions: int) -> None:
+    def __init__(self, start: ScanStart, scan_shape: tuple[int, int]) -> None:
         self.start = start
-        self.n_positions = n_positions
+        self.n_positions = scan_shape[0] * scan_shape[1]
         self.last_frame_s: float | None = None
         self.end_s: float | None = None
-        self._marks = bytearray(n_positions)  # quicker than an array, one by one
+        self._marks = bytearray(self.n_positions)  # quicker than an array, one by one
         self.seen = np.frombuffer(self._marks, np.uint8)
-        self.n_seen = 0
+        self._own = own_positions(start, scan_shape)
+        if self._own is not None:
+            self.seen[~self._own] = 1  # other shards' positions are nothing to wait for
+        self.n_seen = int(self.seen.sum(dtype=np.int64))
 
     @property
     def is_whole(self) -> bool:
@@ -167,6 +171,10 @@ class _Running:
     @property
     def touched(self) -> bool:
         return self.last_frame_s is not None or self.end_s is not None
+
+    def expects(self, number: int) -> bool:
+        """Whether it is a position of the scan, and of this shard."""
+        return 0 <= number < self.n_positions and (self._own is None or bool(self._own[number]))
 
     def see(self, number: int) -> None:
         self.n_seen += not self._marks[number]

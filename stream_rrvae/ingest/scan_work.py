@@ -7,6 +7,7 @@ time is over) to find it; then the scan store is made and everything is measured
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from stream_rrvae.messages import ScanStart, ScanState
 from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_store import ScanStore, StoreShape
 from stream_rrvae.wire.pixels import decode_pixels
+from stream_rrvae.wire.shards import own_positions
 
 SETTLE_WAIT_S = 0.5
 
@@ -50,14 +52,15 @@ class ScanWork:
     def __init__(self, opened: Opened, around: Surroundings) -> None:
         self._start = believable(opened.start)
         self._scan_shape = opened.scan_shape
-        self._n_positions = opened.scan_shape[0] * opened.scan_shape[1]
         self._around = around
-        self._account = ScanAccount(self._n_positions)
+        own, n_positions = own_positions(opened.start, opened.scan_shape), math.prod(opened.scan_shape)
+        self._account = ScanAccount(n_positions, own)
         self._held: list[Accepted | Refused] = []
         self._settle_s: float | None = None
         self._compute: ScanCompute | None = None
         self._packed: PackedCompute | None = None
-        self._wanted = min(around.settings.ingest.settle_frames, self._n_positions)  # frames to find the disc on
+        n_own = n_positions if own is None else max(1, int(own.sum()))
+        self._wanted = min(around.settings.ingest.settle_frames, n_own)  # frames to find the disc on
         self._waits_for_frames = needs_frames(opened.start, around.settings.calibration)
 
     @property

@@ -1,7 +1,8 @@
 """Scan shape, calibration and metadata that the site put into the detector's `header_appendix`.
 
 A map, or its JSON text: {"scan_shape": [y, x], "calibration": {fields of Calibration}, "metadata": {...},
-"scan_id": text}, each optional. What is wrong is left out and said, since the pixels are good without it.
+"scan_id": text, "shard": {"id": number, "count": number, "lines": number}}, each optional.
+What is wrong is left out and said, since the pixels are good without it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from stream_rrvae.messages import Calibration, Plain
 from stream_rrvae.plain import from_plain
 from stream_rrvae.wire import limits
 from stream_rrvae.wire.fields import text
-from stream_rrvae.wire.start_limits import check_calibration, check_metadata, sanitised_id
+from stream_rrvae.wire.start_limits import check_calibration, check_metadata, check_shard, sanitised_id
 
 T = TypeVar("T")
 MAX_ERROR_CHARS = 400
@@ -30,6 +31,7 @@ class Appendix:
     calibration: Calibration = field(default_factory=Calibration)
     metadata: Mapping[str, Plain] = field(default_factory=dict)
     scan_id: str | None = None  # for streams that identify a scan by a running number only
+    shard: tuple[int, int, int] = (0, 1, 1)  # id, count, lines that go to one shard together
     errors: tuple[str, ...] = ()
 
 
@@ -44,7 +46,8 @@ def read_appendix(user_data: Any, known: Calibration) -> Appendix:
     calibration = _attempt("calibration", lambda: _calibration(given.get("calibration"), known), known, errors)
     metadata = _attempt("metadata", lambda: _metadata(given.get("metadata")), nothing, errors)
     scan_id = _attempt("scan_id", lambda: _scan_id(given), None, errors)
-    return Appendix(shape, calibration, metadata, scan_id, tuple(errors))
+    shard = _attempt("shard", lambda: _shard(given.get("shard")), (0, 1, 1), errors)
+    return Appendix(shape, calibration, metadata, scan_id, shard, tuple(errors))
 
 
 def _attempt(name: str, read: Callable[[], T], otherwise: T, errors: list[str]) -> T:
@@ -64,6 +67,14 @@ def _as_map(user_data: Any) -> Mapping[str, Any]:
 
 def _scan_id(given: Mapping[str, Any]) -> str | None:
     return sanitised_id(text(given, "scan_id")) if given.get("scan_id") else None
+
+
+def _shard(value: Any) -> tuple[int, int, int]:
+    if value is None:
+        return 0, 1, 1
+    if not isinstance(value, dict):
+        raise TypeError("not a map of id, count and lines")
+    return check_shard(value.get("id"), value.get("count"), value.get("lines", 1))
 
 
 def _scan_shape(value: Any) -> tuple[int, int] | None:

@@ -58,6 +58,9 @@ def read_start(fields: Fields, wanted_channel: str | None, limit_bytes: int) -> 
         channels=channels,
         calibration=appendix.calibration,
         pixel_mask=_usable(fields, channel, shape, limit_bytes, ignored),
+        shard_id=appendix.shard[0],
+        shard_count=appendix.shard[1],
+        shard_lines=appendix.shard[2],
         metadata=noted_metadata(_of_the_detector(fields), appendix, ignored),
     )
     return check_start(start, limit_bytes)

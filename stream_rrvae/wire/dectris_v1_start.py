@@ -82,6 +82,9 @@ def read_start(header: Header, wanted_channel: str | None, image: Frame | None =
         channels=CHANNELS,
         calibration=appendix.calibration,
         pixel_mask=_usable(header, shape, ignored),
+        shard_id=appendix.shard[0],
+        shard_count=appendix.shard[1],
+        shard_lines=appendix.shard[2],
         metadata=noted_metadata(config, appendix, ignored),
     )
     return check_start(start, header.limit_bytes)

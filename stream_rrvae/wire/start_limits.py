@@ -149,7 +149,14 @@ class _Budget:
 
 
 def _check_counts(start: ScanStart) -> None:
-    counts = to_plain({"series": start.series, "frames": start.frames_expected, "shards": start.shard_count})
+    counts = to_plain({"series": start.series, "frames": start.frames_expected})
     integer(counts, "series")
     integer(counts, "frames", 1, limits.MAX_POSITIONS)
-    integer({**counts, "shard_id": start.shard_id}, "shard_id", 0, integer(counts, "shards", 1, limits.MAX_SHARDS) - 1)
+    check_shard(start.shard_id, start.shard_count, start.shard_lines)
+
+
+def check_shard(shard_id: object, shard_count: object, shard_lines: object) -> tuple[int, int, int]:
+    """One of so many shards, to which so many lines go together; the three numbers when they can be."""
+    given = {"shard_id": shard_id, "shard_count": shard_count, "shard_lines": shard_lines}
+    count = integer(given, "shard_count", 1, limits.MAX_SHARDS)
+    return integer(given, "shard_id", 0, count - 1), count, integer(given, "shard_lines", 1, limits.MAX_SCAN_SIDE)

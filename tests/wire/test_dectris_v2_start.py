@@ -207,3 +207,16 @@ def test_a_wanted_channel_that_is_not_announced_refuses_the_start(decode: Decode
     with pytest.raises(WireError) as refused:
         decode("threshold_2")
     assert refused.value.reason is Refusal.CHANNEL
+
+
+def test_the_appendix_may_name_the_shard(decode: Decode) -> None:
+    start = decode(user_data=json.dumps({"shard": {"id": 2, "count": 3, "lines": 8}}))
+    assert (start.shard_id, start.shard_count, start.shard_lines) == (2, 3, 8)
+    assert decode(user_data={"shard": {"id": 0, "count": 2}}).shard_lines == 1
+
+
+@pytest.mark.parametrize("shard", [5, {}, {"id": 2, "count": 2}, {"id": 0, "count": 2, "lines": 0}, {"id": "0"}])
+def test_a_wrong_shard_is_left_out_and_said(decode: Decode, shard: Any) -> None:
+    start = decode(user_data={"shard": shard})
+    assert (start.shard_id, start.shard_count, start.shard_lines) == (0, 1, 1)
+    assert start.metadata["appendix_error"]

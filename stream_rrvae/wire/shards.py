@@ -1,0 +1,24 @@
+"""Which positions of a scan belong to which shard: lines are dealt in blocks, so that all shards work all the time.
+
+Line y belongs to shard (y // shard_lines) % shard_count. Senders and receivers both go by this rule.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.messages import BoolArray, ScanStart
+
+
+def shard_of_line(lines: NDArray[np.int64], shard_count: int, shard_lines: int) -> NDArray[np.int64]:
+    """The shard of each of `lines`."""
+    return lines // shard_lines % shard_count
+
+
+def own_positions(start: ScanStart, scan_shape: tuple[int, int]) -> BoolArray | None:
+    """Which positions [n], row-major, the stream of `start` brings; None = all of them."""
+    if start.shard_count == 1:
+        return None
+    shards = shard_of_line(np.arange(scan_shape[0]), start.shard_count, start.shard_lines)
+    return np.repeat(shards == start.shard_id, scan_shape[1])
