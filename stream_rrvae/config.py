@@ -64,7 +64,7 @@ class LearnSettings(_Part):
 
 class FeedSettings(_Part):
     url: str = DEFAULT_FEED
-    rate_hz: float = Field(10.0, gt=0, le=60)
+    rate_hz: float = Field(20.0, gt=0, le=60)
 
 
 class Settings(BaseSettings):
