@@ -6,60 +6,77 @@ the mode: on the reference data it is 0.05 degrees nearer to the COM without noi
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from stream_rrvae.messages import Float32Array
-from stream_rrvae.rrvae.harmonic import N_ANGLES, HarmonicModel
+from stream_rrvae.rrvae.folded import FoldedModel, Read
+from stream_rrvae.rrvae.harmonic import N_ANGLES, HarmonicModel, turned
 from stream_rrvae.rrvae.model import Encoding
+from stream_rrvae.rrvae.on_device import batches_on
 from stream_rrvae.rrvae.principal import principal_scores
 
-CHUNK = 8192
+LARGEST_SAMPLE = 8192  # frames that say what z does to the shape
 
 
-@torch.no_grad()
-def encode(model: HarmonicModel, x: Tensor) -> Encoding:
-    """Encode projected features `x` [n, n_features]."""
-    parts = [_encode_chunk(model, chunk) for chunk in torch.split(x, CHUNK)]
-    vector, z, shape = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
-    decoded = shape if model.spec.readout == "decoded" else None
-    response = _response(model, x[:: stride(len(x))])
-    scores, explained = principal_scores(z, *response, model.spec.latents, decoded)
-    order = model.leading_order
+@torch.inference_mode()
+def encode(model: HarmonicModel, x: Float32Array) -> Encoding:
+    """Encode prepared features `x` [n, n_features]."""
+    folded = FoldedModel(model)
+    parts = [_encode_batch(folded, model, batch) for batch in batches_on(model.table.device, x)]
+    vector, *read = (torch.cat(columns) for columns in zip(*parts, strict=True))
+    found = Read(*read)
+    decoded = _numpy(found.shape) if model.spec.readout == "decoded" else None
+    scores, explained = principal_scores(_numpy(found.mean), *_response(folded, found), model.spec.latents, decoded)
+    cosine, sine = _numpy(vector).T
     return Encoding(
-        rotation=(np.arctan2(vector[:, 1], vector[:, 0]) / order).astype(np.float32),
-        confidence=np.minimum(np.hypot(vector[:, 0], vector[:, 1]), 1.0).astype(np.float32),
+        rotation=(np.arctan2(sine, cosine) / model.leading_order).astype(np.float32),
+        confidence=np.minimum(np.hypot(cosine, sine), 1.0).astype(np.float32),
         latents=scores,
         explained=explained,
     )
 
 
-def _encode_chunk(model: HarmonicModel, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean of exp(i order theta) over the posterior as [n, 2], the posterior means of z, and their shapes."""
-    z = model.encode(x).mean
-    shape = model.decode(z)
-    angles = model.leading_order * torch.arange(N_ANGLES, device=x.device) * (2 * torch.pi / N_ANGLES)
+@torch.inference_mode()
+def left_over(model: HarmonicModel, x: Float32Array) -> Float32Array:
+    """Prepared features `x` [n, n_features] less the shape found in each, turned back to its rotation 0."""
+    folded, parts = FoldedModel(model), []
+    for batch in batches_on(model.table.device, x):
+        seen = folded.seen(batch)
+        shape = folded.read(seen).shape
+        angle = folded.correlation(seen, shape).argmax(1) * (2 * math.pi / N_ANGLES)
+        parts.append(torch.addmm(turned(batch, -angle, model.spec.basis), shape, folded.axes.T, alpha=-1))
+    return _numpy(torch.cat(parts))
+
+
+def _encode_batch(folded: FoldedModel, model: HarmonicModel, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Mean of exp(i order theta) over the posterior as [n, 2], then what is `Read`."""
+    seen = folded.seen(x)
+    read = folded.read(seen)
     if model.spec.gauge == "data":
-        real, imaginary = (x @ model.lean.T).unbind(1)
-        return torch.nn.functional.normalize(torch.stack([real, -imaginary], 1)), z, shape
-    posterior = torch.softmax(model.correlation(x, shape), 1)
-    return posterior @ torch.stack([angles.cos(), angles.sin()], 1), z, shape
+        return folded.leaning(seen), *read
+    angles = model.leading_order * torch.arange(N_ANGLES, device=x.device) * (2 * torch.pi / N_ANGLES)
+    posterior = torch.softmax(folded.correlation(seen, read.shape), 1)
+    return posterior @ torch.stack([angles.cos(), angles.sin()], 1), *read
 
 
-def _response(model: HarmonicModel, x: Tensor) -> tuple[Float32Array, Float32Array]:
+def _response(folded: FoldedModel, found: Read) -> tuple[Float32Array, Float32Array]:
     """Samples of z from the posteriors of some frames, and their shapes: what z does to the shape.
 
     Samples and not means: a latent that says nothing has means near 0 but samples over the whole prior,
     to which its decoder is flat.
     """
-    posterior = model.encode(x)
-    generator = torch.Generator(x.device).manual_seed(0)
-    sample = torch.empty_like(posterior.mean).normal_(generator=generator)
-    z = posterior.mean + sample * (0.5 * posterior.log_variance).exp()
-    return z.cpu().numpy(), model.decode(z).cpu().numpy()
+    some = slice(None, None, max(1, -(-len(found.mean) // LARGEST_SAMPLE)))
+    mean, log_variance = found.mean[some], found.log_variance[some]
+    generator = torch.Generator().manual_seed(0)  # not the device's own: the same samples everywhere
+    sample = torch.randn(mean.shape, generator=generator).to(mean.device)
+    z = mean + sample * (0.5 * log_variance).exp()
+    return _numpy(z), _numpy(folded.decode(z))
 
 
-def stride(n: int) -> int:
-    """Step that leaves at most `CHUNK` of n."""
-    return max(1, -(-n // CHUNK))
+def _numpy(values: Tensor) -> Float32Array:
+    found: Float32Array = values.cpu().numpy()
+    return found

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,18 +12,11 @@ from stream_rrvae.errors import CheckpointError, ConfigError
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import from_plain, to_plain
-from stream_rrvae.rrvae.encode import encode
-from stream_rrvae.rrvae.harmonic import (
-    N_ANGLES,
-    Gauge,
-    HarmonicModel,
-    HarmonicSpec,
-    Readout,
-    kl_divergence,
-    turned,
-)
+from stream_rrvae.rrvae.encode import encode, left_over
+from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec, Readout, kl_divergence
 from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
+from stream_rrvae.rrvae.on_device import whole_on
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.subspace import signal_subspace
 from stream_rrvae.rrvae.training import Trainer, TrainSpec
@@ -93,16 +84,10 @@ class HarmonicLearner:
         return self._trainer.round(data, self._projected(data.x), seconds, progress)
 
     def encode(self, x: Float32Array) -> Encoding:
-        return encode(self.network, self._projected(x))
+        return encode(self.network, x)
 
-    @torch.no_grad()
     def left_over(self, x: Float32Array) -> Float32Array:
-        network = self.network
-        seen = torch.from_numpy(np.ascontiguousarray(x)).to(network.table.device)
-        shape = network.decode(network.encode(seen @ network.subspace).mean)
-        angle = network.correlation(seen, shape).argmax(1) * (2 * math.pi / N_ANGLES)
-        left: Float32Array = (turned(seen, -angle, self.basis) - shape).cpu().numpy()
-        return left
+        return left_over(self.network, x)
 
     def settings(self) -> dict[str, Any]:
         return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}
@@ -138,7 +123,7 @@ class HarmonicLearner:
         network.set_subspace(signal_subspace(data.x, self.basis, data.noise_variance, network.leading_order))
 
     def _projected(self, x: Float32Array) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(x)).to(self.network.table.device) @ self.network.subspace
+        return whole_on(self.network.table.device, x) @ self.network.subspace
 
 
 def torch_device(setting: str) -> str:

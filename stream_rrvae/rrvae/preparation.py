@@ -84,13 +84,14 @@ def whitened(features: Float32Array, positions: NDArray[np.int64], dose: float, 
     """`features` [n, n_features] less their mean, times sqrt(`dose`) or less where the signal is too strong."""
     if not len(features):
         return Prepared(features, positions, noise_variance)
-    centred = features - features.mean(axis=0, dtype=np.float64)
-    power = float(np.square(centred).sum(axis=1).mean())
+    centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    power = float(np.vdot(centred, centred)) / len(centred)
     signal = max(power - noise_variance * features.shape[1] / dose, 0.0)
     scale = math.sqrt(dose)
     if signal * dose > LARGEST_MODULATION**2:
         scale = LARGEST_MODULATION / math.sqrt(signal)
-    return Prepared((centred * scale).astype(np.float32), positions, noise_variance * scale**2 / dose)
+    centred *= np.float32(scale)
+    return Prepared(centred, positions, noise_variance * scale**2 / dose)
 
 
 def _median_counts(sums: Float32Array) -> float:

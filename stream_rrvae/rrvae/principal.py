@@ -31,6 +31,8 @@ def principal_scores(
     slope = np.linalg.lstsq(varied, change, rcond=None)[0]
     _, directions = np.linalg.eigh(slope.T @ (centred.T @ centred) @ slope)
     change = centred @ slope if decoded is None else decoded - decoded.mean(axis=0, dtype=np.float64)
-    scores = change @ directions[:, : -(kept or means.shape[1]) - 1 : -1]
+    scores = np.zeros((len(means), kept or means.shape[1]))
+    best = directions[:, : -scores.shape[1] - 1 : -1]  # fewer where shapes have fewer coordinates
+    scores[:, : best.shape[1]] = change @ best
     scores = scores[:, np.argsort(-scores.var(axis=0), kind="stable")]
     return scores.astype(np.float32), scores.var(axis=0)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -45,8 +45,7 @@ class SpatialSpec:
     angle_prior_rad: float = math.pi
 
 
-@dataclass(frozen=True, slots=True)
-class Posterior:
+class Posterior(NamedTuple):
     """Normal posterior: of theta [b] (rad, mean anywhere on the line) and of z [b, latents]."""
 
     angle: Tensor

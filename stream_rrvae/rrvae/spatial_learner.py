@@ -18,6 +18,7 @@ from stream_rrvae.rrvae.harmonic import turned
 from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
 from stream_rrvae.rrvae.learner import LARGEST_BASIS, LARGEST_HIDDEN, LARGEST_LATENTS, torch_device
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
+from stream_rrvae.rrvae.on_device import batches_on, whole_on
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.principal import principal_scores
 from stream_rrvae.rrvae.spatial import Angle, Posterior, SpatialModel, SpatialSpec
@@ -79,13 +80,12 @@ class SpatialLearner:
         return self.network.spec.latents
 
     def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
-        x = torch.from_numpy(data.x).to(self.network.coordinates.device)
-        return self._trainer.round(data, x, seconds, progress)
+        return self._trainer.round(data, whole_on(self._computing, data.x), seconds, progress)
 
     @torch.no_grad()
     def encode(self, x: Float32Array) -> Encoding:
-        device = self.network.coordinates.device
-        posterior = self.network.encode(torch.from_numpy(np.ascontiguousarray(x)).to(device))
+        batches = [self.network.encode(batch) for batch in batches_on(self._computing, x)]
+        posterior = Posterior(*(torch.cat(columns) for columns in zip(*batches, strict=True)))
         scores, explained = principal_scores(_numpy(posterior.mean), *self._response(posterior))
         return Encoding(
             rotation=wrapped(_numpy(posterior.angle)).astype(np.float32),
@@ -98,7 +98,7 @@ class SpatialLearner:
     @torch.no_grad()
     def left_over(self, x: Float32Array) -> Float32Array:
         parts = []
-        for rows in torch.split(torch.from_numpy(np.ascontiguousarray(x)).to(self.network.coordinates.device), DRAWN):
+        for rows in batches_on(self._computing, x, DRAWN):
             posterior = self.network.encode(rows)
             left = rows - self.network.decode(posterior.angle, posterior.mean)
             parts.append(_numpy(turned(left, -posterior.angle, self.basis)))
@@ -114,9 +114,13 @@ class SpatialLearner:
         put_weights(self.network, arrays)
         self._trainer.warm = True
 
+    @property
+    def _computing(self) -> torch.device:
+        return self.network.coordinates.device
+
     def _bound(self, x: Tensor, generator: torch.Generator, kl_weight: float) -> Tensor:
         size = (len(x), 1 + self.latents)
-        noise = torch.randn(size, generator=generator, device=self.network.coordinates.device)
+        noise = torch.randn(size, generator=generator, device=self._computing)
         return self.network.bound(x, noise, kl_weight)
 
     def _response(self, posterior: Posterior) -> tuple[Float32Array, Float32Array]:

@@ -62,6 +62,20 @@ def projector_onto(modes: SignalModes, basis: BasisSpec) -> Float32Array:
     return projector
 
 
+def modes_of(projector: Float32Array, basis: BasisSpec, leading_order: int = 1) -> SignalModes:
+    """The modes that `projector` [n_features, n_features] keeps: what `projector_onto` made it from, or their like."""
+    k, orders = basis.n_radial, basis.max_order
+    blocks = np.empty((orders + 1, k, k), np.complex128)
+    blocks[0] = projector[:k, :k]
+    turning = projector[k:, k:].reshape(orders, k, 2, orders, k, 2)
+    for order in range(orders):
+        blocks[order + 1] = turning[order, :, 0, order, :, 0] + 1j * turning[order, :, 1, order, :, 0]
+    values, vectors = np.linalg.eigh(blocks)
+    kept = values > 0.5
+    kept[leading_order, -1] = True
+    return [vectors[order][:, kept[order]] for order in range(orders + 1)]
+
+
 def _threshold(n: int, basis: BasisSpec, noise_variance: float, smallest_excess: float) -> float:
     if noise_variance == 0.0:
         return SMALLEST_SIGNAL
