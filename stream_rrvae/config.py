@@ -62,6 +62,14 @@ class LearnSettings(_Part):
     context: Context = "none"  # "scan": average counted frames over lattice and neighbours at its end
 
 
+class RecordingSettings(_Part):
+    queue_bytes: int = Field(256 << 20, ge=1 << 20)  # frames received and not yet written; then the sender is held back
+    segment_bytes: int = Field(4 << 30, ge=1 << 12)  # a file of the recording is followed by the next from here on
+    flush_s: float = Field(0.2, gt=0, le=10)  # a received frame is acknowledged after so long at the latest
+    fsync_s: float = Field(1.0, ge=0)  # the disk itself has it after so long; 0 = left to the system
+    keep_free_bytes: int = Field(256 << 20, ge=0)  # on the disk: recording ends before it takes these
+
+
 class FeedSettings(_Part):
     url: str = DEFAULT_FEED
     rate_hz: float = Field(20.0, gt=0, le=60)
@@ -84,10 +92,12 @@ class Settings(BaseSettings):
     scan_shape: tuple[int, int] | None = None  # (y, x)
     scans: int | None = Field(None, ge=1)  # end after so many
     out: Path | None = None
+    record: Path | None = None  # folder for recordings, one folder a scan in it
     allow_remote: bool = False  # bind beyond loopback without keys
     calibration: CalibrationSettings = CalibrationSettings()
     ingest: IngestSettings = IngestSettings()
     learn: LearnSettings = LearnSettings()
+    recording: RecordingSettings = RecordingSettings()
     feed: FeedSettings = FeedSettings()
 
     @classmethod

@@ -7,7 +7,7 @@ radians, in (-pi, pi]. The geometry between detector and scan is in `Calibration
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -105,6 +105,22 @@ class Frame:
     pixel_type: str
     encoding: Encoding
     payload: memoryview  # keeps the message it came in alive
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReceivedFrames:
+    """Frames [n] in the order they came, by where their bytes lie; all in one encoding.
+
+    The bytes stay until `release` is called, which whoever was given these has to do, once.
+    """
+
+    addresses: NDArray[np.uint64]
+    sizes: NDArray[np.int64]  # bytes
+    numbers: NDArray[np.int64]  # may lie outside the scan
+    received_s: NDArray[np.float64]  # monotonic clock
+    encoding: Encoding
+    size_bytes: int  # of memory that they keep
+    release: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)

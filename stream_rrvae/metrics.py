@@ -26,6 +26,12 @@ class Metrics:
     frame_to_map_seconds: Histogram
     last_frame_timestamp_seconds: Gauge
     queue_bytes: Gauge
+    frames_recorded: Counter
+    frames_not_recorded: Counter
+    recorded_bytes: Counter
+    recording_acknowledged_frames: Gauge
+    recording_queue_bytes: Gauge
+    recordings: Counter  # label: outcome
     learner_restarts: Counter
     model_version: Gauge
 
@@ -60,6 +66,12 @@ def new_metrics() -> Metrics:
         ),
         gauge("last_frame_timestamp_seconds", "Unix time of the last frame"),
         gauge("queue_bytes", "Frames received and not yet computed"),
+        counter("frames_recorded", "Frames written to a recording and acknowledged"),
+        counter("frames_not_recorded", "Frames of scans whose recording had failed or ended early"),
+        counter("recorded_bytes", "Bytes of the frames recorded"),
+        gauge("recording_acknowledged_frames", "Frames of the latest recording that no crash takes away"),
+        gauge("recording_queue_bytes", "Frames received and not yet recorded"),
+        counter("recordings", "Recordings ended", "outcome"),
         counter("learner_restarts", "Learner processes started again"),
         gauge("model_version", "Version of the published model maps"),
     )
@@ -68,4 +80,6 @@ def new_metrics() -> Metrics:
         metrics.messages_rejected.labels(str(reason))
     for outcome in ("complete", "aborted"):
         metrics.scans.labels(outcome)
+    for outcome in ("complete", "failed"):
+        metrics.recordings.labels(outcome)
     return metrics

@@ -1,0 +1,62 @@
+"""H5Dwrite_chunk from the very library that h5py brings: taken once, checked, passed to the compiled loop."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+
+import h5py
+from llvmlite import ir
+from numba import types
+
+from stream_rrvae.kernels.memory import instruction, load_at
+
+# Entries of the table of one call: three offsets of the chunk come last, for the library reads them in place.
+DATASET, SKIPPED_FILTERS, SIZE, ADDRESS, OFFSETS, N_ENTRIES = 0, 1, 2, 3, 4, 7
+_KNOWN_FROM = (1, 10, 3)
+
+
+@lru_cache(maxsize=1)
+def find_write_chunk() -> int | None:
+    """The function's address; None where h5py's library cannot be looked into."""
+    try:
+        library = ctypes.CDLL(h5py.h5d.__file__)
+        function, version_of = library.H5Dwrite_chunk, library.H5get_libversion
+    except (OSError, AttributeError):
+        return None
+    numbers = [ctypes.c_uint() for _ in range(3)]
+    version_of(*map(ctypes.byref, numbers))
+    version = tuple(number.value for number in numbers)
+    if version != tuple(h5py.h5.get_libversion()) or version < _KNOWN_FROM:
+        return None
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+_WORD, _INT, _POINTER = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
+_SIGNATURE = ir.FunctionType(_INT, (_WORD, _WORD, _INT, _POINTER, _WORD, _POINTER))
+
+
+def _call(builder: ir.IRBuilder, function: ir.Value, table: ir.Value) -> ir.Value:
+    """LLVM: herr_t H5Dwrite_chunk(dataset, default properties, filters, offsets, size, content)."""
+
+    def at(entry: int) -> ir.Value:
+        return builder.add(table, ir.Constant(_WORD, 8 * entry))
+
+    dataset, filters, size, content = (
+        load_at(builder, at(entry), _WORD) for entry in (DATASET, SKIPPED_FILTERS, SIZE, ADDRESS)
+    )
+    answer = builder.call(
+        builder.inttoptr(function, _SIGNATURE.as_pointer()),
+        [
+            dataset,
+            ir.Constant(_WORD, 0),
+            builder.trunc(filters, _INT),
+            builder.inttoptr(at(OFFSETS), _POINTER),
+            size,
+            builder.inttoptr(content, _POINTER),
+        ],
+    )
+    return builder.sext(answer, _WORD)
+
+
+call_write_chunk = instruction(types.int64, (types.int64, types.int64), _call)

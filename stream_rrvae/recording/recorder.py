@@ -1,0 +1,260 @@
+"""The recorder: what is received goes to disk in a thread of its own; only its full queue holds anybody up.
+
+A recording that fails ends alone: the scan goes on, is measured and shown, and the fault is told.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.config import RecordingSettings
+from stream_rrvae.errors import FileFormatError
+from stream_rrvae.kernels.frame_pass import despite_full_disk
+from stream_rrvae.log import event
+from stream_rrvae.messages import Calibration, ReceivedFrames, ScanStart, ScanState
+from stream_rrvae.metrics import Metrics
+from stream_rrvae.recording.chunk_loop import warm_up_chunks
+from stream_rrvae.recording.finish import finish
+from stream_rrvae.recording.frame_queue import FrameQueue, ScanClosed, ScanOpened
+from stream_rrvae.recording.layout import Flag
+from stream_rrvae.recording.master import Facts
+from stream_rrvae.recording.scan_recording import ClosedRecording, ScanRecording
+from stream_rrvae.recording.segment import FrameRun
+
+UNDECODABLE_KEPT = 10_000  # of one scan; more are not told apart
+
+
+class Recorder:
+    """Records every scan into a folder of its own in `folder`. Raises FileFormatError when that cannot be.
+
+    `opened`, `frames` and `closed` are called in the order in which it was received, by one thread;
+    `complete` when a scan's results are known, in the order of the scans.
+    """
+
+    def __init__(self, folder: Path, settings: RecordingSettings, metrics: Metrics) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileFormatError(f"cannot record into {folder}: {error}; choose another --record") from error
+        self._folder = folder
+        self._settings = settings
+        self._metrics = metrics
+        self._queue = FrameQueue(settings.queue_bytes, metrics.recording_queue_bytes.set)
+        self._thread = threading.Thread(target=self._guarded, name="record", daemon=True)
+        self._recording: ScanRecording | None = None
+        self._seen: NDArray[np.bool_] = np.empty(0, np.bool_)
+        self._closed: deque[ClosedRecording | ScanStart] = deque()
+        self._undecodable: dict[tuple[str, int], list[tuple[int, float]]] = {}
+        self._journaled = 0  # of the running scan's undecodable frames
+        self._changed = threading.Condition()
+        self._is_over = False
+        self.error: FileFormatError | None = None
+
+    def start(self) -> None:
+        """Begin; scans may come from now on."""
+        despite_full_disk(warm_up_chunks)
+        self._thread.start()
+
+    def opened(self, start: ScanStart, scan_shape: tuple[int, int]) -> None:
+        """A scan begins."""
+        self._queue.put(ScanOpened(start, scan_shape))
+
+    def frames(self, frames: ReceivedFrames) -> None:
+        """Frames of the open scan; waits while too many are not on the disk yet, and lets them go when they are."""
+        self._queue.put(frames)
+
+    def closed(self, state: ScanState) -> None:
+        """The scan takes no more frames."""
+        self._queue.put(ScanClosed(state))
+
+    def undecodable(self, start: ScanStart, number: int, received_s: float) -> None:
+        """A frame that came at this time (monotonic) turned out to be damaged; from any thread."""
+        with self._changed:
+            noted = self._undecodable.setdefault(_key(start), [])
+            if len(noted) < UNDECODABLE_KEPT:
+                noted.append((number, received_s))
+
+    def complete(self, start: ScanStart, calibration: Calibration, results: Path | None = None) -> Path | None:
+        """Finish the recording of a scan that was measured, with its maps; gives its folder, None if there is none.
+
+        Waits until its last frame is on the disk. Scans before it that were never measured are finished too.
+        """
+        while (closed := self._next_closed()) is not None:
+            if isinstance(closed, ScanStart):
+                if _same(closed, start):
+                    return None
+                continue
+            mine = _same(closed.start, start)
+            folder = self._finish(closed, calibration if mine else None, results if mine else None)
+            if mine:
+                return folder
+        return None
+
+    def stop(self) -> None:
+        """Record what was given and finish what was not; nothing may be given any more."""
+        self._queue.finish()
+        self._thread.join()
+        while self._closed:
+            closed = self._closed.popleft()
+            if isinstance(closed, ClosedRecording):
+                self._finish(closed, None, None)
+
+    def _next_closed(self) -> ClosedRecording | ScanStart | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._is_over)
+            return self._closed.popleft() if self._closed else None
+
+    def _guarded(self) -> None:
+        """Whatever happens here, nobody waits for this thread for ever."""
+        try:
+            self._run()
+        except BaseException as error:
+            logging.getLogger(__name__).exception("recording ends: %s", error)
+            self.error = self.error or FileFormatError(f"recording ended by a fault of the program: {error!r}")
+        finally:
+            self._queue.abandon()
+            with self._changed:
+                self._is_over = True
+                self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            deadline_s = self._recording.deadline_s if self._recording else None
+            item, is_over = self._queue.get(deadline_s)
+            if isinstance(item, ScanOpened):
+                self._close(ScanState.ABORTED)
+                self._open(item)
+            elif isinstance(item, ReceivedFrames):
+                self._write(item)
+            elif isinstance(item, ScanClosed):
+                self._close(item.state)
+            elif is_over:
+                break
+            else:
+                self._flush()
+        self._close(ScanState.ABORTED)
+
+    def _open(self, opened: ScanOpened) -> None:
+        start = opened.start
+        try:
+            self._recording = ScanRecording(self._folder, start, opened.scan_shape, self._settings)
+        except OSError as error:
+            self._tell_fault(start, str(error))
+            self._hand_on(start)
+            return
+        self._seen = np.zeros(opened.scan_shape[0] * opened.scan_shape[1], np.bool_)
+        self._journaled = 0
+        self._metrics.recording_acknowledged_frames.set(0)
+        event("recording_begun", path=str(self._recording.part))
+
+    def _write(self, frames: ReceivedFrames) -> None:
+        recording = self._recording
+        try:
+            if recording is None:
+                self._metrics.frames_not_recorded.inc(frames.sizes.size)
+                return
+            before = recording.acknowledged
+            flags = self._flags(frames.numbers)
+            recording.write(
+                FrameRun(frames.addresses, frames.sizes, frames.numbers, frames.received_s, flags, frames.encoding)
+            )
+            self._metrics.recorded_bytes.inc(int(frames.sizes.sum()))
+            self._acknowledged(before)
+        except OSError as error:
+            self._fail(error)
+        finally:
+            frames.release()
+
+    def _flush(self) -> None:
+        if self._recording is not None:
+            before = self._recording.acknowledged
+            try:
+                self._recording.flush_if_due()
+                self._acknowledged(before)
+            except OSError as error:
+                self._fail(error)
+
+    def _acknowledged(self, before: int) -> None:
+        recording = self._recording
+        if recording is None or recording.acknowledged == before:
+            return
+        self._metrics.frames_recorded.inc(recording.acknowledged - before)
+        self._metrics.recording_acknowledged_frames.set(recording.acknowledged)
+        with self._changed:
+            noted = self._undecodable.get(_key(recording.start), [])[self._journaled :]
+        if noted:
+            recording.note_undecodable(noted)
+            self._journaled += len(noted)
+
+    def _fail(self, error: OSError) -> None:
+        """End the recording with what it has; the scan goes on without."""
+        if self._recording is not None:
+            self._tell_fault(self._recording.start, str(error))
+            self._close(ScanState.ABORTED, str(error))
+
+    def _close(self, state: ScanState, fault: str = "") -> None:
+        recording, self._recording = self._recording, None
+        if recording is None:
+            return
+        before = recording.acknowledged
+        try:
+            closed = recording.close(state, fault)
+        except OSError as error:
+            self._tell_fault(recording.start, str(error))
+            closed = recording.close(ScanState.ABORTED, str(error))
+        self._metrics.frames_recorded.inc(closed.frames - before)
+        self._metrics.recording_acknowledged_frames.set(closed.frames)
+        self._hand_on(closed)
+
+    def _hand_on(self, closed: ClosedRecording | ScanStart) -> None:
+        with self._changed:
+            self._closed.append(closed)
+            self._changed.notify_all()
+
+    def _flags(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Second copies and frames outside the scan, as far as it is known when they come."""
+        flags = np.zeros(numbers.size, np.uint8)
+        inside = (numbers >= 0) & (numbers < self._seen.size)
+        flags[~inside] = Flag.OVERFLOW
+        at = np.flatnonzero(inside)
+        _, first = np.unique(numbers[at], return_index=True)
+        again = np.ones(at.size, np.bool_)
+        again[first] = False
+        flags[at[again | self._seen[numbers[at]]]] |= np.uint8(Flag.COPY)
+        self._seen[numbers[at]] = True
+        return flags
+
+    def _finish(self, closed: ClosedRecording, calibration: Calibration | None, results: Path | None) -> Path:
+        with self._changed:
+            noted = self._undecodable.pop(_key(closed.start), [])
+        facts = Facts(
+            closed.start, closed.scan_shape, closed.state, closed.fault, closed.opened_unix_s, closed.closed_unix_s,
+            calibration, [(number, at_s + closed.since_monotonic_s) for number, at_s in noted],
+        )  # fmt: skip
+        try:
+            folder = finish(closed.part, facts, results)
+        except OSError as error:
+            self._tell_fault(closed.start, f"{closed.part} could not be finished: {error}; `stream-rrvae recover` can")
+            folder = closed.part
+        else:
+            event("recording_finished", path=str(folder), frames=closed.frames, state=str(closed.state))
+        self._metrics.recordings.labels("failed" if closed.fault or folder == closed.part else "complete").inc()
+        return folder
+
+    def _tell_fault(self, start: ScanStart, reason: str) -> None:
+        event("recording_failed", logging.ERROR, scan_id=start.scan_id, reason=reason)
+        self.error = self.error or FileFormatError(f"recording {start.scan_id}: {reason}")
+
+
+def _key(start: ScanStart) -> tuple[str, int]:
+    return start.scan_id, start.series
+
+
+def _same(one: ScanStart, other: ScanStart) -> bool:
+    return _key(one) == _key(other)

@@ -1,0 +1,249 @@
+"""One scan's recording while it runs: a `.part` folder of segments and a journal, and what of it is acknowledged.
+
+A frame is acknowledged when it was flushed and the journal says so: from then on the death of this process
+cannot take it away. It is durable when the disk itself has it, so that a power cut cannot either.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, time
+
+from stream_rrvae import __version__
+from stream_rrvae.config import RecordingSettings
+from stream_rrvae.messages import ScanStart, ScanState
+from stream_rrvae.recording import layout
+from stream_rrvae.recording.chunk_loop import checksum_text
+from stream_rrvae.recording.journal import Journal
+from stream_rrvae.recording.segment import FrameRun, Segment
+from stream_rrvae.recording.start_json import start_to_json
+
+FLUSH_FRAMES = 64
+FLUSH_LEAST_S = 0.05  # between two flushes, however many frames came
+
+
+class DiskFullError(OSError):
+    """Too little space is left to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedRecording:
+    """What became of a recording that takes no more frames; its folder still has the suffix."""
+
+    part: Path
+    start: ScanStart
+    scan_shape: tuple[int, int]
+    state: ScanState
+    opened_unix_s: float
+    closed_unix_s: float
+    since_monotonic_s: float  # unix time minus the monotonic clock
+    frames: int  # acknowledged
+    fault: str  # why it ended early; empty if it did not
+
+
+class ScanRecording:
+    """Raises OSError from any method when the disk does not take what it should."""
+
+    def __init__(
+        self, folder: Path, start: ScanStart, scan_shape: tuple[int, int], settings: RecordingSettings
+    ) -> None:
+        self.start, self.scan_shape = start, scan_shape
+        self._settings = settings
+        self._opened_unix_s = time()
+        self._since_monotonic_s = self._opened_unix_s - monotonic()
+        self._check_space(folder)
+        self.part = _new_folder(folder, start.scan_id)
+        self._journal = Journal(self.part / layout.JOURNAL_NAME)
+        self._segment: Segment | None = None
+        self._n_segments = 0
+        self._in_earlier = 0  # frames in segments that were closed
+        self._unflushed = 0
+        self._flushed_s = monotonic()
+        self.acknowledged = 0
+        self._journal.write({
+            "opened": {"format_version": layout.FORMAT_VERSION, "program": f"stream-rrvae {__version__}"},
+            "unix_s": self._opened_unix_s, "scan_shape": list(scan_shape), "start": start_to_json(start),
+        })  # fmt: skip
+        self._sync = _Sync(self._journal, settings.fsync_s)
+
+    def write(self, run: FrameRun) -> None:
+        """Append frames, whose `received_s` is on the monotonic clock here."""
+        if not len(run):
+            return
+        segment = self._segment_for(run)
+        unix_s = run.received_s + self._since_monotonic_s
+        segment.append(FrameRun(run.addresses, run.sizes, run.numbers, unix_s, run.flags, run.encoding))
+        self._unflushed += len(run)
+        self.flush_if_due()
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When `flush_if_due` has something to do if nothing more comes (monotonic)."""
+        return self._flushed_s + self._settings.flush_s if self._unflushed else None
+
+    def flush_if_due(self) -> None:
+        """Acknowledge what was written, if it is enough or waited long enough."""
+        waited_s = monotonic() - self._flushed_s
+        enough = self._unflushed >= FLUSH_FRAMES and waited_s >= FLUSH_LEAST_S
+        if self._unflushed and (enough or waited_s >= self._settings.flush_s):
+            self.flush()
+
+    def flush(self) -> None:
+        """Acknowledge what was written. Raises DiskFullError when there is no room for more."""
+        self._sync.raise_fault()
+        segment = self._segment
+        if segment is not None and self._unflushed:
+            segment.flush()
+            self._journal.write({
+                "segment": self._n_segments - 1, "frames": segment.flushed, "bytes": segment.payload_bytes,
+                "checksum": checksum_text(segment.sums), "unix_s": time(),
+            })  # fmt: skip
+            self.acknowledged = self._in_earlier + segment.flushed
+        self._unflushed, self._flushed_s = 0, monotonic()
+        self._check_space(self.part)
+
+    def note_undecodable(self, frames: Sequence[tuple[int, float]]) -> None:
+        """Frames of these numbers that came at these times (monotonic) turned out to be damaged."""
+        unix = [[number, received_s + self._since_monotonic_s] for number, received_s in frames]
+        self._journal.write({"undecodable": unix})
+
+    def close(self, state: ScanState, fault: str = "") -> ClosedRecording:
+        """Flush and close everything; after a fault as far as the disk lets us. Then only that raises nothing."""
+        try:
+            self._close_segment(state, fault)
+        except OSError as error:
+            if not fault:
+                raise
+            fault = f"{fault}; {error}"
+        finally:
+            self._sync.stop()
+            self._journal.close()
+        return ClosedRecording(
+            self.part,
+            self.start,
+            self.scan_shape,
+            state,
+            self._opened_unix_s,
+            time(),
+            self._since_monotonic_s,
+            self.acknowledged,
+            fault,
+        )
+
+    def _close_segment(self, state: ScanState, fault: str) -> None:
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            self._finish(segment)
+        self._journal.write({"closed": str(state), "fault": fault, "frames": self.acknowledged, "unix_s": time()})
+        self._journal.sync()
+
+    def _finish(self, segment: Segment) -> None:
+        """Acknowledge the segment's last frames and close it."""
+        try:
+            self._segment = segment
+            self.flush()
+        except DiskFullError:
+            pass  # it is being closed for that
+        except OSError:
+            segment.abandon()
+            raise
+        finally:
+            self._segment = None
+        handle = segment.duplicate_handle()
+        try:
+            segment.close()
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        self._in_earlier += segment.count
+
+    def _segment_for(self, run: FrameRun) -> Segment:
+        segment = self._segment
+        mixed = False
+        if segment is not None:
+            mixed = not segment.takes(run.encoding)
+            if not mixed and segment.payload_bytes < self._settings.segment_bytes:
+                return segment
+            mixed = mixed or segment.mixed
+            self._finish(segment)
+        path = self.part / layout.segment_name(self._n_segments)
+        self._segment = Segment(path, self._n_segments, self.start, run.encoding, mixed)
+        self._n_segments += 1
+        self._sync.turn_to(self._segment.duplicate_handle())
+        return self._segment
+
+    def _check_space(self, folder: Path) -> None:
+        free = os.statvfs(folder)
+        free_bytes = free.f_bavail * free.f_frsize
+        if free_bytes < self._settings.keep_free_bytes:
+            raise DiskFullError(f"only {free_bytes >> 20} MiB are free in {folder}: recording keeps a reserve")
+
+
+def _new_folder(folder: Path, scan_id: str) -> Path:
+    """`folder/scan_id.part`, numbered when that name is taken: nothing is ever overwritten."""
+    if scan_id.endswith(layout.PART_SUFFIX):
+        scan_id += "_"  # or its folder would never look complete
+    number, stem = 1, scan_id
+    while True:
+        part = folder / f"{stem}{layout.PART_SUFFIX}"
+        if not (folder / stem).exists():
+            try:
+                part.mkdir()
+            except FileExistsError:
+                pass
+            else:
+                return part
+        number += 1
+        stem = f"{scan_id}-{number}"
+
+
+class _Sync:
+    """Has the disk itself take what was flushed, every so often, without holding the writer up."""
+
+    def __init__(self, journal: Journal, every_s: float) -> None:
+        self._journal = journal
+        self._every_s = every_s
+        self._handle: int | None = None
+        self._fault: OSError | None = None
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fsync", daemon=True)
+        if every_s > 0:
+            self._thread.start()
+
+    def turn_to(self, handle: int) -> None:
+        """From now on this file; the one before was synced when it was closed."""
+        with self._lock:
+            self._let_go()
+            self._handle = handle
+
+    def raise_fault(self) -> None:
+        """Raises the OSError that the disk gave."""
+        if self._fault is not None:
+            raise self._fault
+
+    def stop(self) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._let_go()
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every_s):
+            try:
+                with self._lock:
+                    if self._handle is not None:
+                        os.fsync(self._handle)
+                self._journal.sync()
+            except OSError as error:
+                self._fault = error
+                return
+
+    def _let_go(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
