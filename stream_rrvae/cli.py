@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,8 +135,10 @@ def dashboard(**options: Any) -> None:
 
 
 @cli.command("analyse")
-@click.argument("source", metavar="INPUT")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Results file to write.")
+@click.argument("sources", metavar="INPUT...", nargs=-1, required=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Results file to write; of several INPUTs, a folder."
+)
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -156,12 +159,22 @@ def dashboard(**options: Any) -> None:
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
 @click.option("--detector-rotation-deg", type=float, help="Rotation of the detector against the scan axes in degrees.")
 @click.option("--detector-flip/--no-detector-flip", default=None, help="The detector is mirrored in y.")
-def analyse_(source: str, out: Path, report: Path | None, file: Path | None, **options: Any) -> None:
-    """Analyse INPUT (.npy, or file.h5::/dataset) with the live code."""
-    from stream_rrvae.commands.analyse import run_analyse
+@click.option(
+    "--workers", type=click.IntRange(1), help="Processes here, with Dask.  [default: one a core for several INPUTs]"
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler to work at, such as tls://host:8786.")
+@click.option("--tls-ca", type=click.Path(path_type=Path), help="Certificate authority of the scheduler (PEM).")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Our certificate for the scheduler (PEM).")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its key (PEM).")
+@click.option("--allow-remote", is_flag=True, help="A scheduler beyond this machine without TLS: closed networks only.")
+def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Path | None, **options: Any) -> None:
+    """Analyse INPUTs (.npy, or file.h5::/dataset) with the live code."""
+    from stream_rrvae.batch.cluster import ClusterOptions
+    from stream_rrvae.commands.analyse import AnalyseOptions, run_analyse
     from stream_rrvae.config import load
 
-    run_analyse(source, out, load(file, _as_tree(options)), report)
+    cluster = ClusterOptions(**{field.name: options.pop(field.name) for field in fields(ClusterOptions)})
+    run_analyse(AnalyseOptions(sources, out, report, cluster), load(file, _as_tree(options)))
 
 
 @cli.command()

@@ -13,7 +13,7 @@ from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.scan_work import Surroundings
 from stream_rrvae.learner import Learner
 from stream_rrvae.maps.results import Provenance, write_results
-from stream_rrvae.metrics import new_metrics
+from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.recording.frame_file import FrameFile
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore
 
@@ -23,20 +23,42 @@ def analyse(frames: FrameFile, settings: Settings, out: Path, progress: Progress
 
     Raises StreamRrvaeError when memory, the file or the results' folder is not to be had.
     """
-    began = time.time()
+    began_unix_s = time.time()
     metrics = new_metrics()
     with ExitStack() as stack:
-        learner = None if settings.learn.mode == "off" else Learner(settings.learn, metrics)
-        if learner:
-            learner.start()
-            stack.callback(learner.stop)
+        learner = _learner(settings, metrics, stack)
         around = Surroundings(settings, Meter(metrics), DEFAULT_FOLDER, _teller(learner), lambda _error: None)
         store = stack.enter_context(measured(frames, around, progress))
         if learner:
             learner.last_word_on(store)
-        settings_used = {**settings.model_dump(mode="json"), "source": frames.name}
-        return write_results(out, store, Provenance(began, time.time(), settings_used))
+        return _write(out, store, settings, frames.name, began_unix_s)
+
+
+def learn_and_write(store: ScanStore, settings: Settings, source: str, out: Path, began_unix_s: float) -> Path:
+    """The rest of `analyse` for a scan that is measured already; closes its store. Raises StreamRrvaeError."""
+    with ExitStack() as stack:
+        stack.enter_context(store)
+        learner = _learner(settings, new_metrics(), stack)
+        if learner:
+            learner.work_on(store.path)
+            learner.last_word_on(store)
+        return _write(out, store, settings, source, began_unix_s)
+
+
+def _learner(settings: Settings, metrics: Metrics, stack: ExitStack) -> Learner | None:
+    """A learner of its own, which knows no scan before: results do not depend on what was analysed beside them."""
+    if settings.learn.mode == "off":
+        return None
+    learner = Learner(settings.learn, metrics)
+    learner.start()
+    stack.callback(learner.stop)
+    return learner
 
 
 def _teller(learner: Learner | None) -> Callable[[ScanStore], None]:
     return lambda store: learner.work_on(store.path) if learner else None
+
+
+def _write(out: Path, store: ScanStore, settings: Settings, source: str, began_unix_s: float) -> Path:
+    settings_used = {**settings.model_dump(mode="json"), "source": source}
+    return write_results(out, store, Provenance(began_unix_s, time.time(), settings_used))

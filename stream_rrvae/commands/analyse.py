@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -9,24 +10,50 @@ from threadpoolctl import threadpool_limits
 
 from stream_rrvae import log
 from stream_rrvae.batch.analyse import analyse
+from stream_rrvae.batch.cluster import ClusterOptions
+from stream_rrvae.commands.analyse_many import analyse_many, analyse_spread
 from stream_rrvae.config import Settings
+from stream_rrvae.errors import ConfigError
 from stream_rrvae.maps.figures_parts import require_matplotlib
 from stream_rrvae.maps.report import write_report
 from stream_rrvae.maps.results import summary
 from stream_rrvae.recording.frame_file import open_frames
 
 
-def run_analyse(source: str, out: Path, settings: Settings, report: Path | None = None) -> None:
-    """Analyse `source` into `out` with a bar, and draw `report` when asked to. Raises StreamRrvaeError."""
+@dataclass(frozen=True, slots=True)
+class AnalyseOptions:
+    """What `stream-rrvae analyse` was asked for beside the settings."""
+
+    sources: tuple[str, ...]
+    out: Path  # of one input the results file, of several a folder
+    report: Path | None
+    cluster: ClusterOptions
+
+
+def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
+    """Analyse with a bar, and draw the report when asked to. Raises StreamRrvaeError."""
     log.set_up()
-    if report is not None:
+    if options.report is not None:
         require_matplotlib()  # before the work, not after it
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
+    if len(options.sources) > 1:
+        if options.report is not None:
+            raise ConfigError("--report draws one scan: leave it out, or analyse one input")
+        analyse_many(options.sources, options.out, settings, options.cluster)
+        return
+    (source,), out = options.sources, options.out
+    if options.cluster.wanted:
+        analyse_spread(source, out, settings, options.cluster)
+    else:
+        _analyse_here(source, out, settings)
+    click.echo(f"{out}: {summary(out)}")
+    if options.report is not None:
+        click.echo(f"report: {write_report(options.report, out)}")
+
+
+def _analyse_here(source: str, out: Path, settings: Settings) -> None:
     with (
         open_frames(source, settings.scan_shape) as frames,
         click.progressbar(length=frames.n_frames, label="frames measured") as bar,
     ):
         analyse(frames, settings, out, lambda done: bar.update(done - bar.pos))
-    click.echo(f"{out}: {summary(out)}")
-    if report is not None:
-        click.echo(f"report: {write_report(report, out)}")

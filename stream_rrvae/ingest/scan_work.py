@@ -72,6 +72,11 @@ class ScanWork:
     def store(self) -> ScanStore | None:
         return self._compute.store if self._compute else None
 
+    @property
+    def compute(self) -> ScanCompute | None:
+        """The scan's measuring, for who measures some of its frames elsewhere; None = the disc is not found yet."""
+        return self._compute
+
     def begin(self) -> None:
         """Make the store at once if nothing has to be found first."""
         if not self._waits_for_frames:

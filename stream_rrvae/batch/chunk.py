@@ -1,0 +1,126 @@
+"""A piece of a recorded scan: measured anywhere by the live code, put into the scan's store in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rrvae.batch.measure import blocks
+from stream_rrvae.config import IngestSettings
+from stream_rrvae.errors import WireError
+from stream_rrvae.ingest.account import ScanAccount
+from stream_rrvae.ingest.compute import ScanCompute
+from stream_rrvae.ingest.frame_batch import CODES
+from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.kernels.plan import FramePlan, make_plan
+from stream_rrvae.messages import BoolArray, ScanStart
+from stream_rrvae.metrics import new_metrics
+from stream_rrvae.recording.frame_file import FrameFile
+from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore, StoreShape
+
+VALUES = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field", "features")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecipe:
+    """What a scan's plan is made of: far smaller than the plan, and the same wherever it is made."""
+
+    start: ScanStart  # settled; its mask is in `usable`
+    center_px: tuple[float, float]  # (ky, kx)
+    radius_px: float
+    basis: BasisSpec | None
+    usable: BoolArray  # [ky, kx]
+    saturation: float | None
+
+    def measuring(self) -> Measuring:
+        """The plan, laid out."""
+        shape = self.start.frame_shape
+        plan = make_plan(shape, self.center_px, self.radius_px, self.basis, self.usable, self.saturation)
+        return Measuring(self.start, plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """What every chunk of a scan is measured with."""
+
+    start: ScanStart
+    plan: FramePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What the scan's account has to know of the frames of a chunk, one entry each."""
+
+    arrivals: NDArray[np.int64]  # place in the order in which they arrived
+    numbers: NDArray[np.int64]
+    outcomes: NDArray[np.uint8]  # 0 = decoded, else the code of the refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The values of positions first <= number < first + n; where `coverage` is 0 there are none."""
+
+    first: int
+    coverage: NDArray[np.uint8]  # [n] as in the scan store
+    values: dict[str, NDArray[Any]]  # [n, ...] by name, as in the scan store
+    entries: Entries
+
+
+def recipe_of(compute: ScanCompute) -> PlanRecipe:
+    """What `compute` measures with."""
+    plan = compute.plan
+    basis = plan.projection.spec if plan.projection else None
+    return PlanRecipe(
+        compute.store.start, plan.disc_center_px, plan.disc_radius_px, basis, plan.usable, plan.saturation
+    )
+
+
+def measure_chunk(frames: FrameFile, measuring: Measuring, first: int, last: int, ingest: IngestSettings) -> Chunk:
+    """Frames first <= number < last by the code that measures live ones. Raises FileFormatError, StoreError."""
+    start, plan, count = measuring.start, measuring.plan, last - first
+    shape = StoreShape((1, count), start.frame_shape, plan.n_features, 1)
+    refused: list[WireError] = []
+    with ScanStore.create(start, shape, folder=DEFAULT_FOLDER) as store:
+        store.path.unlink()  # nobody else looks for it, and a worker killed from here on leaves nothing behind
+        compute = ScanCompute(store, plan, ScanAccount(count), ingest.batch_frames, Meter(new_metrics()))
+        for items in blocks(frames, start, first, last, origin=first):
+            compute.take(items, refused.append)
+        values = {name: getattr(store, name).copy() for name in VALUES}
+        return Chunk(first, store.coverage.copy(), values, _entries(first, count, refused))
+
+
+def merge_chunk(chunk: Chunk, store: ScanStore) -> None:
+    """Put the chunk's positions into the scan's store; what is there already stays."""
+    end = chunk.first + chunk.coverage.size
+    new = (chunk.coverage != 0) & (store.coverage[chunk.first : end] == 0)
+    for name in VALUES:
+        getattr(store, name)[chunk.first : end][new] = chunk.values[name][new]
+    # Last, so that a covered position always has its values.
+    store.coverage[chunk.first : end][new] = chunk.coverage[new]
+
+
+def account_for(entries: Sequence[Entries], account: ScanAccount) -> None:
+    """Count the frames of all chunks as if they had arrived one after another."""
+    if not entries:
+        return
+    arrivals, numbers, outcomes = (np.concatenate(parts) for parts in zip(*map(_columns, entries), strict=True))
+    order = np.argsort(arrivals, kind="stable")
+    account.take(numbers[order], np.zeros(order.size, np.uint8), outcomes[order])
+
+
+def _entries(first: int, count: int, refused: Sequence[WireError]) -> Entries:
+    numbers = np.arange(first, first + count)
+    outcomes = np.zeros(count, np.uint8)
+    for error in refused:
+        assert error.frame_number is not None
+        outcomes[error.frame_number] = CODES[error.reason]
+    return Entries(numbers, numbers, outcomes)
+
+
+def _columns(entries: Entries) -> tuple[NDArray[Any], ...]:
+    return entries.arrivals, entries.numbers, entries.outcomes

@@ -1,0 +1,138 @@
+"""Recorded scans measured chunk by chunk on a Dask cluster; the numbers are those of one machine.
+
+Chunks are independent tasks that open the file by its name and come back in any order. What a dead worker had in hand
+is done again by another.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stream_rrvae import __version__
+from stream_rrvae.batch.begun_scan import BegunScan, Input
+from stream_rrvae.batch.chunk import Chunk, Measuring, PlanRecipe, measure_chunk
+from stream_rrvae.config import IngestSettings, Settings
+from stream_rrvae.errors import ConfigError, StreamRrvaeError
+from stream_rrvae.recording.frame_file import open_frames
+from stream_rrvae.scan_store import ScanStore
+
+CHUNK_BYTES = 256 << 20  # of frames: 100 ms of measuring and more, beside which Dask's millisecond a task is nothing
+IN_FLIGHT = 3  # chunks a thread: one in work, others on their way there and back
+
+log = logging.getLogger(__name__)
+
+Told = Callable[[int], None]
+"""Told how many frames, of whichever input, are newly done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an input ended: its complete store, which is the taker's to close, or why there is none."""
+
+    input: Input
+    store: ScanStore | None
+    error: StreamRrvaeError | None = None
+    began_unix_s: float = 0.0
+
+
+class Spread:
+    """Inputs on the cluster of `client` (a `distributed.Client`)."""
+
+    def __init__(self, client: Any, settings: Settings, told: Told, chunk_bytes: int = CHUNK_BYTES) -> None:
+        from distributed import as_completed
+
+        self._client = client
+        self._settings = settings
+        self._told = told
+        self._chunk_bytes = chunk_bytes
+        self._room = IN_FLIGHT * max(1, sum(client.nthreads().values()))
+        self._open: list[BegunScan] = []
+        self._flying: dict[Any, tuple[BegunScan, int]] = {}  # by future: whose chunk, and of how many frames
+        self._back = as_completed(loop=client.loop)
+
+    def outcomes(self, inputs: Sequence[Input]) -> Iterator[Outcome]:
+        """Each input's outcome as soon as it is through."""
+        try:
+            for input_ in inputs:
+                yield from self._send(input_)
+            while self._flying:
+                yield from self._one_back()
+        finally:
+            self._client.cancel(list(self._flying), reason="stopped")
+            for scan in self._open:
+                scan.abandon()
+
+    def _send(self, input_: Input) -> Iterator[Outcome]:
+        try:
+            scan = BegunScan(input_, self._settings, self._chunk_bytes)
+        except StreamRrvaeError as error:
+            yield Outcome(input_, None, error)
+            return
+        self._open.append(scan)
+        self._told(scan.first_frames)
+        # Made by a worker, not here: what is sent is lost with the workers that hold it, what is made is made again.
+        measuring = self._client.submit(_measuring, scan.recipe, __version__, pure=False) if scan.ranges else None
+        for first, last in scan.ranges:
+            while len(self._flying) >= self._room:
+                yield from self._one_back()
+            if scan.error is not None:
+                break
+            future = self._client.submit(
+                _chunk, measuring, input_, first, last, self._settings.ingest, pure=False, retries=0
+            )
+            self._flying[future] = scan, last - first
+            scan.waiting += 1
+            self._back.add(future)
+        scan.all_sent = True
+        yield from self._if_over(scan)
+
+    def _one_back(self) -> Iterator[Outcome]:
+        future = next(self._back)
+        scan, count = self._flying.pop(future)
+        scan.waiting -= 1
+        try:
+            scan.take(_result(future, scan.input))
+            self._told(count)
+        except StreamRrvaeError as error:
+            scan.error = scan.error or error
+        finally:
+            future.release()
+        yield from self._if_over(scan)
+
+    def _if_over(self, scan: BegunScan) -> Iterator[Outcome]:
+        if scan.waiting or not scan.all_sent:
+            return
+        self._open.remove(scan)
+        if scan.error is None:
+            yield Outcome(scan.input, scan.close(), began_unix_s=scan.began_unix_s)
+        else:
+            scan.abandon()
+            yield Outcome(scan.input, None, scan.error)
+
+
+def _result(future: Any, input_: Input) -> Chunk:
+    """What the future holds. Raises StreamRrvaeError when this input failed."""
+    if future.cancelled():
+        raise StreamRrvaeError(f"{input_.source} is not through: the Dask scheduler is gone")
+    error = future.exception()
+    if error is None:
+        chunk: Chunk = future.result()
+        return chunk
+    if isinstance(error, StreamRrvaeError):
+        raise error
+    log.error("a chunk of %s failed", input_.source, exc_info=error)
+    raise StreamRrvaeError(f"{input_.source} cannot be measured: {type(error).__name__}: {error}") from error
+
+
+def _measuring(recipe: PlanRecipe, version: str) -> Measuring:
+    if version != __version__:
+        raise ConfigError(f"the workers have stream-rrvae {__version__}, not {version}: install the same everywhere")
+    return recipe.measuring()
+
+
+def _chunk(measuring: Measuring, input_: Input, first: int, last: int, ingest: IngestSettings) -> Chunk:
+    with open_frames(input_.source, input_.scan_shape) as frames:
+        return measure_chunk(frames, measuring, first, last, ingest)

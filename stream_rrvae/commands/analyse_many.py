@@ -1,0 +1,88 @@
+"""`analyse` of several inputs, or of one on several processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from stream_rrvae.batch.begun_scan import Input
+from stream_rrvae.batch.cluster import WANTED, ClusterOptions, connected, dask_is_there
+from stream_rrvae.batch.many import Analysed, OutFor, learn_from, one_by_one
+from stream_rrvae.batch.spread import Spread, Told
+from stream_rrvae.config import Settings
+from stream_rrvae.errors import ConfigError, FileFormatError, StreamRrvaeError
+from stream_rrvae.maps.results import free_name, summary
+from stream_rrvae.recording.frame_file import open_frames
+
+NAMES_FOR_THE_INSIDE = ("master", "data", "frames")  # of files that are named alike in every folder
+
+
+def analyse_spread(source: str, out: Path, settings: Settings, cluster: ClusterOptions) -> None:
+    """One input on a cluster. Raises StreamRrvaeError."""
+    input_ = Input.of(source, settings.scan_shape)
+    with ExitStack() as stack:
+        (done,) = _analysed([input_], lambda _input: out, settings, cluster, stack)
+    if done.error is not None:
+        raise done.error
+
+
+def analyse_many(sources: Sequence[str], out: Path, settings: Settings, cluster: ClusterOptions) -> None:
+    """One results file an input, in the folder `out`. An input that fails ends nothing but itself.
+
+    Raises FileFormatError at the end when any did, ConfigError when `out` can be no folder.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file: with several inputs --out is a folder, for one results file each")
+    inputs = [Input.of(source, settings.scan_shape) for source in sources]
+    waiting: list[str] = []
+    failed = 0
+    with ExitStack() as stack:
+        for done in _analysed(inputs, lambda input_: free_name(out, _stem(input_)), settings, cluster, stack):
+            failed += done.out is None
+            waiting.append(_said(done))
+            if not sys.stdout.isatty():  # there a bar is moving meanwhile
+                click.echo(waiting.pop())
+    for line in waiting:
+        click.echo(line)
+    if failed:
+        raise FileFormatError(f"{failed} of {len(inputs)} inputs could not be analysed; the others are in {out}")
+
+
+def _analysed(
+    inputs: Sequence[Input], out_for: OutFor, settings: Settings, cluster: ClusterOptions, stack: ExitStack
+) -> Iterator[Analysed]:
+    if not cluster.wanted and not dask_is_there():
+        click.echo(f"one input after the other: {WANTED}", err=True)
+        return one_by_one(inputs, settings, out_for, stack.enter_context(_bar(inputs)))
+    client = stack.enter_context(connected(cluster))
+    spread = Spread(client, settings, stack.enter_context(_bar(inputs)))
+    return learn_from(spread.outcomes(inputs), settings, out_for)
+
+
+@contextmanager
+def _bar(inputs: Sequence[Input]) -> Iterator[Told]:
+    """A bar over the frames of all inputs."""
+    with click.progressbar(length=sum(map(_frames_in, inputs)), label="frames measured") as bar:
+        yield bar.update
+
+
+def _frames_in(input_: Input) -> int:
+    try:
+        with open_frames(input_.source, input_.scan_shape) as frames:
+            return frames.n_frames
+    except StreamRrvaeError:
+        return 0  # what is wrong with it is said when its turn comes
+
+
+def _stem(input_: Input) -> str:
+    """What the results are named after: the file, or its folder where files are named alike in every folder."""
+    path = Path(input_.source.partition("::")[0])
+    return path.parent.name if path.stem in NAMES_FOR_THE_INSIDE else path.stem
+
+
+def _said(done: Analysed) -> str:
+    return f"{done.input.source}: {done.error}" if done.out is None else f"{done.out}: {summary(done.out)}"
