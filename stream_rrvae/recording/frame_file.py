@@ -1,118 +1,168 @@
-"""Files of frames as input: `.npy` and plain HDF5 datasets, 4-D or 3-D, read lazily and defensively."""
+"""One scan's frames out of a file, whatever its kind: read lazily, numbered, with what the file says of the scan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
-import hdf5plugin  # noqa: F401  registers the filters that detectors' files use
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.errors import FileFormatError
-from stream_rrvae.messages import PIXEL_TYPES
+from stream_rrvae.errors import FileFormatError, WireError
+from stream_rrvae.messages import BoolArray, Frame, ScanStart
+from stream_rrvae.recording.announced import announced
+from stream_rrvae.recording.description import Description
+from stream_rrvae.recording.npy_file import described_npy, is_npy
+from stream_rrvae.recording.reader import described_by_reader
+from stream_rrvae.recording.stored_frames import StoredFrames
+from stream_rrvae.wire.limits import ITEM_BYTES
+from stream_rrvae.wire.pixels import decode_pixels
 
-CHUNK_LIMIT_BYTES = 256 << 20
-SIDE_LIMIT_PX = 8192
-_STORED_AS = {"float64": "float32", "bool": "uint8"}
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FrameFile:
-    """Frames [n, ky, kx] of one scan, read when asked for; `scan_shape` is (y, x)."""
+    """Frames of one scan. They are stored as they arrived: `numbers` says which position each belongs to.
+
+    `start` is what a detector would have announced, with the scan's shape; `notes` is what the user should be told.
+    """
 
     name: str
-    scan_shape: tuple[int, int]
-    frame_shape: tuple[int, int]
-    pixel_type: str
-    _data: Any  # a lazy array, 3-D [n, ky, kx] or 4-D [y, x, ky, kx]
+    kind: str
+    start: ScanStart
+    notes: tuple[str, ...]
+    numbers: NDArray[np.int64] | None  # [n_arrivals]; None = one a position, in order
+    received_s: NDArray[np.float64] | None  # [n_arrivals] unix time, or from the first frame on
+    flags: NDArray[np.uint8] | None  # [n_arrivals]
+    n_arrivals: int  # frames stored: second copies too, and none for what is missing
+    _stored: StoredFrames
+
+    @property
+    def scan_shape(self) -> tuple[int, int]:
+        """(y, x)."""
+        assert self.start.scan_shape is not None
+        return self.start.scan_shape
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """(ky, kx)."""
+        return self.start.frame_shape
+
+    @property
+    def pixel_type(self) -> str:
+        return self.start.pixel_type
 
     @property
     def n_frames(self) -> int:
-        """Frames in the file: never more than the scan has positions."""
+        """Positions of the scan."""
         return self.scan_shape[0] * self.scan_shape[1]
 
-    def frames(self, first: int, last: int) -> NDArray[Any]:
-        """Frames first <= number < last as [count, ky, kx] of `pixel_type`."""
-        if self._data.ndim == 3:
-            block = self._data[first:last]
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one decoded frame."""
+        return self.frame_shape[0] * self.frame_shape[1] * ITEM_BYTES[self.pixel_type]
+
+    @cached_property
+    def present(self) -> BoolArray:
+        """[n_frames] whether the file holds a frame for the position."""
+        there = np.zeros(self.n_frames, np.bool_)
+        if self.numbers is None:
+            there[: self.n_arrivals] = True
         else:
-            rows = slice(first // self.scan_shape[1], -(-last // self.scan_shape[1]))
-            flat = np.asarray(self._data[rows]).reshape(-1, *self.frame_shape)
-            block = flat[first - rows.start * self.scan_shape[1] :][: last - first]
-        return np.ascontiguousarray(block, dtype=self.pixel_type)
+            there[self._in_scan] = True
+        return there
+
+    def arrivals(self, first: int, last: int) -> Sequence[Frame]:
+        """Stored frames first <= i < last as messages, still encoded, in the order in which they arrived."""
+        start, stored = self.start, self._stored.take(first, min(last, self.n_arrivals))
+        numbers = range(first, first + len(stored)) if self.numbers is None else self.numbers[first:last].tolist()
+        return [
+            Frame(start.series, number, start.frame_shape, start.pixel_type, one.encoding, one.payload)
+            for number, one in zip(numbers, stored, strict=True)
+        ]
+
+    def arrivals_for(self, first: int, last: int) -> NDArray[np.intp]:
+        """Which stored frames belong to positions first <= number < last, in the order in which they arrived."""
+        if self.numbers is None:
+            return np.arange(first, min(last, self.n_arrivals))
+        return np.flatnonzero((self.numbers >= first) & (self.numbers < last))
+
+    def frames(self, first: int, last: int) -> NDArray[Any]:
+        """Positions first <= number < last as [count, ky, kx] of `pixel_type`; 0 where there is no (good) frame.
+
+        Of several copies the first good one counts.
+        """
+        last = min(last, self.n_frames)
+        out = np.zeros((max(0, last - first), *self.frame_shape), self.pixel_type)
+        filled = np.zeros(len(out), np.bool_)
+        for begin, end in _runs(self.arrivals_for(first, last)):
+            for frame in self.arrivals(begin, end):
+                at = frame.number - first
+                if not filled[at]:
+                    filled[at] = self._decoded(frame, out[at])
+        return out
+
+    @property
+    def _in_scan(self) -> NDArray[np.int64]:
+        assert self.numbers is not None
+        inside: NDArray[np.int64] = self.numbers[(self.numbers >= 0) & (self.numbers < self.n_frames)]
+        return inside
+
+    def _decoded(self, frame: Frame, out: NDArray[Any]) -> bool:
+        try:
+            decode_pixels(frame, out)
+        except WireError as error:
+            log.warning("%s: frame %d is damaged: %s", self.name, frame.number, error.detail)
+            out[...] = 0
+            return False
+        return True
 
 
 @contextmanager
-def open_frames(source: str, scan_shape: tuple[int, int] | None = None) -> Iterator[FrameFile]:
-    """`file.npy` or `file.h5::/dataset`. Raises FileFormatError that says what is wrong or missing."""
-    name, _, dataset = source.partition("::")
-    path = Path(name)
-    if not path.is_file():
+def open_frames(
+    source: str, scan_shape: tuple[int, int] | None = None, channel: str | None = None
+) -> Iterator[FrameFile]:
+    """A recording, a DECTRIS master, `file.h5[::/dataset]`, `.npy`, `.mib` or EMPAD `.xml`, recognised by its content.
+
+    `channel` is wanted of files with several. Raises FileFormatError that says what is wrong or missing.
+    """
+    name, _, _dataset = source.partition("::")
+    if not Path(name).exists():
         raise FileFormatError(f"{name} is not there")
-    if path.suffix == ".npy":
-        yield _frame_file(name, _map_npy(path), scan_shape)
-        return
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise FileFormatError(f"{name} is neither .npy nor HDF5: {error}") from error
-    with file:
-        yield _frame_file(name, _own_dataset(file, name, dataset), scan_shape)
+    opened = described_npy(name) if is_npy(name) else described_by_reader(source, channel, scan_shape)
+    with opened as (description, stored):
+        yield _frame_file(name, description, stored, scan_shape)
 
 
-def _map_npy(path: Path) -> NDArray[Any]:
-    try:
-        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise FileFormatError(f"{path} cannot be read as .npy: {error}") from error
-    return mapped
+def _frame_file(
+    name: str, description: Description, stored: StoredFrames, scan_shape: tuple[int, int] | None
+) -> FrameFile:
+    start, notes = announced(name, description, scan_shape)
+    assert start.scan_shape is not None
+    n_stored = int(np.prod(description.shape[:-2]))
+    positions = start.scan_shape[0] * start.scan_shape[1]
+    return FrameFile(
+        name=name,
+        kind=description.kind,
+        start=start,
+        notes=notes,
+        numbers=description.numbers,
+        received_s=description.received_s,
+        flags=description.flags,
+        n_arrivals=n_stored if description.numbers is not None else min(n_stored, positions),
+        _stored=stored,
+    )
 
 
-def _own_dataset(file: h5py.File, name: str, dataset: str) -> h5py.Dataset:
-    """The dataset, provided that every byte of it lies in this very file."""
-    if not dataset:
-        raise FileFormatError(f"say which dataset of {name} holds the frames: {name}::/path/to/dataset")
-    _refuse_foreign_links(file, name, dataset)
-    found = file.get(dataset)
-    if not isinstance(found, h5py.Dataset):
-        raise FileFormatError(f"{name} has no dataset {dataset}")
-    if found.is_virtual or found.external:
-        raise FileFormatError(f"{name}::{dataset} points to other files, which is not followed")
-    if found.chunks and int(np.prod(found.chunks)) * found.dtype.itemsize > CHUNK_LIMIT_BYTES:
-        raise FileFormatError(f"{name}::{dataset} has chunks over {CHUNK_LIMIT_BYTES >> 20} MiB")
-    return found
-
-
-def _refuse_foreign_links(file: h5py.File, name: str, dataset: str) -> None:
-    walked = ""
-    for part in dataset.strip("/").split("/"):
-        walked = f"{walked}/{part}"
-        if not isinstance(file.get(walked, getlink=True, default=h5py.HardLink()), h5py.HardLink):
-            raise FileFormatError(f"{name}::{walked} is a link, which is not followed")
-
-
-def _frame_file(name: str, data: Any, scan_shape: tuple[int, int] | None) -> FrameFile:
-    if data.ndim not in (3, 4) or not all(1 <= side <= SIDE_LIMIT_PX for side in data.shape[-2:]) or 0 in data.shape:
-        raise FileFormatError(f"{name} is {data.shape}: wanted 4-D [y, x, ky, kx] or 3-D [n, ky, kx]")
-    pixel_type = _STORED_AS.get(data.dtype.name, data.dtype.name)
-    if pixel_type not in PIXEL_TYPES:
-        raise FileFormatError(f"{name} holds {data.dtype}: convert it to one of {', '.join(PIXEL_TYPES)}")
-    shape = _settle_scan_shape(name, data.shape, scan_shape)
-    return FrameFile(name, shape, (int(data.shape[-2]), int(data.shape[-1])), pixel_type, data)
-
-
-def _settle_scan_shape(name: str, shape: tuple[int, ...], wanted: tuple[int, int] | None) -> tuple[int, int]:
-    if len(shape) == 4:
-        if wanted not in (None, shape[:2]):
-            raise FileFormatError(f"{name} is a scan of {shape[0]}x{shape[1]}, not {wanted[0]}x{wanted[1]}")
-        return int(shape[0]), int(shape[1])
-    if wanted is None:
-        raise FileFormatError(f"{name} holds {shape[0]} frames in a row: say the scan's shape with --scan-shape YxX")
-    if wanted[0] * wanted[1] > shape[0]:
-        raise FileFormatError(f"{name} holds {shape[0]} frames, fewer than {wanted[0]}x{wanted[1]}")
-    return wanted
+def _runs(indices: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+    """Ascending `indices` as ranges begin <= i < end."""
+    if indices.size:
+        breaks = np.flatnonzero(np.diff(indices) != 1) + 1
+        for run in np.split(indices, breaks):
+            yield int(run[0]), int(run[-1]) + 1
