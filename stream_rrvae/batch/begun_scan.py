@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_rrvae.batch.chunk import Chunk, Entries, PlanRecipe, account_for, merge_chunk, recipe_of
-from stream_rrvae.batch.measure import blocks, start_of
+from stream_rrvae.batch.measure import blocks
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import StreamRrvaeError
 from stream_rrvae.ingest.events import Opened
@@ -79,16 +79,16 @@ class BegunScan:
     def _begun(self, frames: FrameFile) -> ScanWork:
         meter = Meter(new_metrics())
         around = Surroundings(self._settings, meter, DEFAULT_FOLDER, lambda _store: None, lambda _error: None)
-        work = ScanWork(Opened(start_of(frames), frames.scan_shape), around)
+        work = ScanWork(Opened(frames.start, frames.scan_shape), around)
         work.begin()
         return work
 
     def _settled(self, frames: FrameFile) -> int:
         """Give in frames until the disc is found; gives how many that took."""
-        step, done, start = self._settings.ingest.settle_frames, 0, start_of(frames)
+        step, done = self._settings.ingest.settle_frames, 0
         while self._work.compute is None and done < frames.n_frames:
             end = min(done + step, frames.n_frames)
-            for items in blocks(frames, start, done, end):
+            for items in blocks(frames, frames.arrivals_for(done, end)):
                 self._work.take(items)
             done = end
         return done
@@ -99,7 +99,7 @@ def _ranges(first: int, frames: FrameFile, chunk_bytes: int) -> list[tuple[int, 
     n, width = frames.n_frames, frames.scan_shape[1]
     if first >= n:
         return []
-    count = max(1, chunk_bytes // frames.frames(0, 1).nbytes)
+    count = max(1, chunk_bytes // frames.frame_bytes)
     if count > width:
         count -= count % width
     ends = [*range(count, n, count), n]

@@ -88,10 +88,13 @@ def measure_chunk(frames: FrameFile, measuring: Measuring, first: int, last: int
     with ScanStore.create(start, shape, folder=DEFAULT_FOLDER) as store:
         store.path.unlink()  # nobody else looks for it, and a worker killed from here on leaves nothing behind
         compute = ScanCompute(store, plan, ScanAccount(count), ingest.batch_frames, Meter(new_metrics()))
-        for items in blocks(frames, start, first, last, origin=first):
+        arrivals = frames.arrivals_for(first, last)
+        for items in blocks(frames, arrivals, origin=first):
             compute.take(items, refused.append)
         values = {name: getattr(store, name).copy() for name in VALUES}
-        return Chunk(first, store.coverage.copy(), values, _entries(first, count, refused))
+        return Chunk(
+            first, store.coverage.copy(), values, _entries(arrivals, frames.numbers_of(arrivals), first, refused)
+        )
 
 
 def merge_chunk(chunk: Chunk, store: ScanStore) -> None:
@@ -113,13 +116,15 @@ def account_for(entries: Sequence[Entries], account: ScanAccount) -> None:
     account.take(numbers[order], np.zeros(order.size, np.uint8), outcomes[order])
 
 
-def _entries(first: int, count: int, refused: Sequence[WireError]) -> Entries:
-    numbers = np.arange(first, first + count)
-    outcomes = np.zeros(count, np.uint8)
+def _entries(
+    arrivals: NDArray[np.intp], numbers: NDArray[np.int64], first: int, refused: Sequence[WireError]
+) -> Entries:
+    outcomes = np.zeros(numbers.size, np.uint8)
     for error in refused:
         assert error.frame_number is not None
-        outcomes[error.frame_number] = CODES[error.reason]
-    return Entries(numbers, numbers, outcomes)
+        copies = np.flatnonzero((numbers == first + error.frame_number) & (outcomes == 0))
+        outcomes[copies[0]] = CODES[error.reason]  # copies are decoded in turn until one is good
+    return Entries(arrivals, numbers, outcomes)
 
 
 def _columns(entries: Entries) -> tuple[NDArray[Any], ...]:

@@ -93,6 +93,10 @@ class FrameFile:
             return np.arange(first, min(last, self.n_arrivals))
         return np.flatnonzero((self.numbers >= first) & (self.numbers < last))
 
+    def numbers_of(self, arrivals: NDArray[np.intp]) -> NDArray[np.int64]:
+        """The positions that the stored frames of these indices belong to."""
+        return arrivals.astype(np.int64) if self.numbers is None else self.numbers[arrivals]
+
     def frames(self, first: int, last: int) -> NDArray[Any]:
         """Positions first <= number < last as [count, ky, kx] of `pixel_type`; 0 where there is no (good) frame.
 
@@ -101,7 +105,7 @@ class FrameFile:
         last = min(last, self.n_frames)
         out = np.zeros((max(0, last - first), *self.frame_shape), self.pixel_type)
         filled = np.zeros(len(out), np.bool_)
-        for begin, end in _runs(self.arrivals_for(first, last)):
+        for begin, end in runs(self.arrivals_for(first, last)):
             for frame in self.arrivals(begin, end):
                 at = frame.number - first
                 if not filled[at]:
@@ -160,7 +164,7 @@ def _frame_file(
     )
 
 
-def _runs(indices: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+def runs(indices: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
     """Ascending `indices` as ranges begin <= i < end."""
     if indices.size:
         breaks = np.flatnonzero(np.diff(indices) != 1) + 1
