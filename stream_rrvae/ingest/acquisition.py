@@ -15,6 +15,7 @@ from stream_rrvae.ingest.hand_over import HandOver, HandOverClosedError
 from stream_rrvae.ingest.line import make_line, warm_up_line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.receiver import Receiver
+from stream_rrvae.ingest.recording_hook import FrameRecorder, RecordedHandOver
 from stream_rrvae.ingest.scan import ScanMachine, ScanRules
 from stream_rrvae.ingest.sockets import DetectorSocket
 from stream_rrvae.ingest.source import parse_source
@@ -37,15 +38,21 @@ class Acquisition:
     """
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, listener: ScanListener, folder: Path = DEFAULT_FOLDER
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        listener: ScanListener,
+        folder: Path = DEFAULT_FOLDER,
+        recorder: FrameRecorder | None = None,
     ) -> None:
         self._settings = settings
         self._source = parse_source(settings.source)
         self._meter = Meter(metrics)
         self._decoder = protocol(self._source.protocol, settings.channel, settings.ingest.frame_bytes_limit)
         self._hand_over = HandOver(settings.ingest.queue_bytes, self._meter.queued)
+        self._giver = self._hand_over if recorder is None else RecordedHandOver(self._hand_over, recorder)
         self._n_compute = settings.ingest.compute_threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
-        self._worker = Worker(self._hand_over, settings, listener, self._meter, folder, self._n_compute)
+        self._worker = Worker(self._hand_over, settings, listener, self._meter, folder, self._n_compute, recorder)
         self._socket: DetectorSocket | None = None
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
@@ -63,7 +70,7 @@ class Acquisition:
         self._socket = DetectorSocket(self._source, ingest.queue_bytes, ingest.frame_bytes_limit)
         rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
         line = make_line(self._source.protocol, self._socket.handle, ingest, self._settings.channel)
-        receiver = Receiver(self._socket, self._decoder, ScanMachine(rules), self._hand_over, ingest, self._meter, line)
+        receiver = Receiver(self._socket, self._decoder, ScanMachine(rules), self._giver, ingest, self._meter, line)
         self._threads = [
             threading.Thread(target=self._receive, args=(receiver, self._socket), name="receive", daemon=True),
             *(threading.Thread(target=self._compute, name="compute", daemon=True) for _ in range(self._n_compute)),

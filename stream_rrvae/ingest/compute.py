@@ -24,6 +24,8 @@ MEASURED, EMPTY = 1, 2  # coverage
 SLAB_BYTES = 4 << 20  # decoded frames at a time: what caches hold, and little memory for large frames
 PATTERN_INTERVAL_S = 0.05
 
+OnRefused = Callable[[WireError, float], None]  # told the fault of a frame, and when that was received (monotonic)
+
 
 class ScanCompute:
     """One scan from its first measured frame to its last; used by one thread."""
@@ -43,7 +45,7 @@ class ScanCompute:
         self._results = FrameResults.empty(n_frames, plan.n_features)
         self._next_pattern_s = 0.0
 
-    def take(self, items: Sequence[Accepted | Refused], on_refused: Callable[[WireError], None]) -> None:
+    def take(self, items: Sequence[Accepted | Refused], on_refused: OnRefused) -> None:
         """Measure what can be, account for everything; afterwards the store and its account agree."""
         room = len(self._slab)
         held: list[Accepted] = []
@@ -65,7 +67,7 @@ class ScanCompute:
         self._meter.counted(self._counters, counters)
         self._counters = counters
 
-    def _decoded(self, item: Accepted, out: NDArray[Any], on_refused: Callable[[WireError], None]) -> bool:
+    def _decoded(self, item: Accepted, out: NDArray[Any], on_refused: OnRefused) -> bool:
         """Whether `out` now holds the frame, whose position is taken from here on."""
         frame = item.frame
         if not self.account.expects(frame.number):
@@ -78,7 +80,7 @@ class ScanCompute:
             decode_pixels(frame, out)
         except WireError as error:
             self.account.refused(error.reason, frame.number)
-            on_refused(error)
+            on_refused(error, item.received_s)
             return False
         self.account.processed(frame.number)
         return True

@@ -32,6 +32,7 @@ class Refused:
 
     reason: Refusal
     number: int | None = None
+    overflow: Accepted | None = None  # the frame itself, when nothing but its number is wrong; for who records it
 
 
 @dataclass(frozen=True, slots=True)

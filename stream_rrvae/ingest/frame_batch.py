@@ -7,6 +7,7 @@ Whoever holds the batch may read them by (address, size, number) until `release`
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ class FrameBatch:
         )
         self._kept: list[memoryview] = []  # payloads that came another way
         self.kind: FrameKind | None = None
+        self._holders = 1
+        self._holders_lock = threading.Lock()
 
     def __len__(self) -> int:
         return int(self._counts[lanes.FRAMES])
@@ -95,18 +98,23 @@ class FrameBatch:
     def add(self, event: Accepted | Refused) -> None:
         """Append what the state machine decided on one by one; the frame is of the batch's kind."""
         place = len(self)
-        if isinstance(event, Accepted):
-            payload = event.frame.payload
-            self.addresses[place] = np.frombuffer(payload, np.uint8).ctypes.data
-            self.sizes[place], self.numbers[place], self.refusals[place] = payload.nbytes, event.frame.number, 0
-            self.received_s[place] = event.received_s
-            self._kept.append(payload)
-            self._counts[lanes.CHARGED_BYTES] += payload.nbytes
+        accepted = event if isinstance(event, Accepted) else event.overflow
+        if accepted is not None:
+            self._put(place, accepted)
         else:
             self.addresses[place] = self.sizes[place] = 0
+        if isinstance(event, Refused):
             self.numbers[place] = NO_NUMBER if event.number is None else event.number
             self.refusals[place] = CODES[event.reason]
         self._counts[lanes.FRAMES] += 1
+
+    def _put(self, place: int, accepted: Accepted) -> None:
+        payload = accepted.frame.payload
+        self.addresses[place] = np.frombuffer(payload, np.uint8).ctypes.data
+        self.sizes[place], self.numbers[place], self.refusals[place] = payload.nbytes, accepted.frame.number, 0
+        self.received_s[place] = accepted.received_s
+        self._kept.append(payload)
+        self._counts[lanes.CHARGED_BYTES] += payload.nbytes
 
     def frame(self, index: int) -> Frame:
         """Entry `index` as a frame whose payload is valid as long as the batch."""
@@ -124,14 +132,31 @@ class FrameBatch:
         self._counts[lanes.FRAMES] = left
         return events
 
+    def hold(self) -> Callable[[], None]:
+        """Keep the messages for one more besides, until what this gives is called, once.
+
+        Their addresses are to be copied: whoever measures the batch takes entries out of it.
+        """
+        with self._holders_lock:
+            self._holders += 1
+        return self._let_go
+
     def release(self) -> None:
-        """Let the messages go; the batch is empty again. Does nothing the second time."""
-        if self.kind is None:
-            return
+        """Let the messages go, unless somebody else holds them. Does nothing the second time."""
+        if self.kind is not None:
+            self.kind = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """One holder less; after the last the batch is empty again."""
+        with self._holders_lock:
+            self._holders -= 1
+            if self._holders:
+                return
+            self._holders = 1
         close_messages(self._calls.msg_close, self._messages, int(self._counts[lanes.MESSAGES]))
         self._counts[:] = 0
         self._kept.clear()
-        self.kind = None
         self._released(self)
 
     def take_odd(self, slots: tuple[int, ...]) -> list[bytes]:

@@ -130,7 +130,8 @@ class Line:
         """Whether this can have its place in the batch."""
         if self._kind is None or self.is_full:
             return False
-        return isinstance(event, Refused) or event.frame.encoding is self._kind.encoding
+        accepted = event if isinstance(event, Accepted) else event.overflow
+        return accepted is None or accepted.frame.encoding is self._kind.encoding
 
     def add(self, event: Accepted | Refused) -> None:
         self._filling().add(event)

@@ -7,7 +7,6 @@ order in which they came, so that the maps and the account do not depend on the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.errors import WireError
-from stream_rrvae.ingest.compute import ScanCompute
+from stream_rrvae.ingest.compute import OnRefused, ScanCompute
 from stream_rrvae.ingest.frame_batch import CODES, FrameBatch
 from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames
 from stream_rrvae.kernels.packed_pass import PackedPass
@@ -42,7 +41,7 @@ class Measured:
 class PackedCompute:
     """The packed way into one scan's store; `compute` is the other way into the same."""
 
-    def __init__(self, compute: ScanCompute, on_refused: Callable[[WireError], None]) -> None:
+    def __init__(self, compute: ScanCompute, on_refused: OnRefused) -> None:
         self._compute = compute
         self._on_refused = on_refused
         self._spare: deque[Workplace] = deque()
@@ -68,8 +67,8 @@ class PackedCompute:
             self._compute.write(batch.numbers, place.results, placed)
             self._compute.stored(batch.received_s[placed], int(batch.numbers[last]), lambda: self._pixels(batch, last))
         self._compute.write_account(ScanState.RUNNING)
-        for error in measured.errors.values():
-            self._on_refused(error)
+        for index, error in measured.errors.items():
+            self._on_refused(error, float(batch.received_s[index]))
         batch.release()
         self._spare.append(place)
 

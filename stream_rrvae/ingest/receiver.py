@@ -14,6 +14,7 @@ from stream_rrvae.ingest.lanes import EMPTY, FAILED, FULL, ODD
 from stream_rrvae.ingest.line import Line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.quiet import QuietLog
+from stream_rrvae.ingest.recording_hook import RecordedHandOver
 from stream_rrvae.ingest.scan import ScanMachine
 from stream_rrvae.ingest.sockets import DetectorSocket, Parts
 from stream_rrvae.messages import Frame, Message, ScanStart
@@ -37,7 +38,7 @@ class Receiver:
         socket: DetectorSocket,
         protocol: DetectorProtocol,
         machine: ScanMachine,
-        hand_over: HandOver,
+        hand_over: HandOver | RecordedHandOver,
         settings: IngestSettings,
         meter: Meter,
         line: Line | None = None,
@@ -176,9 +177,10 @@ class Receiver:
 
     def _append(self, event: Accepted | Refused) -> None:
         self._items.append(event)
-        if isinstance(event, Accepted):
+        if isinstance(event, Accepted) or event.overflow is not None:
             self._size_bytes += self._uncharged_bytes
             self._uncharged_bytes = 0
+        if isinstance(event, Accepted):
             self._open_line(event.frame)
         if len(self._items) >= self._settings.batch_frames or self._size_bytes >= self._settings.queue_bytes // 4:
             self._flush()

@@ -94,7 +94,7 @@ class ScanMachine:
             return (Rejected(Refusal.STALE),)
         scan.last_frame_s = now_s
         if not scan.expects(frame.number):
-            return (Refused(Refusal.NUMBER, frame.number),)
+            return (Refused(Refusal.NUMBER, frame.number, scan.fits(frame, now_s)),)
         if frame.pixel_type != scan.start.pixel_type:
             return (Refused(Refusal.PIXEL_TYPE, frame.number),)
         if frame.shape != scan.start.frame_shape:
@@ -175,6 +175,11 @@ class _Running:
     def expects(self, number: int) -> bool:
         """Whether it is a position of the scan, and of this shard."""
         return 0 <= number < self.n_positions and (self._own is None or bool(self._own[number]))
+
+    def fits(self, frame: Frame, now_s: float) -> Accepted | None:
+        """The frame as one of this scan's, were it not for its number."""
+        alike = (frame.pixel_type, frame.shape) == (self.start.pixel_type, self.start.frame_shape)
+        return Accepted(frame, now_s) if alike else None
 
     def see(self, number: int) -> None:
         self.n_seen += not self._marks[number]

@@ -16,7 +16,7 @@ from time import monotonic
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import CalibrationError, WireError
 from stream_rrvae.ingest.account import ScanAccount
-from stream_rrvae.ingest.compute import ScanCompute
+from stream_rrvae.ingest.compute import OnRefused, ScanCompute
 from stream_rrvae.ingest.events import Accepted, Opened, Refused
 from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.mean_pattern import MeanPattern
@@ -43,7 +43,7 @@ class Surroundings:
     meter: Meter
     folder: Path  # of the scan stores
     on_store: Callable[[ScanStore], None]
-    on_refused: Callable[[WireError], None]
+    on_refused: OnRefused
 
 
 class ScanWork:
@@ -161,7 +161,7 @@ class ScanWork:
         try:
             mean.add(decode_pixels(item.frame))
         except WireError as error:
-            self._around.on_refused(error)
+            self._around.on_refused(error, item.received_s)
             return Refused(error.reason, item.frame.number)
         return item
 

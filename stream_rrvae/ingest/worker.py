@@ -15,6 +15,7 @@ from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.hand_over import Batch, HandOver, HandOverClosedError, Item
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.quiet import QuietLog
+from stream_rrvae.ingest.recording_hook import FrameRecorder
 from stream_rrvae.ingest.scan_work import ScanWork, Surroundings
 from stream_rrvae.ingest.turns import Turns, TurnsFailedError
 from stream_rrvae.messages import Refusal, ScanState
@@ -43,8 +44,17 @@ class Worker:
     """
 
     def __init__(
-        self, hand_over: HandOver, settings: Settings, listener: ScanListener, meter: Meter, folder: Path, threads: int
+        self,
+        hand_over: HandOver,
+        settings: Settings,
+        listener: ScanListener,
+        meter: Meter,
+        folder: Path,
+        threads: int,
+        recorder: FrameRecorder | None = None,
     ) -> None:
+        self._recorder = recorder
+        self._opened: Opened | None = None
         self._hand_over = hand_over
         self._listener = listener
         self._meter = meter
@@ -103,6 +113,7 @@ class Worker:
 
     def _carry_out(self, item: Item | None) -> None:
         if isinstance(item, Opened):
+            self._opened = item
             self._scan = ScanWork(item, self._around)
             self._scan.begin()
         elif isinstance(item, Closed):
@@ -127,5 +138,7 @@ class Worker:
         self._meter.scan_closed(state, missing)
         self._listener.closed(store)
 
-    def _refused(self, error: WireError) -> None:
+    def _refused(self, error: WireError, received_s: float) -> None:
+        if self._recorder is not None and self._opened is not None and error.frame_number is not None:
+            self._recorder.undecodable(self._opened.start, error.frame_number, received_s)
         self._quiet.warning(str(error.reason), "a frame was refused: %s", error)
