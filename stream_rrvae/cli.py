@@ -45,6 +45,7 @@ def cli() -> None:
 @click.option("--instrument", help="Name shown on the dashboard.")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, where the stream does not say them.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for one results file a scan.")
+@click.option("--record", type=click.Path(file_okay=False, path_type=Path), help="Folder for one recording a scan.")
 @click.option("--scans", type=click.IntRange(1), help="End after so many scans.  [default: run until stopped]")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help=_CHECKPOINT_HELP)
 @click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")

@@ -175,6 +175,8 @@ class Health:
     last_frame_age_s: float = float("nan")
     rejected_messages: int = 0  # outside any scan
     learner_restarts: int = 0
+    frames_recorded: int = 0  # of the latest recording: acknowledged, no crash takes them away
+    recording_fault: str = ""  # the first that ended a recording early
 
 
 @dataclass(frozen=True, slots=True)

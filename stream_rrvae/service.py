@@ -8,6 +8,8 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import FileFormatError
@@ -19,6 +21,8 @@ from stream_rrvae.log import event
 from stream_rrvae.maps.results import Provenance, free_name, write_results
 from stream_rrvae.messages import Health, Snapshot
 from stream_rrvae.metrics import new_metrics
+from stream_rrvae.recording import layout
+from stream_rrvae.recording.recorder import Recorder
 from stream_rrvae.scan_store import ScanStore, sweep
 
 STATUS_LOOK_S = 0.1
@@ -39,7 +43,8 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = new_metrics()
-        self._acquisition = Acquisition(settings, self._metrics, self)
+        self._recorder = Recorder(settings.record, settings.recording, self._metrics) if settings.record else None
+        self._acquisition = Acquisition(settings, self._metrics, self, recorder=self._recorder)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed = settings.feed
         self._publisher = Publisher(
@@ -64,6 +69,8 @@ class Service:
         sweep()
         if self._learner:
             self._learner.start()
+        if self._recorder:
+            self._recorder.start()
         self._finisher.start()
         self._publisher.start()
         self._acquisition.start()
@@ -83,6 +90,9 @@ class Service:
         self._acquisition.stop()
         self._ended.put(None)
         self._finisher.join()
+        if self._recorder:
+            self._recorder.stop()
+            self.error = self.error or self._recorder.error
         self._publisher.stop()
         if self._learner:
             self._learner.stop()
@@ -112,7 +122,9 @@ class Service:
         while (ended := self._ended.get()) is not None:
             if self._learner:
                 self._learner.last_word_on(ended.store, partial(self._patience_s, ended.store))
-            self._write(ended)
+            results = self._write(ended)
+            if self._recorder:
+                self._complete_recording(self._recorder, ended, results)
             self.scans_done += 1
             if self._settings.scans and self.scans_done >= self._settings.scans:
                 self._stopping.set()
@@ -123,22 +135,42 @@ class Service:
             return None
         return 0.0 if self._ended.qsize() > SCANS_TO_WAIT_FOR else LAST_WORD_S
 
-    def _write(self, ended: _Ended) -> None:
+    def _write(self, ended: _Ended) -> Path | None:
+        """The results file where one is wanted, and could be written."""
         if self._settings.out is None:
-            return
+            return None
         path = free_name(self._settings.out, ended.store.start.scan_id)
-        provenance = Provenance(ended.started_unix_s, ended.ended_unix_s, self._settings.model_dump(mode="json"))
         try:
-            write_results(path, ended.store, provenance)
+            self._write_results(path, ended)
         except FileFormatError as error:
             self.error = error
             event("results_not_written", logging.ERROR, path=str(path), reason=str(error))
-        else:
-            event("results_written", path=str(path))
+            return None
+        event("results_written", path=str(path))
+        return path
+
+    def _write_results(self, path: Path, ended: _Ended) -> None:
+        provenance = Provenance(ended.started_unix_s, ended.ended_unix_s, self._settings.model_dump(mode="json"))
+        write_results(path, ended.store, provenance)
+
+    def _complete_recording(self, recorder: Recorder, ended: _Ended, results: Path | None) -> None:
+        """The recording gets the scan's maps as well, by way of a results file."""
+        start = ended.store.start
+        with TemporaryDirectory(prefix="stream-rrvae-") as folder:
+            if results is None:
+                results = Path(folder) / layout.RESULTS_NAME
+                try:
+                    self._write_results(results, ended)
+                except FileFormatError as error:
+                    event("recording_without_maps", logging.ERROR, scan_id=start.scan_id, reason=str(error))
+                    results = None
+            recorder.complete(start, start.calibration, results)
 
     def _snapshot(self) -> Snapshot:
         self._serial += 1
         health: Health = self._acquisition.health()
         if self._learner:
             health = replace(health, learner_restarts=self._learner.restarts)
+        if self._recorder:
+            health = replace(health, frames_recorded=self._recorder.acknowledged, recording_fault=self._recorder.fault)
         return build_snapshot(self._current, self._settings.instrument, self._serial, health)

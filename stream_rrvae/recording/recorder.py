@@ -51,6 +51,7 @@ class Recorder:
         self._seen: NDArray[np.bool_] = np.empty(0, np.bool_)
         self._closed: deque[ClosedRecording | ScanStart] = deque()
         self._undecodable: dict[tuple[str, int], list[tuple[int, float]]] = {}
+        self._acknowledged = 0
         self._journaled = 0  # of the running scan's undecodable frames
         self._changed = threading.Condition()
         self._is_over = False
@@ -105,6 +106,16 @@ class Recorder:
             if isinstance(closed, ClosedRecording):
                 self._finish(closed, None, None)
 
+    @property
+    def acknowledged(self) -> int:
+        """Frames of the latest recording that no crash takes away."""
+        return self._acknowledged
+
+    @property
+    def fault(self) -> str:
+        """What ended a recording early, the first time."""
+        return str(self.error or "")
+
     def _next_closed(self) -> ClosedRecording | ScanStart | None:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._is_over)
@@ -150,7 +161,7 @@ class Recorder:
             return
         self._seen = np.zeros(opened.scan_shape[0] * opened.scan_shape[1], np.bool_)
         self._journaled = 0
-        self._metrics.recording_acknowledged_frames.set(0)
+        self._set_acknowledged(0)
         event("recording_begun", path=str(self._recording.part))
 
     def _write(self, frames: ReceivedFrames) -> None:
@@ -165,7 +176,7 @@ class Recorder:
                 FrameRun(frames.addresses, frames.sizes, frames.numbers, frames.received_s, flags, frames.encoding)
             )
             self._metrics.recorded_bytes.inc(int(frames.sizes.sum()))
-            self._acknowledged(before)
+            self._tell_acknowledged(before)
         except OSError as error:
             self._fail(error)
         finally:
@@ -176,21 +187,25 @@ class Recorder:
             before = self._recording.acknowledged
             try:
                 self._recording.flush_if_due()
-                self._acknowledged(before)
+                self._tell_acknowledged(before)
             except OSError as error:
                 self._fail(error)
 
-    def _acknowledged(self, before: int) -> None:
+    def _tell_acknowledged(self, before: int) -> None:
         recording = self._recording
         if recording is None or recording.acknowledged == before:
             return
         self._metrics.frames_recorded.inc(recording.acknowledged - before)
-        self._metrics.recording_acknowledged_frames.set(recording.acknowledged)
+        self._set_acknowledged(recording.acknowledged)
         with self._changed:
             noted = self._undecodable.get(_key(recording.start), [])[self._journaled :]
         if noted:
             recording.note_undecodable(noted)
             self._journaled += len(noted)
+
+    def _set_acknowledged(self, count: int) -> None:
+        self._acknowledged = count
+        self._metrics.recording_acknowledged_frames.set(count)
 
     def _fail(self, error: OSError) -> None:
         """End the recording with what it has; the scan goes on without."""
@@ -209,7 +224,7 @@ class Recorder:
             self._tell_fault(recording.start, str(error))
             closed = recording.close(ScanState.ABORTED, str(error))
         self._metrics.frames_recorded.inc(closed.frames - before)
-        self._metrics.recording_acknowledged_frames.set(closed.frames)
+        self._set_acknowledged(closed.frames)
         self._hand_on(closed)
 
     def _hand_on(self, closed: ClosedRecording | ScanStart) -> None:
