@@ -17,8 +17,8 @@ from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.receiver import Receiver
 from stream_rrvae.ingest.recording_hook import FrameRecorder, RecordedHandOver
 from stream_rrvae.ingest.scan import ScanMachine, ScanRules
-from stream_rrvae.ingest.sockets import DetectorSocket
-from stream_rrvae.ingest.source import parse_source
+from stream_rrvae.ingest.sockets import DetectorSockets
+from stream_rrvae.ingest.source import parse_sources
 from stream_rrvae.ingest.worker import ScanListener, Worker
 from stream_rrvae.kernels.warm_up import warm_up
 from stream_rrvae.messages import Health
@@ -46,14 +46,17 @@ class Acquisition:
         recorder: FrameRecorder | None = None,
     ) -> None:
         self._settings = settings
-        self._source = parse_source(settings.source)
+        self._sources = parse_sources(settings.source)
         self._meter = Meter(metrics)
-        self._decoder = protocol(self._source.protocol, settings.channel, settings.ingest.frame_bytes_limit)
+        self._protocol = self._sources[0].protocol
+        self._decoders = [
+            protocol(self._protocol, settings.channel, settings.ingest.frame_bytes_limit) for _ in self._sources
+        ]
         self._hand_over = HandOver(settings.ingest.queue_bytes, self._meter.queued)
         self._giver = self._hand_over if recorder is None else RecordedHandOver(self._hand_over, recorder)
         self._n_compute = settings.ingest.compute_threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
         self._worker = Worker(self._hand_over, settings, listener, self._meter, folder, self._n_compute, recorder)
-        self._socket: DetectorSocket | None = None
+        self._sockets: DetectorSockets | None = None
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
         self._error_lock = threading.Lock()
@@ -61,18 +64,18 @@ class Acquisition:
     def start(self) -> None:
         """Compile what frames need, connect, and begin; when this returns a detector may be armed.
 
-        Raises ConfigError when the endpoint cannot be connected to.
+        Raises ConfigError when an endpoint cannot be connected to.
         """
         ingest = self._settings.ingest
         warm_up()
         compute.warm_up()
-        warm_up_line(self._source.protocol, ingest)
-        self._socket = DetectorSocket(self._source, ingest.queue_bytes, ingest.frame_bytes_limit)
+        warm_up_line(self._protocol, ingest)
+        self._sockets = sockets = DetectorSockets(self._sources, ingest.queue_bytes, ingest.frame_bytes_limit)
         rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
-        line = make_line(self._source.protocol, self._socket.handle, ingest, self._settings.channel)
-        receiver = Receiver(self._socket, self._decoder, ScanMachine(rules), self._giver, ingest, self._meter, line)
+        line = make_line(self._protocol, sockets.endpoints[0].handle, ingest, self._settings.channel)
+        receiver = Receiver(sockets, self._decoders, ScanMachine(rules), self._giver, ingest, self._meter, line)
         self._threads = [
-            threading.Thread(target=self._receive, args=(receiver, self._socket), name="receive", daemon=True),
+            threading.Thread(target=self._receive, args=(receiver, sockets), name="receive", daemon=True),
             *(threading.Thread(target=self._compute, name="compute", daemon=True) for _ in range(self._n_compute)),
         ]
         for thread in self._threads:
@@ -80,8 +83,8 @@ class Acquisition:
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Stop receiving, measure what was received, close the running scan; False if that took too long."""
-        if self._socket is not None:
-            self._socket.wake()
+        if self._sockets is not None:
+            self._sockets.wake()
         return self._wait(timeout_s)
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -106,15 +109,15 @@ class Acquisition:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _receive(self, receiver: Receiver, socket: DetectorSocket) -> None:
-        with socket:
+    def _receive(self, receiver: Receiver, sockets: DetectorSockets) -> None:
+        with sockets:
             self._guarded(receiver.run)
             self._hand_over.finish()
 
     def _compute(self) -> None:
         self._guarded(self._worker.run)
-        if self._error is not None and self._socket is not None:
-            self._socket.wake()
+        if self._error is not None and self._sockets is not None:
+            self._sockets.wake()
 
     def _guarded(self, run: Callable[[], None]) -> None:
         """Nothing dies silently: the first error is kept, and one thread's end ends the other."""

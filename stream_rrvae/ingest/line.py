@@ -80,6 +80,10 @@ class Line:
         self._kept: list[NDArray[Any]] = []  # what the lane and its notes point to
         self._batch: FrameBatch | None = None
 
+    def listen_to(self, socket: int) -> None:
+        """Take frames from this socket from now on."""
+        self._socket = socket
+
     @property
     def is_open(self) -> bool:
         return self._lane is not None

@@ -1,4 +1,4 @@
-"""The receiving thread's work: drain the socket, decode headers, ask the state machine, hand over in batches."""
+"""The receiving thread's work: drain the sockets, decode headers, ask the state machine, hand over in batches."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from time import monotonic
 
 from stream_rrvae.config import IngestSettings
 from stream_rrvae.errors import WireError
+from stream_rrvae.ingest.endpoint import Endpoint, Parts
+from stream_rrvae.ingest.endpoint_order import EndpointOrder
 from stream_rrvae.ingest.events import Accepted, Event, Opened, Refused, Rejected
 from stream_rrvae.ingest.hand_over import Batch, HandOver
 from stream_rrvae.ingest.lanes import EMPTY, FAILED, FULL, ODD
@@ -16,8 +18,8 @@ from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.quiet import QuietLog
 from stream_rrvae.ingest.recording_hook import RecordedHandOver
 from stream_rrvae.ingest.scan import ScanMachine
-from stream_rrvae.ingest.sockets import DetectorSocket, Parts
-from stream_rrvae.messages import Frame, Message, ScanStart
+from stream_rrvae.ingest.sockets import DetectorSockets
+from stream_rrvae.messages import Frame, ScanStart
 from stream_rrvae.wire.limits import ITEM_BYTES
 from stream_rrvae.wire.protocol import DetectorProtocol
 
@@ -31,21 +33,25 @@ log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """Everything between the socket and the hand-over; `run` is the whole life of its thread."""
+    """Everything between the sockets and the hand-over; `run` is the whole life of its thread.
+
+    `protocols` are decoders, one for each endpoint.
+    """
 
     def __init__(
         self,
-        socket: DetectorSocket,
-        protocol: DetectorProtocol,
+        sockets: DetectorSockets,
+        protocols: Sequence[DetectorProtocol],
         machine: ScanMachine,
         hand_over: HandOver | RecordedHandOver,
         settings: IngestSettings,
         meter: Meter,
         line: Line | None = None,
     ) -> None:
-        self._socket = socket
-        self._protocol = protocol
+        self._sockets = sockets
+        self._protocols = protocols
         self._machine = machine
+        self._order = EndpointOrder(machine, len(sockets.endpoints))
         self._hand_over = hand_over
         self._settings = settings
         self._meter = meter
@@ -61,46 +67,55 @@ class Receiver:
 
     def run(self) -> None:
         """Receive until woken to stop; then close what runs and hand over what is left."""
-        while self._socket.wait(self._patience_s()):
+        while self._sockets.wait(self._patience_s()):
             # The round's time is taken before draining: when handing over had to wait for long,
             # what was sent meanwhile counts before anything is called stalled.
             now_s = monotonic()
             self._drain()
-            self._carry_out(self._machine.on_tick(now_s))
+            self._carry_out(self._order.on_tick(now_s))
             if self._flush_s is not None and now_s >= self._flush_s:
                 self._flush()
             if self._gathered:
-                self._socket.rest(GATHERING * self._settings.batch_wait_s)
-        self._carry_out(self._machine.close())
+                self._sockets.rest(GATHERING * self._settings.batch_wait_s)
+            self._sockets.listen_to(self._order.open)
+        self._carry_out(self._order.close())
 
     def _patience_s(self) -> float | None:
-        deadlines = [s for s in (self._flush_s, self._machine.deadline_s) if s is not None]
+        deadlines = [s for s in (self._flush_s, self._order.deadline_s) if s is not None]
         return min(deadlines) - monotonic() if deadlines else None
 
     def _drain(self) -> None:
         self._gathered = 0
+        for place in self._order.open:
+            self._drain_one(place)
+
+    def _drain_one(self, place: int) -> None:
+        enough = self._gathered + FRAMES_A_ROUND
         for _ in range(MESSAGES_A_ROUND):
-            parts = self._next_message()
+            parts = self._next_message(self._sockets.endpoints[place], enough)
             if parts is None:
                 return
-            self._take(parts)
+            self._take(place, parts)
+            if place not in self._order.open:
+                return
 
-    def _next_message(self) -> Parts | None:
+    def _next_message(self, endpoint: Endpoint, enough: int) -> Parts | None:
         """A message to be decided on by itself, after what the line took; None when nothing waits or enough came."""
         scan = self._machine.open_scan
         if self._line is None or scan is None or not self._line.is_open:
-            return self._socket.receive()
-        while self._gathered < FRAMES_A_ROUND:
+            return endpoint.receive()
+        self._line.listen_to(endpoint.handle)
+        while self._gathered < enough:
             stopped = self._take_fitting(self._line)
             if stopped == EMPTY:
                 return None
             if stopped == ODD:
                 parts, more = self._line.odd_message()
                 if more:
-                    self._socket.receive_rest(parts)
+                    endpoint.receive_rest(parts)
                 return parts
             if stopped == FAILED:
-                return self._socket.receive()
+                return endpoint.receive()
         return None
 
     def _take_fitting(self, line: Line) -> int:
@@ -118,10 +133,10 @@ class Receiver:
             self._flush()
         return stopped
 
-    def _take(self, parts: Parts) -> None:
+    def _take(self, place: int, parts: Parts) -> None:
         self._uncharged_bytes = sum(part.nbytes for part in parts)
         try:
-            messages = self._protocol.decode(parts)
+            messages = self._protocols[place].decode(parts)
         except WireError as error:
             self._quiet.warning(str(error.reason), "a message was refused: %s", error)
             self._carry_out(self._machine.on_refused(error.reason, error.frame_number, monotonic()))
@@ -129,24 +144,21 @@ class Receiver:
         if not messages and self._line is not None:
             # It announces what the next message completes: the decoder has to see that one.
             self._line.close()
-        for message in messages:
-            self._carry_out(self._answer(message))
+        now_s = monotonic()
+        if messages and isinstance(messages[0], Frame):
+            self._meter.frame_arrived(now_s)
+        self._carry_out(self._order.on_messages(place, messages, now_s))
         self._expect(len(messages))
 
     def _expect(self, in_one: int) -> None:
         """So many frames may come in one message: fewer messages may wait."""
         if in_one > self._most_in_one and self._frame_bytes:
             self._most_in_one = in_one
-            self._socket.expect_messages_of(in_one * self._frame_bytes)
+            self._expect_messages_of(in_one * self._frame_bytes)
 
-    def _answer(self, message: Message) -> Sequence[Event]:
-        if isinstance(message, Frame):
-            now_s = monotonic()
-            self._meter.frame_arrived(now_s)
-            return self._machine.on_frame(message, now_s)
-        if isinstance(message, ScanStart):
-            return self._machine.on_start(message)
-        return self._machine.on_end(message, monotonic())
+    def _expect_messages_of(self, message_bytes: int) -> None:
+        for endpoint in self._sockets.endpoints:
+            endpoint.expect_messages_of(message_bytes)
 
     def _carry_out(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -161,7 +173,7 @@ class Receiver:
                     self._line.close()
                 if isinstance(event, Opened):
                     self._frame_bytes, self._most_in_one = _frame_bytes(event.start), 1
-                    self._socket.expect_messages_of(self._frame_bytes)
+                    self._expect_messages_of(self._frame_bytes)
                 self._hand_over.put(event)
 
     def _collect(self, event: Accepted | Refused) -> None:

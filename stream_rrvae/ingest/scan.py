@@ -60,6 +60,11 @@ class ScanMachine:
         return self._running is not None
 
     @property
+    def touched(self) -> bool:
+        """Whether anything has come of the running scan but its start."""
+        return self._running is not None and self._running.touched
+
+    @property
     def deadline_s(self) -> float | None:
         """When `on_tick` has something to decide at the latest; None = nothing to wait for."""
         return self._running.deadline_s(self._rules)[0] if self._running else None
@@ -79,7 +84,7 @@ class ScanMachine:
     def on_start(self, start: ScanStart) -> Sequence[Event]:
         """A new scan, whatever state the old one is in; an announcement made twice is one."""
         scan = self._running
-        if scan is not None and not scan.touched and _same(scan.start, start):
+        if scan is not None and not scan.touched and is_same_scan(scan.start, start):
             return ()
         events = self.close()
         shape = settle_scan_shape(start, self._rules.scan_shape)
@@ -121,6 +126,22 @@ class ScanMachine:
         scan.end_s = now_s
         return self._closed_if_whole(Ended())
 
+    def on_part_over(self, now_s: float, announced: bool) -> Sequence[Event]:
+        """One of several endpoints has nothing more of the running scan; `announced` = it said so by an end."""
+        scan = self._running
+        if scan is None:
+            return ()
+        scan.part_over_s = now_s
+        scan.end_announced |= announced
+        if scan.is_whole and scan.end_announced:
+            return (Ended(), *self._close(ScanState.COMPLETE))
+        return ()
+
+    def expect_more(self, of_announced: bool) -> None:
+        """Whether endpoints that announced the running scan have more of it; others may too, but not for long."""
+        if self._running is not None:
+            self._running.more_announced = of_announced
+
     def on_tick(self, now_s: float) -> Sequence[Event]:
         """Let the time pass; call it when `deadline_s` is reached, and only after all that waited was given in."""
         if self._running is None:
@@ -133,12 +154,12 @@ class ScanMachine:
         scan = self._running
         if scan is None:
             return ()
-        over = scan.end_s is not None or scan.is_whole
+        over = scan.end_s is not None or scan.end_announced or scan.is_whole
         return self._close(ScanState.COMPLETE if over else ScanState.ABORTED)
 
     def _closed_if_whole(self, event: Event) -> Sequence[Event]:
         scan = self._running
-        if scan is not None and scan.is_whole and scan.end_s is not None:
+        if scan is not None and scan.is_whole and (scan.end_s is not None or scan.end_announced):
             return (event, *self._close(ScanState.COMPLETE))
         return (event,)
 
@@ -157,6 +178,9 @@ class _Running:
         self.n_positions = scan_shape[0] * scan_shape[1]
         self.last_frame_s: float | None = None
         self.end_s: float | None = None
+        self.part_over_s: float | None = None
+        self.end_announced = False  # by one of several endpoints
+        self.more_announced = True
         self._marks = bytearray(self.n_positions)  # quicker than an array, one by one
         self.seen = np.frombuffer(self._marks, np.uint8)
         self._own = own_positions(start, scan_shape)
@@ -189,13 +213,15 @@ class _Running:
         """When the scan ends if nothing more comes, and as what."""
         if self.end_s is not None:
             return self.end_s + rules.end_grace_s, ScanState.COMPLETE
-        if self.last_frame_s is None:
+        heard_s = max((s for s in (self.last_frame_s, self.part_over_s) if s is not None), default=None)
+        if heard_s is None:
             return None, ScanState.RUNNING
         if self.is_whole:
-            return self.last_frame_s + rules.end_grace_s, ScanState.COMPLETE
-        return self.last_frame_s + rules.stall_timeout_s, ScanState.ABORTED
+            return heard_s + rules.end_grace_s, ScanState.COMPLETE
+        patience_s = rules.stall_timeout_s if self.more_announced else rules.end_grace_s
+        return heard_s + patience_s, ScanState.COMPLETE if self.end_announced else ScanState.ABORTED
 
 
-def _same(one: ScanStart, other: ScanStart) -> bool:
+def is_same_scan(one: ScanStart, other: ScanStart) -> bool:
     """Whether two announcements speak of one scan (masks aside: they do not compare)."""
     return (one.series, one.scan_id, one.frames_expected) == (other.series, other.scan_id, other.frames_expected)

@@ -1,7 +1,8 @@
 """Where frames come from: the source URL taken apart.
 
 `native+sub://host:port`, `native+pull://host:port`, `dectris-v2://host:port`, `dectris-v1://host:port`:
-the detector's side binds, we connect.
+the detector's side binds, we connect. A detector that deals its frames over several endpoints has several, with
+commas between.
 """
 
 from __future__ import annotations
@@ -57,6 +58,16 @@ def parse_source(url: str) -> Source:
     _check_address(url, parts, port)
     protocol, socket = _SCHEMES[parts.scheme]
     return Source(protocol, socket, f"tcp://{_bracketed(parts.hostname or '')}:{port}")
+
+
+def parse_sources(urls: str) -> tuple[Source, ...]:
+    """The sources of one detector, whose URLs have commas between. Raises ConfigError."""
+    sources = tuple(parse_source(url.strip()) for url in urls.split(","))
+    if len({(source.protocol, source.socket) for source in sources}) > 1:
+        raise ConfigError(f"source {urls}: all endpoints of a detector speak one protocol; start one service for each")
+    if len(set(sources)) < len(sources):
+        raise ConfigError(f"source {urls} names an endpoint twice")
+    return sources
 
 
 def _check_address(url: str, parts: SplitResult, port: int | None) -> None:

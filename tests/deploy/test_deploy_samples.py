@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream_rrvae.config import load
-from stream_rrvae.ingest.source import parse_source
+from stream_rrvae.ingest.source import parse_sources
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -18,7 +18,7 @@ SITES = sorted((DEPLOY / "sites").glob("*.toml"))
 @pytest.mark.parametrize("site", SITES, ids=lambda path: path.stem)
 def test_every_site_file_is_valid_and_wholly_used(site: Path) -> None:
     settings = load(site, {})
-    parse_source(settings.source)
+    parse_sources(settings.source)
     dumped = settings.model_dump(mode="json")
     for name, value in tomllib.loads(site.read_text()).items():
         if not isinstance(value, dict):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from stream_rrvae.ingest.sockets import MAX_PARTS, DetectorSocket
+from stream_rrvae.ingest.endpoint import MAX_PARTS
+from stream_rrvae.ingest.sockets import DetectorSockets
 from stream_rrvae.ingest.source import parse_source
 from tests.ingest.conftest import PATIENCE_S, NativeDetector
 
@@ -15,32 +16,32 @@ LIMIT_BYTES = 1 << 20
 
 
 @pytest.fixture
-def socket(native: NativeDetector) -> Iterator[DetectorSocket]:
-    with DetectorSocket(parse_source(f"native+pull://127.0.0.1:{native.port}"), 1 << 20, LIMIT_BYTES) as made:
+def socket(native: NativeDetector) -> Iterator[DetectorSockets]:
+    with DetectorSockets([parse_source(f"native+pull://127.0.0.1:{native.port}")], 1 << 20, LIMIT_BYTES) as made:
         yield made
 
 
-def wait_for_message(socket: DetectorSocket) -> list[bytes]:
+def wait_for_message(socket: DetectorSockets) -> list[bytes]:
     """The next message; `wait` also returns when something happened to the connection."""
     while True:
         assert socket.wait(PATIENCE_S)
-        parts = socket.receive()
+        parts = socket.endpoints[0].receive()
         if parts is not None:
             return [bytes(part) for part in parts]
 
 
-def test_a_message_ends_the_wait(native: NativeDetector, socket: DetectorSocket) -> None:
+def test_a_message_ends_the_wait(native: NativeDetector, socket: DetectorSockets) -> None:
     native.send(b"one", b"two")
     assert wait_for_message(socket) == [b"one", b"two"]
-    assert socket.receive() is None
+    assert socket.endpoints[0].receive() is None
 
 
-def test_the_time_ends_the_wait(socket: DetectorSocket) -> None:
+def test_the_time_ends_the_wait(socket: DetectorSockets) -> None:
     assert socket.wait(0.001)
-    assert socket.receive() is None
+    assert socket.endpoints[0].receive() is None
 
 
-def test_a_call_from_another_thread_ends_the_wait_for_good(socket: DetectorSocket) -> None:
+def test_a_call_from_another_thread_ends_the_wait_for_good(socket: DetectorSockets) -> None:
     waker = threading.Timer(0.05, socket.wake)
     waker.start()
     while socket.wait(None):  # returns for events of the connection too
@@ -50,13 +51,13 @@ def test_a_call_from_another_thread_ends_the_wait_for_good(socket: DetectorSocke
 
 
 def test_waking_what_is_closed_does_nothing(native: NativeDetector) -> None:
-    socket = DetectorSocket(parse_source(f"native+pull://127.0.0.1:{native.port}"), 1 << 20, LIMIT_BYTES)
+    socket = DetectorSockets([parse_source(f"native+pull://127.0.0.1:{native.port}")], 1 << 20, LIMIT_BYTES)
     socket.close()
     socket.wake()
     socket.close()
 
 
-def test_of_too_many_parts_only_the_first_are_kept(native: NativeDetector, socket: DetectorSocket) -> None:
+def test_of_too_many_parts_only_the_first_are_kept(native: NativeDetector, socket: DetectorSockets) -> None:
     native.send(*[b"part"] * 5000)
     native.send(b"next")
     assert wait_for_message(socket) == [b"part"] * MAX_PARTS
@@ -71,22 +72,22 @@ def test_smaller_messages_than_thought_do_not_stop_a_full_pipe(native: NativeDet
             native.send(bytes(1000))
 
     sender = threading.Thread(target=send_all, daemon=True)
-    with DetectorSocket(source, first_mark << 16, LIMIT_BYTES) as socket:
+    with DetectorSockets([source], first_mark << 16, LIMIT_BYTES) as socket:
         sender.start()
         for _ in range(first_mark - 20):  # beyond half of the mark, so that the pipe fills up once more
             wait_for_message(socket)
         time.sleep(0.2)  # let it: a pipe that is not full goes on whatever is done to it
-        socket.expect_messages_of(1000)
+        socket.endpoints[0].expect_messages_of(1000)
         left, in_vain = count - first_mark + 20, 0
         while left:
-            left, in_vain = (left, in_vain + 1) if socket.receive() is None else (left - 1, 0)
+            left, in_vain = (left, in_vain + 1) if socket.endpoints[0].receive() is None else (left - 1, 0)
             assert in_vain < 5, f"nothing more comes, {left} messages before the end"  # events may end a wait or two
             if in_vain:
                 socket.wait(PATIENCE_S / 10)
     sender.join()
 
 
-def test_a_part_beyond_reason_does_not_leave_us_deaf(native: NativeDetector, socket: DetectorSocket) -> None:
+def test_a_part_beyond_reason_does_not_leave_us_deaf(native: NativeDetector, socket: DetectorSockets) -> None:
     native.send(b"before")
     assert wait_for_message(socket) == [b"before"]
     native.send(bytes(8 * LIMIT_BYTES))
@@ -102,7 +103,7 @@ def send_when_connected_again(native: NativeDetector) -> None:
     native.send(b"after")
 
 
-def test_a_sender_that_starts_again_is_heard_again(native: NativeDetector, socket: DetectorSocket) -> None:
+def test_a_sender_that_starts_again_is_heard_again(native: NativeDetector, socket: DetectorSockets) -> None:
     native.send(b"one")
     assert wait_for_message(socket) == [b"one"]
     native.context.destroy(linger=0)
@@ -116,8 +117,8 @@ def test_a_sender_that_starts_again_is_heard_again(native: NativeDetector, socke
 def test_connecting_before_the_detector_is_there(native: NativeDetector) -> None:
     port = native.port
     native.socket.unbind(f"tcp://127.0.0.1:{port}")
-    with DetectorSocket(parse_source(f"native+pull://127.0.0.1:{port}"), 1 << 20, LIMIT_BYTES) as socket:
-        assert socket.receive() is None
+    with DetectorSockets([parse_source(f"native+pull://127.0.0.1:{port}")], 1 << 20, LIMIT_BYTES) as socket:
+        assert socket.endpoints[0].receive() is None
         native.bind_again()
         native.send(b"hello")
         assert wait_for_message(socket) == [b"hello"]

@@ -212,13 +212,14 @@ def test_messages_that_wait_are_bounded_in_bytes_however_many_frames_they_hold(
     native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen
 ) -> None:
     acquisition = pull(ingest={"queue_bytes": 1 << 26})
-    socket = acquisition._socket
-    assert socket is not None
+    sockets = acquisition._sockets
+    assert sockets is not None
+    socket = sockets.endpoints[0].socket
     native.start(specimen)
     native.packed(specimen, [0])
     native.packed(specimen, [1])
     listener.wait_processed(2)
-    before = socket._socket.rcvhwm
+    before = socket.rcvhwm
     native.packed(specimen, list(range(30)) * 8)
     listener.wait_processed(30)
-    assert socket._socket.rcvhwm == (1 << 26) // (240 * specimen.frames[0].nbytes) < before
+    assert socket.rcvhwm == (1 << 26) // (240 * specimen.frames[0].nbytes) < before

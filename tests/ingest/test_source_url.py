@@ -3,7 +3,7 @@
 import pytest
 
 from stream_rrvae.errors import ConfigError
-from stream_rrvae.ingest.source import SocketKind, Source, parse_source
+from stream_rrvae.ingest.source import SocketKind, Source, parse_source, parse_sources
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,23 @@ def test_other_forms_are_refused_with_what_to_write_instead(url: str, advice: st
         parse_source(url)
     assert advice in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_several_endpoints_have_commas_between() -> None:
+    sources = parse_sources("dectris-v2://10.0.0.3:31001, dectris-v2://10.0.0.3:31002")
+    assert [source.endpoint for source in sources] == ["tcp://10.0.0.3:31001", "tcp://10.0.0.3:31002"]
+
+
+@pytest.mark.parametrize(
+    ("urls", "advice"),
+    [
+        ("dectris-v2://h:1,native+pull://h:2", "one protocol"),
+        ("native+pull://h:1,native+sub://h:2", "one protocol"),
+        ("native+pull://h:1,native+pull://h:1", "twice"),
+        ("native+pull://h:1,", "no source"),
+        ("native+pull://h:1,h:2", "native+pull://HOST:PORT"),
+    ],
+)
+def test_endpoints_that_cannot_be_one_detector_are_refused(urls: str, advice: str) -> None:
+    with pytest.raises(ConfigError, match=advice.replace("+", r"\+")):
+        parse_sources(urls)
