@@ -27,7 +27,7 @@ def analyse(frames: FrameFile, settings: Settings, out: Path, progress: Progress
     metrics = new_metrics()
     with ExitStack() as stack:
         learner = _learner(settings, metrics, stack)
-        around = Surroundings(settings, Meter(metrics), DEFAULT_FOLDER, _teller(learner), lambda _error: None)
+        around = Surroundings(settings, Meter(metrics), DEFAULT_FOLDER, _teller(learner), lambda *_told: None)
         store = stack.enter_context(measured(frames, around, progress))
         if learner:
             learner.last_word_on(store)

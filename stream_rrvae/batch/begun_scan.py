@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from pathlib import Path
+
+import numpy as np
 
 from stream_rrvae.batch.chunk import Chunk, Entries, PlanRecipe, account_for, merge_chunk, recipe_of
+from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.measure import blocks
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import StreamRrvaeError
@@ -17,20 +18,6 @@ from stream_rrvae.messages import ScanState
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.recording.frame_file import FrameFile, open_frames
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """An INPUT under a name that is the same on every machine, and its scan's shape where the file does not say."""
-
-    source: str
-    scan_shape: tuple[int, int] | None = None
-
-    @classmethod
-    def of(cls, source: str, scan_shape: tuple[int, int] | None = None) -> Input:
-        """With an absolute path: workers have other working folders."""
-        name, mark, dataset = source.partition("::")
-        return cls(f"{Path(name).absolute()}{mark}{dataset}", scan_shape)
 
 
 class BegunScan:
@@ -44,11 +31,11 @@ class BegunScan:
         self.error: StreamRrvaeError | None = None
         self._settings = settings
         self._taken: set[int] = set()  # where chunks begin
-        self._entries: list[Entries] = []
         with open_frames(input_.source, input_.scan_shape) as frames:
             self._work = self._begun(frames)
-            self.first_frames = self._settled(frames)
-            self.ranges = _ranges(self.first_frames, frames, chunk_bytes)
+            self.arrivals_done = self._settled(frames)
+            self._entries = [_overflow(frames, self.arrivals_done)]
+            self.ranges = _ranges(self.arrivals_done, frames, chunk_bytes)
 
     @property
     def recipe(self) -> PlanRecipe | None:
@@ -67,7 +54,7 @@ class BegunScan:
     def close(self) -> ScanStore:
         """The store, complete; it is the caller's to close."""
         if self._work.compute is not None:
-            account_for(self._entries, self._work.compute.account)
+            account_for(self._entries, self._work.compute.account, self._work.compute.store.shape.n_positions)
         self._work.end()
         return self._work.close(ScanState.COMPLETE)[0]
 
@@ -78,25 +65,41 @@ class BegunScan:
 
     def _begun(self, frames: FrameFile) -> ScanWork:
         meter = Meter(new_metrics())
-        around = Surroundings(self._settings, meter, DEFAULT_FOLDER, lambda _store: None, lambda _error: None)
+        around = Surroundings(self._settings, meter, DEFAULT_FOLDER, lambda _store: None, _nobody)
         work = ScanWork(Opened(frames.start, frames.scan_shape), around)
         work.begin()
         return work
 
     def _settled(self, frames: FrameFile) -> int:
-        """Give in frames until the disc is found; gives how many that took."""
+        """Give in stored frames, as they arrived, until the disc is found; gives how many that took."""
         step, done = self._settings.ingest.settle_frames, 0
-        while self._work.compute is None and done < frames.n_frames:
-            end = min(done + step, frames.n_frames)
-            for items in blocks(frames, frames.arrivals_for(done, end)):
+        while self._work.compute is None and done < frames.n_arrivals:
+            end = min(done + step, frames.n_arrivals)
+            for items in blocks(frames, np.arange(done, end)):
                 self._work.take(items)
             done = end
         return done
 
 
-def _ranges(first: int, frames: FrameFile, chunk_bytes: int) -> list[tuple[int, int]]:
-    """Frames from `first` on in chunks, whole scan lines where a chunk holds any: a file may be read by lines only."""
-    n, width = frames.n_frames, frames.scan_shape[1]
+def _nobody(*_told: object) -> None:
+    """Refusals are in the account."""
+
+
+def _overflow(frames: FrameFile, done: int) -> Entries:
+    """Stored frames after the first `done` that belong to no position, so to no chunk either."""
+    arrivals = np.arange(done, frames.n_arrivals if frames.numbers is not None else done)
+    numbers = frames.numbers_of(arrivals)
+    outside = (numbers < 0) | (numbers >= frames.n_frames)
+    return Entries(arrivals[outside], numbers[outside], np.zeros(int(outside.sum()), np.uint8))
+
+
+def _ranges(done: int, frames: FrameFile, chunk_bytes: int) -> list[tuple[int, int]]:
+    """Positions in chunks, whole scan lines where a chunk holds any: a file may be read by lines only.
+
+    Where frames are stored in the order of positions, those of the first `done` and of none are left out.
+    """
+    width = frames.scan_shape[1]
+    first, n = (done, frames.n_arrivals) if frames.numbers is None else (0, frames.n_frames)
     if first >= n:
         return []
     count = max(1, chunk_bytes // frames.frame_bytes)

@@ -18,7 +18,7 @@ from stream_rrvae.ingest.frame_batch import CODES
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.plan import FramePlan, make_plan
-from stream_rrvae.messages import BoolArray, ScanStart
+from stream_rrvae.messages import BoolArray, Refusal, ScanStart
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.recording.frame_file import FrameFile
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore, StoreShape
@@ -80,8 +80,13 @@ def recipe_of(compute: ScanCompute) -> PlanRecipe:
     )
 
 
-def measure_chunk(frames: FrameFile, measuring: Measuring, first: int, last: int, ingest: IngestSettings) -> Chunk:
-    """Frames first <= number < last by the code that measures live ones. Raises FileFormatError, StoreError."""
+def measure_chunk(
+    frames: FrameFile, measuring: Measuring, first: int, last: int, after: int, ingest: IngestSettings
+) -> Chunk:
+    """Positions first <= number < last by the code that measures live ones; the first `after` stored frames are done.
+
+    Raises FileFormatError, StoreError.
+    """
     start, plan, count = measuring.start, measuring.plan, last - first
     shape = StoreShape((1, count), start.frame_shape, plan.n_features, 1)
     refused: list[WireError] = []
@@ -89,8 +94,9 @@ def measure_chunk(frames: FrameFile, measuring: Measuring, first: int, last: int
         store.path.unlink()  # nobody else looks for it, and a worker killed from here on leaves nothing behind
         compute = ScanCompute(store, plan, ScanAccount(count), ingest.batch_frames, Meter(new_metrics()))
         arrivals = frames.arrivals_for(first, last)
+        arrivals = arrivals[arrivals >= after]
         for items in blocks(frames, arrivals, origin=first):
-            compute.take(items, refused.append)
+            compute.take(items, lambda error, *_when: refused.append(error))
         values = {name: getattr(store, name).copy() for name in VALUES}
         return Chunk(
             first, store.coverage.copy(), values, _entries(arrivals, frames.numbers_of(arrivals), first, refused)
@@ -107,13 +113,13 @@ def merge_chunk(chunk: Chunk, store: ScanStore) -> None:
     store.coverage[chunk.first : end][new] = chunk.coverage[new]
 
 
-def account_for(entries: Sequence[Entries], account: ScanAccount) -> None:
+def account_for(entries: Sequence[Entries], account: ScanAccount, n_positions: int) -> None:
     """Count the frames of all chunks as if they had arrived one after another."""
-    if not entries:
-        return
     arrivals, numbers, outcomes = (np.concatenate(parts) for parts in zip(*map(_columns, entries), strict=True))
     order = np.argsort(arrivals, kind="stable")
-    account.take(numbers[order], np.zeros(order.size, np.uint8), outcomes[order])
+    numbers, outcomes = numbers[order], outcomes[order]
+    outside = (numbers < 0) | (numbers >= n_positions)
+    account.take(numbers, np.where(outside, np.uint8(CODES[Refusal.NUMBER]), np.uint8(0)), outcomes)
 
 
 def _entries(

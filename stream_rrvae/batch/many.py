@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_rrvae.batch.analyse import analyse, learn_and_write
-from stream_rrvae.batch.begun_scan import Input
+from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.spread import Outcome, Told
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import StreamRrvaeError

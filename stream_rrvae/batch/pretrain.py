@@ -47,7 +47,7 @@ class TrainingScan:
 
 def training_scan(frames: FrameFile, settings: Settings, progress: Progress) -> TrainingScan:
     """Measure a file as if it came live. Raises FileFormatError when nothing can be learnt from it."""
-    around = Surroundings(settings, Meter(new_metrics()), DEFAULT_FOLDER, lambda _store: None, lambda _error: None)
+    around = Surroundings(settings, Meter(new_metrics()), DEFAULT_FOLDER, lambda _store: None, lambda *_told: None)
     with measured(frames, around, progress) as store:
         data = prepare(store, settings.learn.assumed_dose_electrons)
         if len(data.positions) < FEWEST_FRAMES or not data.modulation >= SMALLEST_MODULATION:

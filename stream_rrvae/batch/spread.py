@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream_rrvae import __version__
-from stream_rrvae.batch.begun_scan import BegunScan, Input
+from stream_rrvae.batch.begun_scan import BegunScan
 from stream_rrvae.batch.chunk import Chunk, Measuring, PlanRecipe, measure_chunk
+from stream_rrvae.batch.inputs import Input
+from stream_rrvae.batch.kept_open import kept_open
 from stream_rrvae.config import IngestSettings, Settings
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
-from stream_rrvae.recording.frame_file import open_frames
 from stream_rrvae.scan_store import ScanStore
 
 CHUNK_BYTES = 256 << 20  # of frames: 100 ms of measuring and more, beside which Dask's millisecond a task is nothing
@@ -50,7 +51,7 @@ class Spread:
         self._chunk_bytes = chunk_bytes
         self._room = IN_FLIGHT * max(1, sum(client.nthreads().values()))
         self._open: list[BegunScan] = []
-        self._flying: dict[Any, tuple[BegunScan, int]] = {}  # by future: whose chunk, and of how many frames
+        self._flying: dict[Any, BegunScan] = {}  # by future: whose chunk
         self._back = as_completed(loop=client.loop)
 
     def outcomes(self, inputs: Sequence[Input]) -> Iterator[Outcome]:
@@ -72,7 +73,7 @@ class Spread:
             yield Outcome(input_, None, error)
             return
         self._open.append(scan)
-        self._told(scan.first_frames)
+        self._told(scan.arrivals_done)
         # Made by a worker, not here: what is sent is lost with the workers that hold it, what is made is made again.
         measuring = self._client.submit(_measuring, scan.recipe, __version__, pure=False) if scan.ranges else None
         for first, last in scan.ranges:
@@ -81,9 +82,9 @@ class Spread:
             if scan.error is not None:
                 break
             future = self._client.submit(
-                _chunk, measuring, input_, first, last, self._settings.ingest, pure=False, retries=0
+                _chunk, measuring, input_, (first, last), scan.arrivals_done, self._settings.ingest, pure=False
             )
-            self._flying[future] = scan, last - first
+            self._flying[future] = scan
             scan.waiting += 1
             self._back.add(future)
         scan.all_sent = True
@@ -91,11 +92,12 @@ class Spread:
 
     def _one_back(self) -> Iterator[Outcome]:
         future = next(self._back)
-        scan, count = self._flying.pop(future)
+        scan = self._flying.pop(future)
         scan.waiting -= 1
         try:
-            scan.take(_result(future, scan.input))
-            self._told(count)
+            chunk = _result(future, scan.input)
+            scan.take(chunk)
+            self._told(chunk.entries.arrivals.size)
         except StreamRrvaeError as error:
             scan.error = scan.error or error
         finally:
@@ -133,6 +135,7 @@ def _measuring(recipe: PlanRecipe, version: str) -> Measuring:
     return recipe.measuring()
 
 
-def _chunk(measuring: Measuring, input_: Input, first: int, last: int, ingest: IngestSettings) -> Chunk:
-    with open_frames(input_.source, input_.scan_shape) as frames:
-        return measure_chunk(frames, measuring, first, last, ingest)
+def _chunk(
+    measuring: Measuring, input_: Input, positions: tuple[int, int], after: int, ingest: IngestSettings
+) -> Chunk:
+    return measure_chunk(kept_open(input_), measuring, *positions, after, ingest)

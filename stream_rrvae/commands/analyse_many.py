@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from stream_rrvae.batch.begun_scan import Input
 from stream_rrvae.batch.cluster import WANTED, ClusterOptions, connected, dask_is_there
+from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.many import Analysed, OutFor, learn_from, one_by_one
 from stream_rrvae.batch.spread import Spread, Told
 from stream_rrvae.config import Settings
@@ -73,14 +73,14 @@ def _bar(inputs: Sequence[Input]) -> Iterator[Told]:
 def _frames_in(input_: Input) -> int:
     try:
         with open_frames(input_.source, input_.scan_shape) as frames:
-            return frames.n_frames
+            return frames.n_arrivals
     except StreamRrvaeError:
         return 0  # what is wrong with it is said when its turn comes
 
 
 def _stem(input_: Input) -> str:
     """What the results are named after: the file, or its folder where files are named alike in every folder."""
-    path = Path(input_.source.partition("::")[0])
+    path = input_.path
     return path.parent.name if path.stem in NAMES_FOR_THE_INSIDE else path.stem
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_rrvae.batch.begun_scan import BegunScan, Input
+from stream_rrvae.batch.begun_scan import BegunScan
 from stream_rrvae.batch.chunk import VALUES, measure_chunk
+from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.measure import measured
 from stream_rrvae.batch.spread import Outcome, Spread, Told
 from stream_rrvae.config import LearnSettings, Settings
@@ -34,7 +35,7 @@ APPLY = Settings(learn=LearnSettings(mode="apply", checkpoint=Path("pretrained")
 @contextmanager
 def here(path: Path) -> Iterator[ScanStore]:
     """The scan's store as one machine makes it."""
-    around = Surroundings(APPLY, Meter(new_metrics()), DEFAULT_FOLDER, lambda _store: None, lambda _error: None)
+    around = Surroundings(APPLY, Meter(new_metrics()), DEFAULT_FOLDER, lambda _store: None, lambda *_told: None)
     with open_frames(str(path)) as frames, measured(frames, around, lambda _done: None) as store:
         yield store
 
@@ -117,7 +118,9 @@ def test_chunks_merge_in_any_order_and_only_once(scan_file: Path, order: int) ->
         assert scan.recipe is not None
         measuring = scan.recipe.measuring()
         ranges = scan.ranges[::order]
-        chunks = [measure_chunk(frames, measuring, first, last, APPLY.ingest) for first, last in ranges]
+        chunks = [
+            measure_chunk(frames, measuring, first, last, scan.arrivals_done, APPLY.ingest) for first, last in ranges
+        ]
         for chunk in (*chunks, chunks[0]):
             scan.take(chunk)
         with scan.close() as store:
