@@ -55,6 +55,10 @@ class ReaderProcess:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ask(self, **request: Any) -> ReaderMessage:
         """The answer to `request`. Raises FileFormatError when there is none, or when it is a refusal."""
         with self._lock:
