@@ -5,6 +5,7 @@ Run as a module by `reader`; the first request names the file, the others ask fo
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from contextlib import ExitStack
@@ -26,8 +27,9 @@ def confine() -> None:
 def main() -> None:
     """Answer until nobody asks any more."""
     confine()
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    with ExitStack() as stack:
+    requests = sys.stdin.buffer
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers, ExitStack() as stack:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
         answering: Any = _Answers(stack)
         while True:
             try:

@@ -40,7 +40,7 @@ def open_here() -> Iterator[Callable[..., Opened]]:
 
 def packed_chunk(frame: NDArray[Any]) -> bytes:
     """As the detector's own compression writes it."""
-    packed = bitshuffle.compress_lz4(frame, BLOCK_BYTES // frame.itemsize).tobytes()
+    packed: bytes = bitshuffle.compress_lz4(frame, BLOCK_BYTES // frame.itemsize).tobytes()
     return struct.pack(">QI", frame.nbytes, BLOCK_BYTES) + packed
 
 
