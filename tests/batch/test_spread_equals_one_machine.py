@@ -111,10 +111,21 @@ def test_a_file_that_goes_away_meanwhile_leaves_no_store(cluster: Any, scan_file
     assert set(DEFAULT_FOLDER.glob("stream-rrvae*")) <= before
 
 
+def test_a_disorderly_recording_gives_the_account_of_one_machine(cluster: Any, disorderly_recording: Path) -> None:
+    (outcome,) = spread(cluster, [disorderly_recording])
+    assert outcome.error is None and outcome.store is not None
+    with outcome.store as store, here(disorderly_recording) as reference:
+        require_same(store, reference)
+        told = store.read_account().counters
+        assert (told.missing, told.duplicate, told.refusals) == (1, 3, {"number": 1, "decode": 1})
+
+
 @pytest.mark.parametrize("order", [1, -1])
-def test_chunks_merge_in_any_order_and_only_once(scan_file: Path, order: int) -> None:
-    with here(scan_file) as reference, open_frames(str(scan_file)) as frames:
-        scan = BegunScan(Input.of(str(scan_file)), APPLY, CHUNK_BYTES)
+@pytest.mark.parametrize("kind", ["scan_file", "disorderly_recording"])
+def test_chunks_merge_in_any_order_and_only_once(kind: str, order: int, request: pytest.FixtureRequest) -> None:
+    path: Path = request.getfixturevalue(kind)
+    with here(path) as reference, open_frames(str(path)) as frames:
+        scan = BegunScan(Input.of(str(path)), APPLY, CHUNK_BYTES)
         assert scan.recipe is not None
         measuring = scan.recipe.measuring()
         ranges = scan.ranges[::order]
