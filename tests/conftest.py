@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +32,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.option.collectonly and any(MEASURING & set(item.path.parts) for item in session.items):
         from stream_rrvae.kernels.warm_up import warm_up
 
-        warm_up()
+        with _one_process_at_a_time(session.config.cache.mkdir("warm-up")):
+            warm_up()
+
+
+@contextmanager
+def _one_process_at_a_time(folder: Path) -> Iterator[None]:
+    """Of pytest-xdist's processes the first compiles and the others load what it compiled."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from stream_rrvae.kernels.warm_up import warm_up
 FULL_DISK = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # every write to a file fails, as on a full disk
-from stream_rrvae.kernels.warm_up import warm_up
-warm_up(["uint8"])
+from stream_rrvae.ingest.compute import warm_up  # the quickest to compile of those that are started so
+warm_up()
 """
 
 
