@@ -32,6 +32,7 @@ class ClusterOptions:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     allow_remote: bool = False  # a scheduler beyond this machine without TLS
+    connect_s: float = CONNECT_S
 
     @property
     def wanted(self) -> bool:
@@ -60,10 +61,10 @@ def connected(options: ClusterOptions) -> Iterator[Any]:
         raise ConfigError(WANTED)
     with _at_scheduler(options) if options.scheduler else _here(options.workers) as client:
         try:
-            client.wait_for_workers(1, timeout=CONNECT_S)
+            client.wait_for_workers(1, timeout=options.connect_s)
         except TimeoutError as error:
             raise ConfigError(
-                f"no worker at {options.scheduler} within {CONNECT_S:.0f} s: start dask worker"
+                f"no worker at {options.scheduler} within {options.connect_s:.0f} s: start dask worker"
             ) from error
         yield client
 
@@ -97,6 +98,7 @@ def _at_scheduler(options: ClusterOptions) -> Iterator[Any]:
     from distributed import Client
 
     address = options.scheduler or ""
+    address = address if "://" in address else f"tcp://{address}"
     security = _security(options)
     if security is None and not (is_local(address) or options.allow_remote):
         raise SecurityError(
@@ -104,7 +106,7 @@ def _at_scheduler(options: ClusterOptions) -> Iterator[Any]:
             "--tls-key, or say --allow-remote on a closed network"
         )
     try:
-        client = Client(address, security=security, timeout=CONNECT_S, set_as_default=False)
+        client = Client(address, security=security, timeout=options.connect_s, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"cannot reach the Dask scheduler {address}: {error}") from error
     with client:
