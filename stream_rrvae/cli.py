@@ -174,21 +174,29 @@ def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Pat
     from stream_rrvae.commands.analyse import AnalyseOptions, run_analyse
     from stream_rrvae.config import load
 
-    cluster = ClusterOptions(**{field.name: options.pop(field.name) for field in fields(ClusterOptions)})
+    given = {field.name: options.pop(field.name) for field in fields(ClusterOptions) if field.name in options}
+    cluster = ClusterOptions(**given)
     run_analyse(AnalyseOptions(sources, out, report, cluster), load(file, _as_tree(options)))
 
 
 @cli.command()
-@click.argument("file")
+@click.argument("file", metavar="INPUT")
 @click.option("--to", metavar="URL", required=True, help="Where to wait for the receiver: the URL of its --source.")
-@click.option("--speed", default="1", help="1, N times, or max.")
-@click.option("--frame-rate", "frame_rate_fps", default=1000.0, help="Frames/s at speed 1.")
+@click.option("--speed", default="1", help="1 = as it was recorded, N times as fast, or max.")
+@click.option(
+    "--frame-rate",
+    "frame_rate_fps",
+    type=click.FloatRange(0, min_open=True),
+    help="Frames/s at speed 1.  [default: as recorded, 1000 for files without times]",
+)
+@click.option("--loop", is_flag=True, help="Again and again, as new scans, until stopped.")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
+@click.option("--channel", help="Detector channel, of files with several.  [default: threshold_1, else the first]")
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
 def replay(**options: Any) -> None:
-    """Send FILE (.npy, or file.h5::/dataset) through the real protocol."""
+    """Send INPUT (a recording, or any file that `analyse` takes) through the real protocol."""
     from stream_rrvae.commands.replay import ReplayOptions, run_replay
 
     run_replay(ReplayOptions(**options))
@@ -260,6 +268,24 @@ def train(sources: tuple[str, ...], out: Path, file: Path | None, licence: str, 
     from stream_rrvae.config import load
 
     run_train(sources, out, licence, load(file, _as_tree(options)))
+
+
+@cli.command("export")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="Folder, or one .csv, .hspy or .emd file.")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["png", "csv", "hspy", "py4dstem"]),
+    multiple=True,
+    help="What to write into a folder; may be repeated.  [default: png, csv]",
+)
+def export_(results: Path, to: Path, formats: tuple[str, ...]) -> None:
+    """Write RESULTS as pictures, as a table, or for HyperSpy or py4DSTEM."""
+    from stream_rrvae.maps.exports.export import export
+
+    for path in export(results, to, formats):
+        click.echo(path)
 
 
 @cli.command()

@@ -18,7 +18,9 @@ from stream_rrvae.messages import Float32Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 DPI = 200
 STYLE: Any = {
@@ -32,6 +34,7 @@ STYLE: Any = {
 }
 NOT_MEASURED = 0.9  # grey
 MAP_INCHES = 2.35
+SCALE_BAR_INCHES = 0.105  # below the map
 Colours = NDArray[np.float64]
 # The colour maps of the dashboards: direction and rotation have different ones, so that they are never confused.
 DIRECTION: tuple[str, ...] = tuple(colorcet.CET_C2)
@@ -44,7 +47,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ConfigError("a report needs matplotlib: pip install 'stream-rrvae[report]'") from error
+        raise ConfigError("figures need matplotlib: pip install 'stream-rrvae[report]'") from error
 
 
 @contextmanager
@@ -87,36 +90,57 @@ def cyclic_colours(angles_rad: Float32Array, table: tuple[str, ...], opacity: Fl
 
 def scalar_map(figure: Figure, axes: Axes, data: ReportData, name: str, cmap: str, symmetric: bool = False) -> None:
     """A map in a sequential colour map, or in a diverging one about zero; limits leave out 0.5 % at each end."""
+    image = scalar_image(axes, data, name, cmap, symmetric)
+    finish_bar(figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03), data.units[name])
+    finish_map(axes, data)
+
+
+def scalar_image(
+    axes: Axes,
+    data: ReportData,
+    name: str,
+    cmap: str,
+    symmetric: bool,
+    limits: tuple[float, float] | None = None,
+) -> AxesImage:
+    """The map without what stands around it."""
     values = data.maps[name]
-    low, high = _limits(values, symmetric)
+    low, high = limits or _limits(values, symmetric)
     shown = _colour_map(cmap)
-    image = axes.imshow(values, cmap=shown, vmin=low, vmax=high, aspect=_aspect(data), interpolation="nearest")
-    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
+    return axes.imshow(values, cmap=shown, vmin=low, vmax=high, aspect=aspect(data), interpolation="nearest")
+
+
+def finish_bar(bar: Colorbar, unit: str) -> None:
+    """Thin lines, short numbers and the unit."""
     bar.outline.set_linewidth(0.5)
     bar.ax.tick_params(length=2, pad=1.5)
-    bar.ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 4))
-    bar.set_label("" if data.units[name] == "1" else data.units[name], labelpad=2)
-    finish_map(axes, data)
+    bar.ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 4), useOffset=False)
+    bar.set_label("" if unit == "1" else unit, labelpad=2)
 
 
 def cyclic_map(
     axes: Axes, data: ReportData, name: str, table: tuple[str, ...], opacity: Float32Array | None = None
 ) -> None:
     """A map of angles with its wheel."""
-    axes.imshow(cyclic_colours(data.maps[name], table, opacity), aspect=_aspect(data), interpolation="nearest")
-    _wheel(axes, table, faded=opacity is not None)
+    axes.imshow(cyclic_colours(data.maps[name], table, opacity), aspect=aspect(data), interpolation="nearest")
+    draw_wheel(axes.inset_axes((1.03, 0.62, 0.34, 0.34)), table, faded=opacity is not None)
     finish_map(axes, data)
 
 
 def finish_map(axes: Axes, data: ReportData) -> None:
     """No ticks, but a scale bar."""
+    from matplotlib.transforms import ScaledTranslation
+
     axes.set(xticks=[], yticks=[])
     width = data.maps["sum"].shape[1] * data.step[1]
     length = max((item for item in ROUND_LENGTHS if item <= 0.3 * width), default=width)
     share = length / width
-    axes.plot([0.04, 0.04 + share], [-0.045, -0.045], transform=axes.transAxes, color="black", lw=2, clip_on=False,
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    below = axes.transAxes + ScaledTranslation(0, -SCALE_BAR_INCHES, figure.dpi_scale_trans)
+    axes.plot([0.04, 0.04 + share], [0, 0], transform=below, color="black", lw=2, clip_on=False,
               solid_capstyle="butt")  # fmt: skip
-    axes.text(0.06 + share, -0.045, f"{length:g} {data.step_unit}", transform=axes.transAxes, va="center", fontsize=7)
+    axes.text(0.06 + share, 0, f"{length:g} {data.step_unit}", transform=below, va="center", fontsize=7)
 
 
 def letter(axes: Axes, character: str, title: str) -> None:
@@ -124,9 +148,8 @@ def letter(axes: Axes, character: str, title: str) -> None:
     axes.set_title(f"$\\mathbf{{{character}}}$   {title}", loc="left", pad=5)
 
 
-def _wheel(axes: Axes, table: tuple[str, ...], faded: bool) -> None:
+def draw_wheel(place: Axes, table: tuple[str, ...], faded: bool) -> None:
     """Angles as they lie on the map: 0 to the right, 90 degrees downwards, as rows count."""
-    place = axes.inset_axes((1.03, 0.62, 0.34, 0.34))
     y, x = np.mgrid[-1:1:161j, -1:1:161j]
     radius = np.hypot(y, x)
     fade = np.clip(radius, 0, 1).astype(np.float32) if faded else None
@@ -152,11 +175,14 @@ def _limits(values: Float32Array, symmetric: bool) -> tuple[float, float]:
 
 def _colour_map(name: str) -> Any:
     from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
 
-    return colormaps[name].with_extremes(bad=(NOT_MEASURED,) * 3)
+    # The dashboards' diverging map; matplotlib's of this name is another.
+    known = ListedColormap(colorcet.coolwarm) if name == "coolwarm" else colormaps[name]
+    return known.with_extremes(bad=(NOT_MEASURED,) * 3)
 
 
-def _aspect(data: ReportData) -> float:
+def aspect(data: ReportData) -> float:
     """Of one position on paper."""
     ratio = data.step[0] / data.step[1] if data.step[1] else 1.0
     return ratio if math.isfinite(ratio) and ratio > 0 else 1.0

@@ -73,7 +73,7 @@ def _read(path: Path, entry: h5py.Group) -> ReportData:
         },
         account=account,
         provenance=_provenance(entry),
-        configuration=json.loads(entry["configuration"][()]),
+        configuration=json.loads(entry["configuration"][()]) if "configuration" in entry else {},
     )
 
 
@@ -82,18 +82,21 @@ def _counts(name: str) -> bool:
 
 
 def _step(axis: h5py.Dataset) -> float:
-    return float(axis[1] - axis[0]) if len(axis) > 1 else 1.0
+    return float(f"{axis[1]:.7g}") if len(axis) > 1 else 1.0  # as it was before it became float32
 
 
 def _provenance(entry: h5py.Group) -> dict[str, str]:
-    told = {name.replace("_", " "): _text(entry[name][()]) for name in PROVENANCE}
-    told["program name"] += f" {entry['program_name'].attrs['version']}"
+    told = {name.replace("_", " "): _text(entry[name][()]) for name in PROVENANCE if name in entry}
+    if "program_name" in entry:
+        told["program name"] += f" {entry['program_name'].attrs['version']}"
     for name in ("mode", "state", "detail"):
         told[f"learner {name}"] = _text(entry[f"process/{name}"][()])
     told |= {
         f"model: {name.replace('_', ' ')}": _text(item[()]) for name, item in entry["process"].get("model", {}).items()
     }
     for name in ("calibration", "metadata"):
+        if name not in entry:
+            continue
         told |= {key.replace("_", " "): _plain(value) for key, value in json.loads(entry[name][()]).items()}
     return {name: value for name, value in told.items() if value not in ("", "None")}
 
