@@ -19,7 +19,7 @@ from stream_rrvae.recording.announced import announced
 from stream_rrvae.recording.description import Description
 from stream_rrvae.recording.npy_file import described_npy, is_npy
 from stream_rrvae.recording.reader import described_by_reader
-from stream_rrvae.recording.stored_frames import StoredFrames
+from stream_rrvae.recording.stored_frames import Stored, StoredFrames
 from stream_rrvae.wire.limits import ITEM_BYTES
 from stream_rrvae.wire.pixels import decode_pixels
 
@@ -78,9 +78,13 @@ class FrameFile:
             there[self._in_scan] = True
         return there
 
+    def stored(self, first: int, last: int) -> Sequence[Stored]:
+        """Stored frames first <= i < last as they are. Raises FileFormatError when the file cannot be read."""
+        return self._stored.take(first, min(last, self.n_arrivals))
+
     def arrivals(self, first: int, last: int) -> Sequence[Frame]:
         """Stored frames first <= i < last as messages, still encoded, in the order in which they arrived."""
-        start, stored = self.start, self._stored.take(first, min(last, self.n_arrivals))
+        start, stored = self.start, self.stored(first, last)
         numbers = range(first, first + len(stored)) if self.numbers is None else self.numbers[first:last].tolist()
         return [
             Frame(start.series, number, start.frame_shape, start.pixel_type, one.encoding, one.payload)

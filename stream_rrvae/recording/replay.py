@@ -2,98 +2,94 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 import time
 import uuid
+from dataclasses import fields, replace
+from pathlib import Path
 
-import zmq
+import numpy as np
+from numpy.typing import NDArray
 
-from stream_rrvae.errors import ConfigError
-from stream_rrvae.messages import Calibration, Encoding, ScanEnd, ScanStart
+from stream_rrvae.errors import WireError
+from stream_rrvae.messages import Calibration, ScanStart
 from stream_rrvae.recording.frame_file import FrameFile
-from stream_rrvae.security import check_bind
-from stream_rrvae.wire.native import encode_end, encode_frames, encode_start
+from stream_rrvae.recording.replay_messages import messages_of
+from stream_rrvae.recording.replay_outlet import ReplayOutlet
+from stream_rrvae.recording.replay_pace import message_ends
+from stream_rrvae.wire.start_limits import MAX_ID_CHARS, check_metadata
 
-MESSAGE_BYTES = 1 << 20
-MESSAGE_FRAMES = 64
-QUEUE_MESSAGES = 32
-WAIT_MS = 200
-LINGER_MS = 10_000
-SCHEMES = ("native+pull", "native+push", "tcp")
+READ_BYTES = 4 << 20
+READ_FRAMES = 1024
+LOOK_AHEAD_S = 0.002  # waits shorter than this are not worth it
 
 
-def bind_address(url: str, allow_remote: bool = False) -> str:
-    """The ZeroMQ address to bind for `url`, which may be just what the receiver's --source says."""
-    scheme, _, address = url.partition("://")
-    if scheme not in SCHEMES or not address:
-        raise ConfigError(f"cannot replay to {url!r}: write native+pull://127.0.0.1:PORT, as the receiver's --source")
-    return check_bind(f"tcp://{address}", allow_remote)
+def start_again(frames: FrameFile, given: Calibration, series: int) -> ScanStart:
+    """The announcement of `frames` under a new identity, with what is `given` over its calibration."""
+    start = frames.start
+    known = {f.name: getattr(given, f.name) for f in fields(Calibration) if getattr(given, f.name)}
+    scan_id = f"{start.scan_id[: MAX_ID_CHARS - 16]}-replay-{uuid.uuid4().hex[:8]}"
+    metadata = {**start.metadata, "replayed_from": Path(frames.name).name, "replayed_scan": start.scan_id}
+    try:
+        check_metadata(metadata)
+    except WireError:
+        metadata = dict(start.metadata)  # it fills all the room there is
+    calibration = replace(start.calibration, **known)
+    return replace(start, scan_id=scan_id, series=series, calibration=calibration, metadata=metadata)
 
 
 class Replay:
-    """Sends one scan to whoever connects; `rate_fps` None = as fast as it goes."""
+    """Sends one scan; frames come `due_s` [n_arrivals] after the first, None = as fast as it goes."""
 
     def __init__(
-        self, frames: FrameFile, address: str, rate_fps: float | None, calibration: Calibration | None = None
+        self,
+        frames: FrameFile,
+        outlet: ReplayOutlet,
+        protocol: str,
+        start: ScanStart,
+        due_s: NDArray[np.float64] | None,
     ) -> None:
         self._frames = frames
-        self._rate_fps = rate_fps
-        self._calibration = calibration or Calibration()
-        self._stopping = threading.Event()
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
-        self._socket.set(zmq.SNDHWM, QUEUE_MESSAGES)
-        self._socket.set(zmq.LINGER, LINGER_MS)
-        self._socket.bind(address)
-        self.address: str = self._socket.get_string(zmq.LAST_ENDPOINT)
+        self._outlet = outlet
+        self._messages = messages_of(protocol, start)
+        self._due_s = due_s
+        self._began_s = 0.0
         self.sent = 0
 
-    def run(self) -> None:
-        """Send start, frames and end; returns when all is handed over or `stop` was called."""
-        start = self._start()
-        whole = self._send(encode_start(start)) and self._send_frames(start.series)
-        if whole:
-            self._send(encode_end(ScanEnd(start.series, start.scan_id)))
-        self._socket.close(LINGER_MS if whole else 0)
+    def run(self) -> bool:
+        """Send start, frames and end; False when the outlet was stopped before all was handed over."""
+        outlet = self._outlet
+        whole = outlet.send(self._messages.start()) and self._send_frames() and outlet.send(self._messages.end())
+        if not whole:
+            outlet.send_if_room(self._messages.end())
+        return whole
 
-    def stop(self) -> None:
-        """End `run` soon; what was not sent stays unsent."""
-        self._stopping.set()
-
-    def _start(self) -> ScanStart:
-        frames = self._frames
-        return ScanStart(
-            scan_id=uuid.uuid4().hex,
-            series=int(time.time()),
-            frame_shape=frames.frame_shape,
-            pixel_type=frames.pixel_type,
-            frames_expected=frames.n_frames,
-            scan_shape=frames.scan_shape,
-            calibration=self._calibration,
-            metadata={"replayed_from": frames.name},
-        )
-
-    def _send_frames(self, series: int) -> bool:
-        frame_bytes = self._frames.frames(0, 1).nbytes
-        step = max(1, min(MESSAGE_FRAMES, MESSAGE_BYTES // frame_bytes))
-        if self._rate_fps is not None:
-            step = max(1, min(step, int(self._rate_fps / 20)))
-        begin = time.monotonic()
-        for first in range(0, self._frames.n_frames, step):
-            block = self._frames.frames(first, min(first + step, self._frames.n_frames))
-            if self._rate_fps is not None:
-                self._stopping.wait(max(0.0, begin + first / self._rate_fps - time.monotonic()))
-            numbers = list(range(first, first + len(block)))
-            payloads = [frame.data.cast("B") for frame in block]
-            shape, pixel_type = self._frames.frame_shape, self._frames.pixel_type
-            if not self._send(encode_frames(series, numbers, payloads, shape, pixel_type, Encoding.NONE)):
-                return False
-            self.sent += len(block)
+    def _send_frames(self) -> bool:
+        step = max(1, min(READ_FRAMES, READ_BYTES // self._frames.frame_bytes))
+        self._began_s = time.monotonic()
+        for first in range(0, self._frames.n_arrivals, step):
+            last = min(first + step, self._frames.n_arrivals)
+            for begin, end in self._paced(first, last):
+                if not self._send(begin, end):
+                    return False
         return True
 
-    def _send(self, parts: list[bytes]) -> bool:
-        """Wait for room (the receiver sets the pace); False when stopped meanwhile."""
-        while not self._stopping.is_set():
-            if self._socket.poll(WAIT_MS, zmq.POLLOUT):
-                self._socket.send_multipart(parts)
-                return True
-        return False
+    def _paced(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The frames first <= i < last by when they are due."""
+        if self._due_s is None:
+            return [(first, last)]
+        cuts = [first, *(first + message_ends(self._due_s[first:last])).tolist(), last]
+        return list(itertools.pairwise(cuts))
+
+    def _send(self, begin: int, end: int) -> bool:
+        frames = self._frames
+        stored, numbers = frames.stored(begin, end), frames.numbers_of(np.arange(begin, end)).tolist()
+        if self._due_s is not None:
+            wait_s = self._began_s + float(self._due_s[begin]) - time.monotonic()
+            if wait_s > LOOK_AHEAD_S:
+                self._outlet.wait(wait_s)
+        for parts, count in self._messages.frames(numbers, stored):
+            if not self._outlet.send(parts):
+                return False
+            self.sent += count
+        return True

@@ -1,60 +1,119 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zmq
+from numpy.typing import NDArray
 
 from stream_rrvae.errors import ConfigError, SecurityError
 from stream_rrvae.messages import Calibration, Frame, Message, ScanEnd, ScanStart
-from stream_rrvae.recording.frame_file import open_frames
-from stream_rrvae.recording.replay import Replay, bind_address
+from stream_rrvae.recording.frame_file import FrameFile, open_frames
+from stream_rrvae.recording.replay import Replay, start_again
+from stream_rrvae.recording.replay_outlet import ReplayOutlet, protocol_and_address
+from stream_rrvae.recording.replay_pace import due_times_s, message_ends
 from stream_rrvae.wire.pixels import decode_pixels
 from stream_rrvae.wire.registry import protocol
 
+GIVEN = Calibration(mrad_per_px=1.5)
 
-def test_a_receiver_gets_every_frame_as_stored(tmp_path: Path) -> None:
-    data = np.random.default_rng(1).integers(0, 999, (6, 7, 9, 8), np.uint16)
+
+@pytest.fixture
+def data() -> NDArray[np.uint16]:
+    return np.random.default_rng(1).integers(0, 999, (6, 7, 9, 8), np.uint16)
+
+
+@pytest.fixture
+def file(tmp_path: Path, data: NDArray[np.uint16]) -> Iterator[FrameFile]:
     np.save(tmp_path / "frames.npy", data)
-    messages: list[Message] = []
-    decoder = protocol("native", None, 1 << 20)
-    with open_frames(str(tmp_path / "frames.npy")) as frames, zmq.Context() as context:
-        replay = Replay(frames, "tcp://127.0.0.1:*", None, Calibration(mrad_per_px=1.5))
-        sender = threading.Thread(target=replay.run)
-        sender.start()
-        with context.socket(zmq.PULL) as socket:
-            socket.connect(replay.address)
-            while not any(isinstance(message, ScanEnd) for message in messages):
-                assert socket.poll(10_000)
-                parts = [memoryview(part.buffer) for part in socket.recv_multipart(copy=False)]
-                messages.extend(decoder.decode(parts))
+    with open_frames(str(tmp_path / "frames.npy")) as frames:
+        yield frames
+
+
+@contextmanager
+def replaying(frames: FrameFile, name: str = "native", due_s: Any = None) -> Iterator[tuple[Replay, ReplayOutlet]]:
+    outlet = ReplayOutlet("tcp://127.0.0.1:*")
+    replay = Replay(frames, outlet, name, start_again(frames, GIVEN, 7), due_s)
+    sender = threading.Thread(target=replay.run)
+    sender.start()
+    try:
+        yield replay, outlet
+    finally:
+        outlet.stop()
         sender.join()
+        outlet.close()
+
+
+def received(address: str, name: str) -> list[Message]:
+    messages: list[Message] = []
+    decoder = protocol(name, None, 1 << 20)
+    with zmq.Context() as context, context.socket(zmq.PULL) as socket:
+        socket.connect(address)
+        while not any(isinstance(message, ScanEnd) for message in messages):
+            assert socket.poll(10_000)
+            parts = [memoryview(part.buffer) for part in socket.recv_multipart(copy=False)]
+            messages.extend(decoder.decode(parts))
+    return messages
+
+
+@pytest.mark.parametrize("name", ["native", "dectris-v2"])
+@pytest.mark.parametrize("speed", ["max", "100"])
+def test_a_receiver_gets_every_frame_as_stored(
+    file: FrameFile, data: NDArray[np.uint16], name: str, speed: str
+) -> None:
+    with replaying(file, name, due_times_s(file, speed, None)) as (replay, outlet):
+        messages = received(outlet.address, name)
     start = messages[0]
     assert isinstance(start, ScanStart)
     assert (start.scan_shape, start.frames_expected, start.calibration.mrad_per_px) == ((6, 7), 42, 1.5)
-    received = {m.number: decode_pixels(m) for m in messages if isinstance(m, Frame)}
-    assert sorted(received) == list(range(42))
-    for number, pixels in received.items():
-        np.testing.assert_array_equal(pixels, data.reshape(42, 9, 8)[number])
+    assert start.metadata["replayed_from"] == "frames.npy"
+    found = [(m.number, decode_pixels(m)) for m in messages if isinstance(m, Frame)]
+    assert [number for number, _ in found] == list(range(42))
+    np.testing.assert_array_equal([pixels for _, pixels in found], data.reshape(42, 9, 8))
+    assert replay.sent == 42
 
 
-def test_without_a_receiver_it_waits_and_can_be_stopped(tmp_path: Path) -> None:
-    np.save(tmp_path / "frames.npy", np.ones((2, 2, 4, 4), np.uint8))
-    with open_frames(str(tmp_path / "frames.npy")) as frames:
-        replay = Replay(frames, "tcp://127.0.0.1:*", 1000.0)
-        sender = threading.Thread(target=replay.run)
-        sender.start()
-        replay.stop()
-        sender.join(20)
-        assert not sender.is_alive()
-        assert replay.sent == 0
+def test_without_a_receiver_it_waits_and_can_be_stopped(file: FrameFile) -> None:
+    with replaying(file, due_s=due_times_s(file, "1", None)) as (replay, outlet):
+        outlet.stop()
+    assert replay.sent == 0
+
+
+def test_every_replay_is_a_scan_of_its_own(file: FrameFile) -> None:
+    first, second = (start_again(file, Calibration(), series) for series in (1, 2))
+    assert first.scan_id != second.scan_id and first.scan_id.startswith("frames-replay-")
+    assert second.series == 2
+
+
+def test_frames_come_when_they_came(file: FrameFile) -> None:
+    assert due_times_s(file, "max", None) is None
+    usual_s, quick_s = due_times_s(file, "1", None), due_times_s(file, "2", 50.0)
+    assert usual_s is not None and quick_s is not None
+    np.testing.assert_allclose(np.diff(usual_s), 1e-3)
+    np.testing.assert_allclose(np.diff(quick_s), 1e-2)
+    assert message_ends(np.array([0.0, 0.004, 0.009, 0.011, 0.019, 0.5])).tolist() == [3, 5]
+    for speed in ("0", "-1", "fast", "nan", "inf"):
+        with pytest.raises(ConfigError, match="--speed"):
+            due_times_s(file, speed, None)
 
 
 def test_only_addresses_of_this_machine_are_bound_unasked() -> None:
-    assert bind_address("native+pull://127.0.0.1:5555") == "tcp://127.0.0.1:5555"
+    assert protocol_and_address("native+pull://127.0.0.1:5555") == ("native", "tcp://127.0.0.1:5555")
+    assert protocol_and_address("dectris-v2://127.0.0.1:1") == ("dectris-v2", "tcp://127.0.0.1:1")
     with pytest.raises(SecurityError):
-        bind_address("native+pull://0.0.0.0:5555")
-    with pytest.raises(ConfigError, match=r"native\+pull"):
-        bind_address("dectris-v2://127.0.0.1:1")
+        protocol_and_address("native+pull://0.0.0.0:5555")
+    for url in ("dectris-v1://127.0.0.1:1", "native+pull://"):
+        with pytest.raises(ConfigError, match=r"native\+pull"):
+            protocol_and_address(url)
+
+
+def test_an_address_that_is_taken_is_told(file: FrameFile) -> None:
+    outlet = ReplayOutlet("tcp://127.0.0.1:*")
+    with pytest.raises(ConfigError, match="cannot bind"):
+        ReplayOutlet(outlet.address)
+    outlet.close()

@@ -1,0 +1,72 @@
+"""The socket that a replay sends through: bound like a detector's, waiting for whoever connects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import zmq
+
+from stream_rrvae.errors import ConfigError
+from stream_rrvae.security import check_bind
+
+QUEUE_MESSAGES = 32
+WAIT_MS = 200
+LINGER_MS, LINGER_STOPPED_MS = 10_000, 500
+PROTOCOLS = {"native+pull": "native", "native+push": "native", "tcp": "native", "dectris-v2": "dectris-v2"}
+
+
+def protocol_and_address(url: str, allow_remote: bool = False) -> tuple[str, str]:
+    """Protocol and the ZeroMQ address to bind for `url`, which may be just what the receiver's --source says."""
+    scheme, _, address = url.partition("://")
+    if scheme not in PROTOCOLS or not address:
+        raise ConfigError(
+            f"cannot replay to {url!r}: write native+pull://127.0.0.1:PORT or dectris-v2://127.0.0.1:PORT, "
+            "as the receiver's --source"
+        )
+    return PROTOCOLS[scheme], check_bind(f"tcp://{address}", allow_remote)
+
+
+class ReplayOutlet:
+    """Sends message parts; `stop` may be called from any thread, the rest from one."""
+
+    def __init__(self, address: str) -> None:
+        self._stopping = threading.Event()
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
+        self._socket.set(zmq.SNDHWM, QUEUE_MESSAGES)
+        try:
+            self._socket.bind(address)
+        except zmq.ZMQError as error:
+            self._socket.close(0)
+            raise ConfigError(f"cannot bind {address}: {error}") from error
+        self.address: str = self._socket.get_string(zmq.LAST_ENDPOINT)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """End what waits; what was not sent stays unsent."""
+        self._stopping.set()
+
+    def wait(self, seconds: float) -> None:
+        """Let the time pass, less if stopped."""
+        if seconds > 0:
+            self._stopping.wait(seconds)
+
+    def send(self, parts: Sequence[bytes]) -> bool:
+        """Wait for room (the receiver sets the pace); False when stopped meanwhile."""
+        while not self._stopping.is_set():
+            if self._socket.poll(WAIT_MS, zmq.POLLOUT):
+                self._socket.send_multipart(parts)
+                return True
+        return False
+
+    def send_if_room(self, parts: Sequence[bytes]) -> None:
+        """A last word, if anybody is there to take it."""
+        if self._socket.poll(0, zmq.POLLOUT):
+            self._socket.send_multipart(parts)
+
+    def close(self) -> None:
+        """What was sent is still delivered, for as long as is bearable."""
+        self._socket.close(LINGER_STOPPED_MS if self.stopping else LINGER_MS)
