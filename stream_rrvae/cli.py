@@ -289,6 +289,15 @@ def export_(results: Path, to: Path, formats: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def recover(folder: Path) -> None:
+    """Make whole what a crash left: every unfinished recording in DIR, or DIR itself. Originals stay as they are."""
+    from stream_rrvae.commands.recover import run_recover
+
+    run_recover(folder)
+
+
+@cli.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def info(file: Path) -> None:
     """Show what FILE holds: a results file, a checkpoint, or `pretrained`."""
