@@ -23,7 +23,6 @@ LONGEST_BYTES = (1 << 31) // (255 * 127) // STEP_BYTES * STEP_BYTES
 BYTES = ir.VectorType(BYTE, STEP_BYTES)
 SUMS = ir.VectorType(ir.IntType(32), STEP_BYTES // 4)
 HALVES = ir.VectorType(ir.IntType(16), STEP_BYTES)
-PAIRS = ir.VectorType(ir.IntType(32), STEP_BYTES // 2)
 
 
 # LLVM's intrinsics change their form between versions, assembly does not.
@@ -36,22 +35,33 @@ def has_dot_products() -> bool:
     return not chosen and bool(llvmlite.binding.get_host_cpu_features().get("avx512vnni"))
 
 
-def _add_products(builder: Any, total: Any, row: Any, weights: Any) -> Any:
-    """`total` + row * weights, by four neighbours to each of its sums where the order is the processor's."""
+def add_products(builder: Any, total: Any, values: Any, weights: Any) -> Any:
+    """`total` (SUMS) + values * weights, neighbours to each of its sums where the order is the processor's.
+
+    64 bytes each: values without sign times 8-bit weights with one, or 16-bit numbers up to 32,767 both.
+    """
+    by_four = values.type == BYTES
     if has_dot_products():
-        kind = ir.FunctionType(SUMS, [SUMS, BYTES, BYTES])
-        return builder.asm(kind, "vpdpbusd $3, $2, $0", "=v,0,v,v", [total, row, weights], side_effect=False)
-    wide, narrow = builder.zext(row, HALVES), builder.sext(weights, HALVES)
-    pairs = [builder.mul(_half(builder, wide, odd), _half(builder, narrow, odd)) for odd in (0, 1)]
-    sums = builder.add(*pairs)
+        kind = ir.FunctionType(SUMS, [SUMS, values.type, values.type])
+        name = "vpdpbusd" if by_four else "vpdpwssd"
+        return builder.asm(kind, f"{name} $3, $2, $0", "=v,0,v,v", [total, values, weights], side_effect=False)
+    if not by_four:
+        return builder.add(total, _paired(builder, values, weights))
+    sums = _paired(builder, builder.zext(values, HALVES), builder.sext(weights, HALVES))
     for half in range(2):
         total = builder.add(total, _lanes(builder, sums, range(half * SUMS.count, (half + 1) * SUMS.count)))
     return total
 
 
-def _half(builder: Any, vector: Any, odd: int) -> Any:
-    """Every second lane of 16 bits, as 32 bits: in this form compilers know it as a sum of pairs of products."""
-    return builder.sext(_lanes(builder, vector, range(odd, STEP_BYTES, 2)), PAIRS)
+def _paired(builder: Any, values: Any, weights: Any) -> Any:
+    """Products of neighbouring 16-bit lanes, summed: in this form compilers know the instruction that it is."""
+    count = values.type.count
+    kind = ir.VectorType(ir.IntType(32), count // 2)
+    halves = [
+        [builder.sext(_lanes(builder, vector, range(odd, count, 2)), kind) for vector in (values, weights)]
+        for odd in (0, 1)
+    ]
+    return builder.add(*(builder.mul(*pair) for pair in halves))
 
 
 def _lanes(builder: Any, vector: Any, which: range) -> Any:
@@ -68,11 +78,11 @@ def _build(builder: Any, weights: Any, rows: Any, stride: Any, count: Any, to: A
         for w in range(WEIGHTS):
             weight = load_at(builder, _at(builder, weights, stride, place, w), BYTES)
             for i in range(ROWS):
-                added = _add_products(builder, builder.load(totals[w][i]), given[i], weight)
+                added = add_products(builder, builder.load(totals[w][i]), given[i], weight)
                 builder.store(added, totals[w][i])
     for w in range(WEIGHTS):
         for i in range(ROWS):
-            store_at(builder, _summed(builder, builder.load(totals[w][i])), _offset(builder, to, 4 * (w * ROWS + i)))
+            store_at(builder, summed(builder, builder.load(totals[w][i])), _offset(builder, to, 4 * (w * ROWS + i)))
 
 
 def _variable(builder: Any) -> Any:
@@ -89,9 +99,9 @@ def _offset(builder: Any, base: Any, bytes_: int) -> Any:
     return builder.add(base, ir.Constant(WORD, bytes_))
 
 
-def _summed(builder: Any, vector: Any) -> Any:
+def summed(builder: Any, vector: Any) -> Any:
     """The sum of all lanes, by halves."""
-    half = SUMS.count // 2
+    half = vector.type.count // 2
     while half:
         vector = builder.add(_lanes(builder, vector, range(half)), _lanes(builder, vector, range(half, 2 * half)))
         half //= 2

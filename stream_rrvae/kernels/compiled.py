@@ -20,6 +20,11 @@ def compiled(function: F) -> F:
     return cast(F, numba.njit(nogil=True, fastmath=FAST_MATH)(function))
 
 
+def inlined(function: F) -> F:
+    """The same, made part of what calls it: for what is called from one place with many arguments."""
+    return cast(F, numba.njit(nogil=True, fastmath=FAST_MATH, forceinline=True)(function))
+
+
 def compiled_entry(function: F) -> F:
     """The same for a function that Python calls: the machine code, with all that it calls, is kept on disk.
 

@@ -80,6 +80,6 @@ def _measure_float(
     measure_float(frame, bounds[0], bounds[1], layout, room.buffers.wide, moments[i], features[i])
 
 
-@overload(measure, jit_options={"nogil": True, "fastmath": FAST_MATH}, strict=False)
+@overload(measure, jit_options={"nogil": True, "fastmath": FAST_MATH, "forceinline": True}, strict=False)
 def _chosen(frame: Any, *_others: Any) -> Any:
     return _measure_float if isinstance(frame.dtype, types.Float) else _measure_whole_numbers

@@ -1,7 +1,8 @@
-"""Exact sums of one frame of whole-number pixels, in bands of rows so that most additions are of narrow numbers.
+"""Exact sums of one frame of whole-number pixels: in vectors (`strip_sums`) where nothing speaks against it.
 
-Of eight rows, the sums down the columns and their suffix sums (rows 1..7, 2..7, ...) give total and first moment
-without a multiplication, and fit 16 bits while no pixel is above SMALL; wider sums are taken otherwise.
+Frames narrower than a vector, with pixels without data or with 32-bit pixels go by bands of eight rows, whose sums down
+the columns and their suffix sums (rows 1..7, 2..7, ...) give total and first moment without a multiplication, and fit
+16 bits while no pixel is above SMALL.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.compiled import compiled
+from stream_rrvae.kernels.compiled import compiled, inlined
 from stream_rrvae.kernels.exact_sums import (
     BRIGHT_FIELD,
     DARK_FIELD,
@@ -28,29 +29,35 @@ from stream_rrvae.kernels.exact_sums import (
 )
 from stream_rrvae.kernels.layout import BASIS, USABLE, Layout
 from stream_rrvae.kernels.memory import pointer_at
-from stream_rrvae.kernels.row_vectors import (
+from stream_rrvae.kernels.strip_sums import (
+    ALONG,
     BLOCKS,
     BRIGHT,
     DARK,
+    EARLY,
     LANES,
+    LARGEST,
     LAST_START,
-    LINE,
     MASKS,
     N_FIELDS,
     N_MASKS,
     PIXELS,
+    ROOM,
+    ROOM_BYTES,
     ROW_BYTES,
-    ROWS,
-    SMALL,
-    WEIGHTED,
-    sum_rows_1,
-    sum_rows_2,
-    sum_rows_lean_1,
-    sum_rows_lean_2,
+    STRIP_ROWS,
+    VECTOR_BYTES,
+    sum_strip_1,
+    sum_strip_2,
+    sum_strip_lean_1,
+    sum_strip_lean_2,
 )
-from stream_rrvae.kernels.row_vectors import TOP as TOP_FIELD
-from stream_rrvae.kernels.row_vectors import TOTAL as TOTAL_FIELD
+from stream_rrvae.kernels.strip_sums import ROWS as ROWS_FIELD
+from stream_rrvae.kernels.strip_sums import TOP as TOP_FIELD
+from stream_rrvae.kernels.strip_sums import TOTAL as TOTAL_FIELD
 
+ROWS = 8
+SMALL = 65_535 // 28  # 28 = 0 + 1 + ... + 7: up to here weighted sums of eight pixels fit 16 bits
 Scalar = Any  # of the pixel type or of the accumulator
 LOW_32 = 0xFFFFFFFF
 
@@ -61,9 +68,8 @@ class SumBuffers(NamedTuple):
     narrow: NDArray[np.uint16]  # [2, kx + bin_px]
     wide: NDArray[Any]  # [2, kx + bin_px] of the accumulators' type
     column: NDArray[Any]  # [kx] of the accumulators' type
-    lanes: NDArray[np.uint32]  # [blocks * 64] column sums of what vectors summed
-    line: NDArray[np.uint16]  # [blocks * 64]
-    band: NDArray[np.int64]  # row_vectors.N_FIELDS
+    lanes: NDArray[np.uint8]  # strip_sums.ROOM_BYTES for each vector of a row, and one more
+    strip: NDArray[np.int64]  # strip_sums.N_FIELDS
     sums: NDArray[np.int64]  # exact_sums.N_SUMS
     missing: NDArray[np.int64]  # [n_bins] pixels of the basis without data
 
@@ -74,20 +80,19 @@ def make_sum_buffers(layout: Layout, zero: Scalar) -> SumBuffers:
     n_bins, width = layout.weights.shape[1], layout.zones.shape[1]
     length = width + layout.bin_px
     wide, column = np.full((2, length), zero), np.full(width, zero)
-    lanes = layout.lane_columns.size
+    vectors = layout.row_masks.shape[2] * column.itemsize  # accumulators are no narrower than pixels
     return SumBuffers(
         np.zeros((2, length), np.uint16),
         wide,
         column,
-        np.zeros(lanes, np.uint32),
-        np.zeros(lanes, np.uint16),
+        np.zeros((vectors + 1) * ROOM_BYTES, np.uint8),
         np.zeros(N_FIELDS, np.int64),
         np.zeros(N_SUMS, np.int64),
         np.zeros(n_bins, np.int64),
     )
 
 
-@compiled
+@inlined
 def sum_frame(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout: Layout, buffers: SumBuffers) -> bool:
     """Sum the usable pixels of `frame` up to `high` into `buffers`.
 
@@ -102,73 +107,53 @@ def sum_frame(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout: La
     return True
 
 
-@compiled
+@inlined
 def _sum_vectors(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout: Layout, buffers: SumBuffers) -> bool:
     """All sums; False when there are usable pixels above `high`."""
     height, width = frame.shape
-    sums, lanes, line, band = buffers.sums, buffers.lanes, buffers.line, buffers.band
+    sums, strip, blocks = buffers.sums, buffers.strip, layout.row_masks.shape[2]
     sums[:] = 0
-    buffers.column[:] = 0
-    lanes[:] = 0
-    in_columns = height % ROWS != 0
-    band[ROW_BYTES], band[LAST_START], band[BLOCKS] = width * frame.itemsize, width - LANES, lanes.size // LANES
-    band[LINE] = line.ctypes.data
-    whole = height - height % ROWS
-    for y in range(0, whole, ROWS):
-        band[PIXELS] = frame.ctypes.data + y * band[ROW_BYTES]
-        band[MASKS] = layout.row_masks.ctypes.data + y * 8 * N_MASKS * band[BLOCKS]
-        _sum_eight(frame, band.ctypes.data, layout.detectors)
-        top = band[TOP_FIELD]
+    in_columns = False
+    strip[ROW_BYTES], strip[LAST_START], strip[BLOCKS] = width * frame.itemsize, width - LANES, blocks
+    # A vector then lies in one line of the cache.
+    strip[ROOM] = (buffers.lanes.ctypes.data + VECTOR_BYTES - 1) // VECTOR_BYTES * VECTOR_BYTES
+    for y in range(0, height, STRIP_ROWS):
+        rows = min(STRIP_ROWS, height - y)
+        strip[ROWS_FIELD] = rows
+        strip[PIXELS] = frame.ctypes.data + y * strip[ROW_BYTES]
+        strip[MASKS] = layout.row_masks.ctypes.data + y * 8 * N_MASKS * blocks
+        _sum_strip(frame, strip.ctypes.data, layout.detectors)
+        top = strip[TOP_FIELD]
         if top > high:
             return False
         sums[TOP] = max(sums[TOP], top)
-        if top > SMALL:
-            _clean(frame, clean, y, ROWS, high, layout)
-            _sum_band(clean, y, ROWS, layout, buffers.wide, buffers.column, sums)
+        if top > LARGEST:
+            if not in_columns:
+                buffers.column[:] = 0
             in_columns = True
+            _sum_bands(frame, clean, y, rows, high, layout, buffers)
             continue
-        sums[TOTAL] += band[TOTAL_FIELD]
-        sums[MOMENT_Y] += y * band[TOTAL_FIELD] + band[WEIGHTED]
-        sums[BRIGHT_FIELD] += band[BRIGHT]
-        sums[DARK_FIELD] += band[DARK]
-        for x in range(lanes.size):
-            lanes[x] = np.uint32(lanes[x] + np.uint32(line[x]))
-    if whole < height and not _sum_last_rows(frame, clean, whole, high, layout, buffers):
-        return False
-    for x in range(lanes.size):
-        sums[MOMENT_X] += layout.lane_columns[x] * np.int64(lanes[x])
+        sums[TOTAL] += strip[TOTAL_FIELD]
+        sums[MOMENT_Y] += (y + rows) * strip[TOTAL_FIELD] - strip[EARLY]
+        sums[MOMENT_X] += strip[ALONG]
+        sums[BRIGHT_FIELD] += strip[BRIGHT]
+        sums[DARK_FIELD] += strip[DARK]
     if in_columns:
         _add_columns(buffers.column, sums)
     return True
 
 
-@compiled
-def _sum_eight(frame: NDArray[Any], band: int, detectors: bool) -> None:
+@inlined
+def _sum_strip(frame: NDArray[Any], strip: int, detectors: bool) -> None:
     if frame.itemsize == 1:
         if detectors:
-            sum_rows_1(band)
+            sum_strip_1(strip)
         else:
-            sum_rows_lean_1(band)
+            sum_strip_lean_1(strip)
     elif detectors:
-        sum_rows_2(band)
+        sum_strip_2(strip)
     else:
-        sum_rows_lean_2(band)
-
-
-@compiled
-def _sum_last_rows(
-    frame: NDArray[Any], clean: NDArray[Any], y: int, high: Scalar, layout: Layout, buffers: SumBuffers
-) -> bool:
-    """Add the rows from `y` on, fewer than eight; False when some of their pixels have no data."""
-    rows = frame.shape[0] - y
-    top = _top(frame, y, rows)
-    if top > high and _clean(frame, clean, y, rows, high, layout) > 0:
-        return False
-    _clean(frame, clean, y, rows, high, layout)
-    top = _top(clean, y, rows)
-    buffers.sums[TOP] = max(buffers.sums[TOP], np.int64(top))
-    _sum_band(clean, y, rows, layout, buffers.wide, buffers.column, buffers.sums)
-    return True
+        sum_strip_lean_2(strip)
 
 
 @compiled
@@ -182,11 +167,20 @@ def _add_columns(column: NDArray[Any], sums: NDArray[np.int64]) -> None:
 @compiled
 def _sum_rows(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout: Layout, buffers: SumBuffers) -> None:
     """All sums by way of `clean`."""
+    buffers.sums[:] = 0
+    buffers.column[:] = 0
+    _sum_bands(frame, clean, 0, frame.shape[0], high, layout, buffers)
+    _add_columns(buffers.column, buffers.sums)
+
+
+@compiled
+def _sum_bands(
+    frame: NDArray[Any], clean: NDArray[Any], begin: int, count: int, high: Scalar, layout: Layout, buffers: SumBuffers
+) -> None:
+    """Add `count` rows from `begin` on, those of the first moment along the rows to the column sums."""
     sums, column = buffers.sums, buffers.column
-    sums[:] = 0
-    column[:] = 0
-    for y in range(0, frame.shape[0], ROWS):
-        rows = min(ROWS, frame.shape[0] - y)
+    for y in range(begin, begin + count, ROWS):
+        rows = min(ROWS, begin + count - y)
         sums[WITHOUT_DATA] += _clean(frame, clean, y, rows, high, layout)
         top = _top(clean, y, rows)
         sums[TOP] = max(sums[TOP], np.int64(top))
@@ -194,7 +188,6 @@ def _sum_rows(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout: La
             _sum_band(clean, y, rows, layout, buffers.narrow, column, sums)
         else:
             _sum_band(clean, y, rows, layout, buffers.wide, column, sums)
-    _add_columns(column, sums)
 
 
 @compiled

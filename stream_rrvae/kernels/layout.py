@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.basis import Projection, inside_disc, number_bins
-from stream_rrvae.kernels.row_vectors import N_MASKS
+from stream_rrvae.kernels.strip_sums import N_MASKS
 from stream_rrvae.messages import BoolArray, Float32Array
 
 DARK_FIELD_RADII = (1.1, 2.5)  # inner and outer, in disc radii
@@ -26,8 +26,8 @@ class Layout(NamedTuple):
     basis: NDArray[np.int8]
     bright_rows: tuple[int, int]  # the rows with such pixels: begin, end
     dark_rows: tuple[int, int]
-    row_masks: NDArray[np.uint64]  # [ky, row_vectors.N_MASKS, blocks] usable, bright, dark in blocks of 64 columns
-    lane_columns: NDArray[np.int64]  # [blocks * 64] the column of each bit; blocks overlap where the width asks for it
+    row_masks: NDArray[np.uint64]  # [ky, strip_sums.N_MASKS, blocks] usable, bright, dark in blocks of 64 columns;
+    # the last of them ends with the row
     basis_words: NDArray[np.uint64]  # one for each 64 pixels, row-major
     basis_range: tuple[int, int]  # the words with pixels of the basis: begin, end
     all_usable: bool
@@ -80,7 +80,6 @@ def make_layout(
         bright_rows=_rows(bright),
         dark_rows=_rows(dark),
         row_masks=_row_masks(zones),
-        lane_columns=_lane_columns(zones.shape[1]),
         basis_words=pack_words(basis != 0),
         basis_range=_rows(pack_words(basis != 0)[:, None]),
         all_usable=bool((zones != 0).all()),

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray  # type: ignore[attr-defined]
+from llvmlite import ir
+from numba import carray, types  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.binning import SPARE_BINS, fold_line
 from stream_rrvae.kernels.compiled import compiled
 from stream_rrvae.kernels.layout import BASIS, WORD_PX, Layout
-from stream_rrvae.kernels.memory import pointer_at
-from stream_rrvae.kernels.row_vectors import keep_low_1, keep_low_2
+from stream_rrvae.kernels.memory import ADDRESS, BYTE, instruction, load_at, pointer_at, store_at
 
 WIDEST_BIN_PX = 16  # bins of bytes then fit 16 bits
 MOST_BEHIND = 2 * SPARE_BINS  # bytes behind the pixels that may be read
 LOW_BYTE = np.uint16(0xFF)
 EIGHT = np.uint16(8)
+
+
+def _keeping(item_bytes: int) -> Callable[[int, int, int], None]:
+    """A function (pixels' address, mask, to) that writes the lowest byte of 64 pixels, 0 outside the mask."""
+    pixel, low = ir.VectorType(ir.IntType(8 * item_bytes), WORD_PX), ir.VectorType(BYTE, WORD_PX)
+
+    def build(builder: Any, at: Any, mask: Any, to: Any) -> None:
+        value = load_at(builder, at, pixel)
+        value = value if item_bytes == 1 else builder.trunc(value, low)
+        bits = builder.bitcast(mask, ir.VectorType(ir.IntType(1), WORD_PX))
+        store_at(builder, builder.select(bits, value, ir.Constant(low, None)), to)
+
+    return instruction(types.none, (ADDRESS, types.uint64, ADDRESS), build)
+
+
+keep_low_1, keep_low_2 = _keeping(1), _keeping(2)
 
 
 @compiled

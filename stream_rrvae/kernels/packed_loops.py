@@ -9,7 +9,7 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.borrowed import borrowed_layout
+from stream_rrvae.kernels.borrowed import borrowed_layout, borrowed_queue, borrowed_room, hold
 from stream_rrvae.kernels.compiled import compiled_entry, sources_stamp
 from stream_rrvae.kernels.frame_loops import Bounds, make_room, measure
 from stream_rrvae.kernels.layout import Layout
@@ -35,7 +35,7 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
         """
         _ = stamp
         room, queue = make_room(layout, bounds[0], bounds[2]), make_queue(layout)
-        lent = borrowed_layout(layout)
+        lent, lent_room, lent_queue = borrowed_layout(layout), borrowed_room(room), borrowed_queue(queue)
         for i in range(sources.shape[0]):
             if outcome[i] == MEASURED:
                 continue
@@ -46,8 +46,9 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
             else:
                 outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                measure(pixels, bounds, lent, room, queue, i, moments, features)
+                measure(pixels, bounds, lent, lent_room, lent_queue, i, moments, features)
         finish(queue, lent, features)
+        hold(room)
 
     @compiled_entry
     def reduce_planes(
