@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -15,10 +16,11 @@ JOURNAL_LIMIT_BYTES = 4 << 30
 
 
 class Journal:
-    """Written by one thread. Raises OSError when there is no room."""
+    """Written by one thread, and locked while it is. Raises OSError when there is no room."""
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append a line, whole."""
