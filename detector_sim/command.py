@@ -20,7 +20,18 @@ from stream_rrvae.messages import Encoding
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 120})
 @click.version_option(__version__, prog_name="detector-sim")
 @click.option("--protocol", type=click.Choice(list(FORMATS)), default="native", help="What is spoken.")
-@click.option("--bind", "url", metavar="URL", default="tcp://127.0.0.1:31001", help="Where; port * = a free one.")
+@click.option(
+    "--bind",
+    "urls",
+    metavar="URL",
+    multiple=True,
+    default=("tcp://127.0.0.1:31001",),
+    help="Where; port * = a free one. May be repeated: frames are then dealt over all.",
+)
+@click.option(
+    "--deal", type=click.Choice(["frames", "shards"]), default="frames", help="Over several: in turn, or by lines."
+)
+@click.option("--shard-lines", type=click.IntRange(1), default=4, help="Scan lines that go to one shard together.")
 @click.option(
     "--socket", type=click.Choice(["push", "pub"]), default="push", help="Wait for a slow peer, or drop (native)."
 )

@@ -17,6 +17,8 @@ def site_appendix(start: ScanStart) -> dict[str, Any] | None:
     told = {name: value for name, value in (to_plain(known) or {}).items() if value is not None}
     data = {"scan_shape": list(start.scan_shape) if start.scan_shape else None, "calibration": told}
     data["metadata"] = dict(start.metadata)
+    if start.shard_count > 1:
+        data["shard"] = {"id": start.shard_id, "count": start.shard_count, "lines": start.shard_lines}
     return {name: value for name, value in data.items() if value} or None
 
 

@@ -14,7 +14,7 @@ import click
 from detector_sim.faults import FaultInjector, check_rates
 from detector_sim.message_format import MessageFormat
 from detector_sim.optics import Optics
-from detector_sim.outlet import Outlet
+from detector_sim.outlets import Dealing, Outlets
 from detector_sim.pacing import Pacer
 from detector_sim.pool import FramePool
 from detector_sim.send_dectris_v1 import DectrisV1Format, configuration, header_detail
@@ -39,7 +39,10 @@ _OPTICS = ("voltage_kv", "semiangle_mrad", "defocus_nm", "source_size_nm")
 
 def launch(options: dict[str, Any]) -> None:
     """Simulate, bind and send as `options` (those of the command) say. Raises StreamRrvaeError."""
-    check_bind(options["url"], options["allow_remote"])
+    for url in options["urls"]:
+        check_bind(url, options["allow_remote"])
+    if options["deal"] == "shards" and options["announce"] == "nothing":
+        raise ConfigError("a shard has to know the scan's shape: leave out --announce nothing")
     if options["socket"] == "pub" and options["protocol"] != "native":
         raise ConfigError("only the native protocol can be published: leave --socket push")
     if options["simplon_port"] is not None and options["protocol"] != "dectris-v1":
@@ -70,14 +73,17 @@ def _simplon(simulation: Simulation, options: dict[str, Any]) -> AbstractContext
 
 
 def _send(sender: ScanSender, options: dict[str, Any], message_bytes: int) -> None:
-    with Outlet(options["url"], options["socket"], message_bytes) as outlet:
-        click.echo(f"bound {outlet.endpoint}")
+    dealing = Dealing(options["deal"] == "shards", options["shard_lines"])
+    with Outlets(options["urls"], options["socket"], message_bytes, dealing) as outlets:
+        for endpoint in outlets.endpoints:
+            click.echo(f"bound {endpoint}")
         begun_s = time.monotonic()
         try:
-            sender.run(outlet, options["scans"])
+            sender.run(outlets, options["scans"])
         finally:
             sender.write_truth()
-            click.echo(sender.summary(begun_s))
+            dropped = f"; {outlets.dropped} messages for peers that were gone" if outlets.dropped else ""
+            click.echo(sender.summary(begun_s) + dropped)
 
 
 def _settings(options: dict[str, Any]) -> SimulationSettings:

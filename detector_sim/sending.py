@@ -8,12 +8,13 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from detector_sim.encoding import EncodedFrame
 from detector_sim.faults import FaultInjector
 from detector_sim.message_format import MessageFormat, Parts
-from detector_sim.outlet import Outlet
+from detector_sim.outlets import Outlets
 from detector_sim.pacing import Pacer
 from detector_sim.pool import FramePool
 from detector_sim.sent_times import SentTimes
@@ -33,7 +34,7 @@ class Sent:
 
 
 class ScanSender:
-    """Sends the scans of `simulation` through `outlet` in the protocol `form`."""
+    """Sends the scans of `simulation` through `outlets` in the protocol `form`."""
 
     def __init__(
         self,
@@ -50,11 +51,11 @@ class ScanSender:
         self._run = uuid.uuid4().hex[:8]
         self.sent = Sent()
 
-    def run(self, outlet: Outlet, scans: int) -> None:
+    def run(self, outlets: Outlets, scans: int) -> None:
         """Send `scans` scans; 0 = without end."""
         for series in range(1, scans + 1) if scans else itertools.count(1):
-            outlet.wait_for_peer()
-            self._send_scan(outlet, series)
+            outlets.wait_for_peers()
+            self._send_scan(outlets, series)
             self.sent.scans += 1
 
     def write_truth(self) -> None:
@@ -72,33 +73,30 @@ class ScanSender:
             f"in {seconds:.1f} s, {sent.frames / max(seconds, 1e-9):.0f} frames/s{told}"
         )
 
-    def _send_scan(self, outlet: Outlet, series: int) -> None:
+    def _send_scan(self, outlets: Outlets, series: int) -> None:
         scan_id = f"sim-{self._run}-{series:06d}"
-        outlet.send(self._form.start(self._simulation.start(series, scan_id)))
+        outlets.announce(self._form, self._simulation.start(series, scan_id))
         count = self._simulation.count
         last = self._injector.last_frame(series, count) if self._injector else None
         frames = self._pool.frames() if last is None else itertools.islice(self._pool.frames(), last + 1)
-        self._send_frames(outlet, self._messages(series, frames))
+        if self._times is not None:
+            self._times.begin()
+        outlets.send(frames, self._simulation.scan_shape[1], partial(self._messages, series, self.sent.frames))
+        if self._times is not None:
+            self._times.write()
         self.write_truth()
         if last is None:
-            outlet.send(self._form.end())
+            outlets.end(self._form)
 
-    def _send_frames(self, outlet: Outlet, messages: Iterable[Parts]) -> None:
-        if self._times is None:
-            for parts in messages:
-                outlet.send(parts)
-            return
-        self._times.begin()
-        before = self.sent.frames
-        for parts in messages:
-            self._times.note(self.sent.frames - before)
-            outlet.send(parts)
-        self._times.write()
-
-    def _messages(self, series: int, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
+    def _messages(self, series: int, sent_before: int, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
         if self._injector:
             return self._injector.messages(series, self._counted_one_by_one(frames))
-        return self._batched(frames)
+        return self._batched(frames) if self._times is None else self._timed(self._times, sent_before, frames)
+
+    def _timed(self, times: SentTimes, sent_before: int, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
+        for parts in self._batched(frames):
+            times.note(self.sent.frames - sent_before)
+            yield parts
 
     def _counted_one_by_one(self, frames: Iterable[EncodedFrame]) -> Iterator[EncodedFrame]:
         for frame in frames:

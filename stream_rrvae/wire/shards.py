@@ -5,14 +5,18 @@ Line y belongs to shard (y // shard_lines) % shard_count. Senders and receivers 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.messages import BoolArray, ScanStart
 
+Lines = TypeVar("Lines", int, NDArray[np.int64])
 
-def shard_of_line(lines: NDArray[np.int64], shard_count: int, shard_lines: int) -> NDArray[np.int64]:
-    """The shard of each of `lines`."""
+
+def shard_of_line(lines: Lines, shard_count: int, shard_lines: int) -> Lines:
+    """The shard of a line, or of each."""
     return lines // shard_lines % shard_count
 
 

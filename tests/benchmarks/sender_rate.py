@@ -17,7 +17,7 @@ from pathlib import Path
 
 from detector_sim.detector import detector_model
 from detector_sim.message_format import MessageFormat
-from detector_sim.outlet import Outlet
+from detector_sim.outlets import Outlets
 from detector_sim.pacing import Pacer
 from detector_sim.pool import FramePool
 from detector_sim.send_dectris_v2 import DectrisV2Format
@@ -40,38 +40,40 @@ while len(socket.recv(copy=False)) != 1:
 """
 
 
-def rate_fps(send: Callable[[Outlet], int], message_bytes: int) -> float:
+def rate_fps(send: Callable[[Outlets], int], message_bytes: int) -> float:
     """Frames/s that `send` (which returns their number) gets through to a bare PULL, best of `REPEATS`."""
     best = 0.0
     for _ in range(REPEATS):
-        with Outlet("tcp://127.0.0.1:*", "push", message_bytes) as outlet:
+        with Outlets(["tcp://127.0.0.1:*"], "push", message_bytes) as outlets:
+            (outlet,) = outlets.outlets
             peer = subprocess.Popen([sys.executable, "-c", BARE_PULL, outlet.endpoint])
             outlet.send([b"ready"])  # blocks until the peer is there
             begun_s = time.perf_counter()
-            frames = send(outlet)
+            frames = send(outlets)
             outlet.send([b"."])
             peer.wait()
             best = max(best, frames / (time.perf_counter() - begun_s))
     return best
 
 
-def simulator(pool: FramePool, simulation: Simulation, form: MessageFormat) -> Callable[[Outlet], int]:
+def simulator(pool: FramePool, simulation: Simulation, form: MessageFormat) -> Callable[[Outlets], int]:
     """The simulator's own sending loop."""
 
-    def send(outlet: Outlet) -> int:
+    def send(outlets: Outlets) -> int:
         sender = ScanSender(simulation, pool, form, Pacer(None))
-        sender.run(outlet, SCANS)
+        sender.run(outlets, SCANS)
         return sender.sent.frames
 
     return send
 
 
-def plain(pool: FramePool, largest_batch: int) -> Callable[[Outlet], int]:
+def plain(pool: FramePool, largest_batch: int) -> Callable[[Outlets], int]:
     """Ready-made bytes of the same sizes, nothing computed or joined."""
     payloads = [frame.payload for frame in pool.frames()]
     ready = [b"".join(payloads[i : i + largest_batch]) for i in range(0, len(payloads), largest_batch)]
 
-    def send(outlet: Outlet) -> int:
+    def send(outlets: Outlets) -> int:
+        (outlet,) = outlets.outlets
         for _ in range(SCANS):
             for message in ready:
                 outlet.send([message])

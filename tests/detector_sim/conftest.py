@@ -51,7 +51,7 @@ class Simulator:
 
     def endpoint(self) -> str:
         """Where it is bound."""
-        while not (line := self.lines.get(timeout=PATIENCE_S)).startswith("bound "):
+        while not (line := self.lines.get(timeout=PATIENCE_S)).startswith("bound "):  # a line for each --bind
             assert line, f"the simulator ended: {self.ended()}"
         return line.split()[1]
 
