@@ -6,10 +6,11 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 # Read once, when the libraries load: threads of linear algebra that spin take the cores from the processes under test.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -18,12 +19,15 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 import pytest
 
-from stream_rrvae.messages import Calibration, ScanStart
+from stream_rrvae.config import RecordingSettings
+from stream_rrvae.messages import Calibration, Encoding, ReceivedFrames, ScanStart, ScanState
+from stream_rrvae.metrics import new_metrics
 from stream_rrvae.scan_store import ScanStore, StoreShape
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data" / "graphene_60kV_31mrad_reference.npz"
 
 StoreMaker = Callable[..., ScanStore]
+Recording = Callable[..., Path]
 MEASURING = {"batch", "bench", "browser", "commands", "ingest", "integration", "kernels", "service"}
 
 
@@ -59,6 +63,33 @@ def libertem_python() -> str:
     if subprocess.run([python, "-c", "import libertem_live"], capture_output=True).returncode:
         pytest.skip(f"NOT CHECKED against LiberTEM-live: {python} does not have it (pip install libertem-live)")
     return python
+
+
+@pytest.fixture(scope="session")
+def record() -> Recording:
+    """Records frames, as payloads with their numbers, by the service's recorder; gives the recording's folder."""
+
+    def made(
+        folder: Path, start: ScanStart, payloads: Sequence[bytes], numbers: Sequence[int], results: Path | None = None
+    ) -> Path:
+        from stream_rrvae.recording.recorder import Recorder
+
+        assert start.scan_shape is not None
+        recorder = Recorder(folder, RecordingSettings(), new_metrics())
+        recorder.start()
+        recorder.opened(start, start.scan_shape)
+        sizes = np.array([len(payload) for payload in payloads])
+        kept = np.frombuffer(b"".join(payloads), np.uint8)
+        addresses = (kept.ctypes.data + np.cumsum(sizes) - sizes).astype(np.uint64)
+        times_s, places = np.full(len(sizes), monotonic()), np.asarray(numbers)
+        recorder.frames(ReceivedFrames(addresses, sizes, places, times_s, Encoding.BSLZ4, kept.size, lambda: None))
+        recorder.closed(ScanState.COMPLETE)
+        path = recorder.complete(start, start.calibration, results)
+        recorder.stop()
+        assert path is not None
+        return path
+
+    return made
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.scan_work import ScanWork, Surroundings
 from stream_rrvae.messages import ScanState
 from stream_rrvae.metrics import new_metrics
-from stream_rrvae.recording.frame_file import FrameFile, open_frames
+from stream_rrvae.recording.frame_file import FrameFile
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore
 
 
@@ -31,7 +31,7 @@ class BegunScan:
         self.error: StreamRrvaeError | None = None
         self._settings = settings
         self._taken: set[int] = set()  # where chunks begin
-        with open_frames(input_.source, input_.scan_shape) as frames:
+        with input_.open() as frames:
             self._work = self._begun(frames)
             self.arrivals_done = self._settled(frames)
             self._entries = [_overflow(frames, self.arrivals_done)]

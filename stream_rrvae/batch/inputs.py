@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+from stream_rrvae.recording.frame_file import FrameFile, open_frames
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An INPUT and its scan's shape (y, x) where the file does not say."""
+    """An INPUT, its scan's shape (y, x) where the file does not say, and the channel wanted of several."""
 
     source: str
     scan_shape: tuple[int, int] | None = None
+    channel: str | None = None
 
     @classmethod
-    def of(cls, source: str, scan_shape: tuple[int, int] | None = None) -> Input:
+    def of(cls, source: str, scan_shape: tuple[int, int] | None = None, channel: str | None = None) -> Input:
         """With an absolute path: workers have other working folders."""
         name, mark, dataset = source.partition("::")
-        return cls(f"{Path(name).absolute()}{mark}{dataset}", scan_shape)
+        return cls(f"{Path(name).absolute()}{mark}{dataset}", scan_shape, channel)
+
+    def open(self) -> AbstractContextManager[FrameFile]:
+        """Its frames. Raises FileFormatError when entered."""
+        return open_frames(self.source, self.scan_shape, self.channel)
 
     @property
     def path(self) -> Path:

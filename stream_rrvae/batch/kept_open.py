@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_rrvae.batch.inputs import Input
-from stream_rrvae.recording.frame_file import FrameFile, open_frames
+from stream_rrvae.recording.frame_file import FrameFile
 
 
 class _Kept(threading.local):
@@ -29,7 +29,7 @@ def kept_open(input_: Input) -> FrameFile:
         if _kept.stack is not None:
             _kept.stack.close()
         _kept.frames, _kept.stack = None, ExitStack()
-        _kept.frames = _kept.stack.enter_context(open_frames(input_.source, input_.scan_shape))
+        _kept.frames = _kept.stack.enter_context(input_.open())
         _kept.key = key
     return _kept.frames
 

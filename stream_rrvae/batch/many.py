@@ -12,7 +12,6 @@ from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.spread import Outcome, Told
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import StreamRrvaeError
-from stream_rrvae.recording.frame_file import open_frames
 
 OutFor = Callable[[Input], Path]
 
@@ -42,7 +41,7 @@ def one_by_one(inputs: Iterable[Input], settings: Settings, out_for: OutFor, tol
     """The same without a cluster, in this process."""
     for input_ in inputs:
         try:
-            with open_frames(input_.source, input_.scan_shape) as frames:
+            with input_.open() as frames:
                 yield Analysed(input_, analyse(frames, settings, out_for(input_), _steps(told)))
         except StreamRrvaeError as error:
             yield Analysed(input_, None, error)

@@ -53,7 +53,7 @@ def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
 
 def _analyse_here(source: str, out: Path, settings: Settings) -> None:
     with (
-        open_frames(source, settings.scan_shape) as frames,
+        open_frames(source, settings.scan_shape, settings.channel) as frames,
         click.progressbar(length=frames.n_arrivals, label="frames measured") as bar,
     ):
         analyse(frames, settings, out, lambda done: bar.update(done - bar.pos))

@@ -16,14 +16,13 @@ from stream_rrvae.batch.spread import Spread, Told
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import ConfigError, FileFormatError, StreamRrvaeError
 from stream_rrvae.maps.results import free_name, summary
-from stream_rrvae.recording.frame_file import open_frames
 
 NAMES_FOR_THE_INSIDE = ("master", "data", "frames")  # of files that are named alike in every folder
 
 
 def analyse_spread(source: str, out: Path, settings: Settings, cluster: ClusterOptions) -> None:
     """One input on a cluster. Raises StreamRrvaeError."""
-    input_ = Input.of(source, settings.scan_shape)
+    input_ = Input.of(source, settings.scan_shape, settings.channel)
     with ExitStack() as stack:
         (done,) = _analysed([input_], lambda _input: out, settings, cluster, stack)
     if done.error is not None:
@@ -37,7 +36,7 @@ def analyse_many(sources: Sequence[str], out: Path, settings: Settings, cluster:
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file: with several inputs --out is a folder, for one results file each")
-    inputs = [Input.of(source, settings.scan_shape) for source in sources]
+    inputs = [Input.of(source, settings.scan_shape, settings.channel) for source in sources]
     waiting: list[str] = []
     failed = 0
     with ExitStack() as stack:
@@ -72,7 +71,7 @@ def _bar(inputs: Sequence[Input]) -> Iterator[Told]:
 
 def _frames_in(input_: Input) -> int:
     try:
-        with open_frames(input_.source, input_.scan_shape) as frames:
+        with input_.open() as frames:
             return frames.n_arrivals
     except StreamRrvaeError:
         return 0  # what is wrong with it is said when its turn comes

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.errors import FileFormatError
-from stream_rrvae.messages import Float32Array
+from stream_rrvae.messages import Calibration, Float32Array
+from stream_rrvae.plain import from_plain
 
 Values = NDArray[np.float64]
 PROVENANCE = ("program_name", "scan_id", "state", "start_time", "end_time", "model_version")
@@ -33,6 +34,7 @@ class ReportData:
     account: Mapping[str, int]
     provenance: Mapping[str, str]
     configuration: Mapping[str, Any]
+    calibration: Calibration
 
     @property
     def latents(self) -> list[Float32Array]:
@@ -50,7 +52,7 @@ def read_report_data(path: Path) -> ReportData:
     try:
         with h5py.File(path) as file:
             return _read(path, file["entry"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise FileFormatError(f"{path} is no results file: {error}") from error
 
 
@@ -74,6 +76,7 @@ def _read(path: Path, entry: h5py.Group) -> ReportData:
         account=account,
         provenance=_provenance(entry),
         configuration=json.loads(entry["configuration"][()]) if "configuration" in entry else {},
+        calibration=from_plain(Calibration, json.loads(entry["calibration"][()])),
     )
 
 

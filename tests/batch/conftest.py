@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stream_rrvae.batch.cluster import ClusterOptions, connected
-from stream_rrvae.config import RecordingSettings
-from stream_rrvae.messages import Calibration, Encoding, ReceivedFrames, ScanStart, ScanState
-from stream_rrvae.metrics import new_metrics
-from stream_rrvae.recording.recorder import Recorder
+from stream_rrvae.messages import ScanStart
 from stream_rrvae.wire.pixels import encode_bslz4
 
 SCAN_SHAPE, FRAME_SHAPE = (16, 20), (32, 32)
@@ -39,29 +35,16 @@ def scan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def disorderly_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def disorderly_recording(tmp_path_factory: pytest.TempPathFactory, record: Callable[..., Path]) -> Path:
     """A compressed recording with everything that may happen on the way: late, twice, missing, outside, damaged."""
-    folder = tmp_path_factory.mktemp("recordings")
     frames = disc_frames(2).reshape(-1, *FRAME_SHAPE)
     numbers = np.arange(len(frames))
     numbers[100:300] = np.random.default_rng(0).permutation(numbers[100:300])
     numbers = np.concatenate((numbers[:250], [7, 120, 120, 5000], numbers[251:]))
     payloads = [encode_bslz4(frames[number % len(frames)]) for number in numbers]
     payloads[180] = payloads[180][:-9] + b"\xff" * 9
-    recorder = Recorder(folder, RecordingSettings(), new_metrics())
-    recorder.start()
     start = ScanStart("disorder", 1, FRAME_SHAPE, "uint16", len(frames), SCAN_SHAPE)
-    sizes = np.array([len(payload) for payload in payloads])
-    kept = np.frombuffer(b"".join(payloads), np.uint8)
-    addresses = (kept.ctypes.data + np.cumsum(sizes) - sizes).astype(np.uint64)
-    recorder.opened(start, SCAN_SHAPE)
-    times_s = np.full(len(sizes), monotonic())
-    recorder.frames(ReceivedFrames(addresses, sizes, numbers, times_s, Encoding.BSLZ4, kept.size, lambda: None))
-    recorder.closed(ScanState.COMPLETE)
-    path = recorder.complete(start, Calibration())
-    recorder.stop()
-    assert path is not None
-    return path
+    return record(tmp_path_factory.mktemp("recordings"), start, payloads, numbers)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def map_png(data: ReportData, name: str) -> bytes:
     """The picture of one map."""
     look = look_of(name)
     width, height = _map_pixels(data)
-    room = max(height, WHEEL_PX)  # a map of few lines is less high than a wheel
+    room = max(height, WHEEL_PX)  # a map of few lines is less high than a bar or a wheel
     whole = LEFT_PX + width + RIGHT_PX, TOP_PX + room + BOTTOM_PX
     with paper_style():
         figure = new_figure(whole[0] / DPI, whole[1] / DPI)
@@ -58,7 +58,7 @@ def map_png(data: ReportData, name: str) -> bytes:
         beside = LEFT_PX + width + 14
         if look.cycle is None:
             image = scalar_image(axes, data, name, look.colours, look.signed, look.limits)
-            place = _axes(figure, whole, (beside, TOP_PX, BAR_PX, height))
+            place = _axes(figure, whole, (beside, TOP_PX, BAR_PX, room))
             finish_bar(figure.colorbar(image, cax=place), data.units[name])
         else:
             opacity = data.maps.get(look.opacity or "")
