@@ -84,9 +84,20 @@ class ScanWork:
 
     def take(self, items: Sequence[Accepted | Refused]) -> None:
         """Measure, or hold until the disc is found."""
-        if self._compute is not None:
+        # No more at a time than are looked at: how many came at once must not change where the disc is found.
+        while self._compute is None and items:
+            room = self._frames_to_look_at
+            self._hold(items[:room])
+            items = items[room:]
+        if self._compute is not None and items:
             self._compute.take(items, self._around.on_refused)
-            return
+
+    @property
+    def _frames_to_look_at(self) -> int:
+        """More than are held: at least one."""
+        return self._wanted - sum(isinstance(item, Accepted) for item in self._held)
+
+    def _hold(self, items: Sequence[Accepted | Refused]) -> None:
         self._held.extend(items)
         n_frames = sum(isinstance(item, Accepted) for item in self._held)
         if not n_frames:
@@ -104,7 +115,7 @@ class ScanWork:
     def take_batch(self, batch: FrameBatch) -> None:
         """The same for a batch: one by one as many as are looked at, then as it is."""
         while self._packed is None and len(batch):
-            self.take(batch.take_events(self._wanted - sum(isinstance(item, Accepted) for item in self._held)))
+            self.take(batch.take_events(self._frames_to_look_at))
         if self._packed is not None and len(batch):
             self._packed.keep(self._packed.measure(batch))
 
@@ -155,8 +166,7 @@ class ScanWork:
         self._held.clear()
 
     def _looked_at(self, item: Accepted | Refused, mean: MeanPattern) -> Accepted | Refused:
-        # No more than were waited for: how many came at once must not change where the disc is found.
-        if isinstance(item, Refused) or mean.n_frames >= self._around.settings.ingest.settle_frames:
+        if isinstance(item, Refused):
             return item
         try:
             mean.add(decode_pixels(item.frame))

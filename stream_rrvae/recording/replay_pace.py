@@ -47,4 +47,5 @@ def _recorded_s(frames: FrameFile) -> NDArray[np.float64] | None:
     if recorded_s is None or not len(recorded_s) or not np.isfinite(recorded_s).all():
         return None
     steady: NDArray[np.float64] = np.maximum.accumulate(recorded_s[: frames.n_arrivals])
-    return steady - steady[0]
+    from_first: NDArray[np.float64] = steady - steady[0]
+    return from_first
