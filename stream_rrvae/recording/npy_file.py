@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,8 +35,15 @@ def described_npy(name: str) -> Iterator[tuple[Description, StoredFrames]]:
     """The array in the file. Raises FileFormatError."""
     data = _mapped(Path(name))
     pixel_type = check_array(name, data.shape, data.dtype)
-    stored = BlockFrames(lambda first, last: flat_block(data, first, last), pixel_type)
-    yield Description("NumPy array", data.shape, pixel_type), stored
+    memory: Any = data.base
+
+    def read(first: int, last: int) -> NDArray[Any]:
+        if isinstance(memory, mmap.mmap):
+            # Pages of earlier blocks would stay with this process until memory is short: in the end the whole file.
+            memory.madvise(mmap.MADV_DONTNEED)
+        return flat_block(data, first, last)
+
+    yield Description("NumPy array", data.shape, pixel_type), BlockFrames(read, pixel_type)
 
 
 def _mapped(path: Path) -> NDArray[Any]:
