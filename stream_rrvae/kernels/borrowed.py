@@ -13,6 +13,8 @@ from numba import carray  # type: ignore[attr-defined]
 
 from stream_rrvae.kernels.binning import Bins
 from stream_rrvae.kernels.compiled import compiled
+from stream_rrvae.kernels.float_queue import FloatQueue
+from stream_rrvae.kernels.float_rows import FloatRow
 from stream_rrvae.kernels.frame_loops import Room
 from stream_rrvae.kernels.frame_sums import SumBuffers
 from stream_rrvae.kernels.layout import Layout
@@ -31,17 +33,18 @@ def borrowed_layout(layout: Layout) -> Layout:
     """`layout`, which the caller holds."""
     return Layout(
         borrowed(layout.zones), borrowed(layout.bright), borrowed(layout.dark), borrowed(layout.basis),
-        layout.bright_rows, layout.dark_rows, borrowed(layout.row_masks),
+        layout.bright_rows, layout.dark_rows, borrowed(layout.row_masks), borrowed(layout.float_masks),
         borrowed(layout.basis_words), layout.basis_range, layout.all_usable, layout.detectors, borrowed(layout.bands),
-        borrowed(layout.bin_numbers), borrowed(layout.weights), borrowed(layout.byte_weights), borrowed(layout.steps),
-        borrowed(layout.offset), layout.pixels, layout.bin_px, layout.center_y, layout.center_x,
+        borrowed(layout.bin_numbers), borrowed(layout.weights), borrowed(layout.float_weights),
+        borrowed(layout.byte_weights), borrowed(layout.steps), borrowed(layout.offset),
+        layout.pixels, layout.bin_px, layout.center_y, layout.center_x,
     )  # fmt: skip
 
 
 @compiled
 def borrowed_room(room: Room) -> Room:
     """`room`, which the caller holds."""
-    sums, bins = room.buffers, room.bins
+    sums, bins, row, floats = room.buffers, room.bins, room.float_row, room.floats
     return Room(
         borrowed(room.clean),
         SumBuffers(
@@ -50,6 +53,14 @@ def borrowed_room(room: Room) -> Room:
         ),
         Bins(borrowed(bins.narrow), borrowed(bins.wide)),
         borrowed(room.low_bytes),
+        FloatRow(
+            borrowed(row.padded), borrowed(row.clean), borrowed(row.column), borrowed(row.sums),
+            borrowed(row.numbers), borrowed(row.missing), borrowed(row.places),
+        ),
+        FloatQueue(
+            borrowed(floats.rows), borrowed(floats.frames), borrowed(floats.factors), borrowed(floats.held),
+            borrowed(floats.products),
+        ),
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def add_products(builder: Any, total: Any, values: Any, weights: Any) -> Any:
         return builder.add(total, _paired(builder, values, weights))
     sums = _paired(builder, builder.zext(values, HALVES), builder.sext(weights, HALVES))
     for half in range(2):
-        total = builder.add(total, _lanes(builder, sums, range(half * SUMS.count, (half + 1) * SUMS.count)))
+        total = builder.add(total, lanes(builder, sums, range(half * SUMS.count, (half + 1) * SUMS.count)))
     return total
 
 
@@ -58,52 +58,55 @@ def _paired(builder: Any, values: Any, weights: Any) -> Any:
     count = values.type.count
     kind = ir.VectorType(ir.IntType(32), count // 2)
     halves = [
-        [builder.sext(_lanes(builder, vector, range(odd, count, 2)), kind) for vector in (values, weights)]
+        [builder.sext(lanes(builder, vector, range(odd, count, 2)), kind) for vector in (values, weights)]
         for odd in (0, 1)
     ]
     return builder.add(*(builder.mul(*pair) for pair in halves))
 
 
-def _lanes(builder: Any, vector: Any, which: range) -> Any:
+def lanes(builder: Any, vector: Any, which: range) -> Any:
+    """LLVM: some lanes of a vector as a vector."""
     indices = ir.Constant(ir.VectorType(ir.IntType(32), len(which)), list(which))
     return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), indices)
 
 
 def _build(builder: Any, weights: Any, rows: Any, stride: Any, count: Any, to: Any) -> None:
-    totals = [[_variable(builder) for _ in range(ROWS)] for _ in range(WEIGHTS)]
+    totals = [[variable(builder, ir.Constant(SUMS, None)) for _ in range(ROWS)] for _ in range(WEIGHTS)]
     steps = builder.udiv(count, ir.Constant(WORD, STEP_BYTES))
     with cgutils.for_range(builder, steps) as loop:
         place = builder.mul(loop.index, ir.Constant(WORD, STEP_BYTES))
-        given = [load_at(builder, _at(builder, rows, stride, place, i), BYTES) for i in range(ROWS)]
+        given = [load_at(builder, row_at(builder, rows, stride, place, i), BYTES) for i in range(ROWS)]
         for w in range(WEIGHTS):
-            weight = load_at(builder, _at(builder, weights, stride, place, w), BYTES)
+            weight = load_at(builder, row_at(builder, weights, stride, place, w), BYTES)
             for i in range(ROWS):
                 added = add_products(builder, builder.load(totals[w][i]), given[i], weight)
                 builder.store(added, totals[w][i])
     for w in range(WEIGHTS):
         for i in range(ROWS):
-            store_at(builder, summed(builder, builder.load(totals[w][i])), _offset(builder, to, 4 * (w * ROWS + i)))
+            store_at(builder, summed(builder, builder.load(totals[w][i])), ahead(builder, to, 4 * (w * ROWS + i)))
 
 
-def _variable(builder: Any) -> Any:
-    place = cast(Any, cgutils).alloca_once(builder, SUMS)
-    builder.store(ir.Constant(SUMS, None), place)
-    return place
+def variable(builder: Any, first: Any) -> Any:
+    """LLVM: a place that holds `first`, and then other values of its kind."""
+    return cast(Any, cgutils).alloca_once_value(builder, first)
 
 
-def _at(builder: Any, base: Any, stride: Any, place: Any, row: int) -> Any:
+def row_at(builder: Any, base: Any, stride: Any, place: Any, row: int) -> Any:
+    """LLVM: the address `place` bytes into a row, of rows every `stride` bytes from `base`."""
     return builder.add(builder.add(base, place), builder.mul(stride, ir.Constant(WORD, row)))
 
 
-def _offset(builder: Any, base: Any, bytes_: int) -> Any:
+def ahead(builder: Any, base: Any, bytes_: int) -> Any:
+    """LLVM: the address so many bytes further on."""
     return builder.add(base, ir.Constant(WORD, bytes_))
 
 
 def summed(builder: Any, vector: Any) -> Any:
-    """The sum of all lanes, by halves."""
+    """LLVM: the sum of all lanes, by halves."""
+    add = builder.fadd if isinstance(vector.type.element, ir.FloatType) else builder.add
     half = vector.type.count // 2
     while half:
-        vector = builder.add(_lanes(builder, vector, range(half)), _lanes(builder, vector, range(half, 2 * half)))
+        vector = add(lanes(builder, vector, range(half)), lanes(builder, vector, range(half, 2 * half)))
         half //= 2
     return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from stream_rrvae.kernels.binning import Bins, bin_pixels, fit_narrow, make_bins
 from stream_rrvae.kernels.compiled import FAST_MATH, compiled
 from stream_rrvae.kernels.exact_sums import TOP, WITHOUT_DATA, write_moments
+from stream_rrvae.kernels.float_queue import FloatQueue, make_float_queue
+from stream_rrvae.kernels.float_rows import FloatRow, make_float_row
 from stream_rrvae.kernels.float_sums import measure_float
 from stream_rrvae.kernels.frame_sums import Scalar, SumBuffers, make_sum_buffers, sum_frame
 from stream_rrvae.kernels.layout import WORD_PX, Layout
@@ -29,13 +31,16 @@ class Room(NamedTuple):
     buffers: SumBuffers
     bins: Bins
     low_bytes: NDArray[np.uint8]  # of the pixels of the basis
+    float_row: FloatRow
+    floats: FloatQueue
 
 
 @compiled
 def make_room(layout: Layout, pixel: Scalar, zero: Scalar) -> Room:
     """Room for frames of the type of `pixel`; `zero` has the accumulators' type."""
     low_bytes = np.zeros(layout.basis_words.size * WORD_PX + MOST_BEHIND, np.uint8)
-    return Room(np.full(layout.zones.shape, pixel), make_sum_buffers(layout, zero), make_bins(layout), low_bytes)
+    clean, sums = np.full(layout.zones.shape, pixel), make_sum_buffers(layout, zero)
+    return Room(clean, sums, make_bins(layout), low_bytes, make_float_row(layout), make_float_queue(layout))
 
 
 Bounds = tuple[Scalar, Scalar, Scalar]  # smallest and largest valid value in the pixel type, 0 in the accumulators'
@@ -77,7 +82,7 @@ def _measure_float(
     frame: NDArray[Any], bounds: Bounds, layout: Layout, room: Room, _queue: Queue, i: int,
     moments: Any, features: Any,
 ) -> None:  # fmt: skip
-    measure_float(frame, bounds[0], bounds[1], layout, room.buffers.wide, moments[i], features[i])
+    measure_float(frame, bounds[0], bounds[1], layout, room.float_row, room.floats, i, moments[i], features)
 
 
 @overload(measure, jit_options={"nogil": True, "fastmath": FAST_MATH, "forceinline": True}, strict=False)

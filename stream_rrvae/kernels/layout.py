@@ -14,6 +14,7 @@ from stream_rrvae.messages import BoolArray, Float32Array
 DARK_FIELD_RADII = (1.1, 2.5)  # inner and outer, in disc radii
 BYTES_AT_ONCE = WORD_PX = 64
 FEATURES_AT_ONCE = 2
+FLOATS_AT_ONCE, FLOAT_WEIGHTS, FLOAT_MASKS = 16, 4, 4
 USABLE, BRIGHT, DARK, BASIS = 1, 2, 4, 8  # bits of `Layout.zones`
 
 
@@ -28,6 +29,7 @@ class Layout(NamedTuple):
     dark_rows: tuple[int, int]
     row_masks: NDArray[np.uint64]  # [ky, strip_sums.N_MASKS, blocks] usable, bright, dark in blocks of 64 columns;
     # the last of them ends with the row
+    float_masks: NDArray[np.uint64]  # [ky, FLOAT_MASKS, words] a bit a pixel, in order: usable, bright, dark, basis
     basis_words: NDArray[np.uint64]  # one for each 64 pixels, row-major
     basis_range: tuple[int, int]  # the words with pixels of the basis: begin, end
     all_usable: bool
@@ -35,6 +37,7 @@ class Layout(NamedTuple):
     bands: NDArray[np.int32]  # [n, 5] per row of bins: detector rows begin, end; first column; first bin; bins
     bin_numbers: NDArray[np.int32]  # [ky, kx], -1 outside the basis
     weights: Float32Array  # [n_features, n_bins] = byte_weights * steps
+    float_weights: Float32Array  # the same with rows and columns of zeros to spare: to FLOAT_WEIGHTS, to whole vectors
     byte_weights: NDArray[np.int8]  # [n_features to an even number, n_bins to whole vectors]
     steps: NDArray[np.float64]  # [n_features]
     offset: Float32Array  # [n_features]
@@ -80,6 +83,7 @@ def make_layout(
         bright_rows=_rows(bright),
         dark_rows=_rows(dark),
         row_masks=_row_masks(zones),
+        float_masks=_float_masks(zones),
         basis_words=pack_words(basis != 0),
         basis_range=_rows(pack_words(basis != 0)[:, None]),
         all_usable=bool((zones != 0).all()),
@@ -87,6 +91,7 @@ def make_layout(
         bands=_bands(numbers, bin_px),
         bin_numbers=numbers,
         weights=weights,
+        float_weights=_padded(weights),
         byte_weights=byte_weights,
         steps=steps,
         offset=offset,
@@ -120,6 +125,14 @@ def _row_masks(zones: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.packbits(masks, axis=2, bitorder="little").view(np.uint64).reshape(height, N_MASKS, -1)
 
 
+def _float_masks(zones: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    height, width = zones.shape
+    bits = np.zeros((height, FLOAT_MASKS, -(-width // WORD_PX) * WORD_PX), np.bool_)
+    for k, zone in enumerate((USABLE, BRIGHT, DARK, BASIS)):
+        bits[:, k, :width] = (zones & zone) != 0
+    return np.packbits(bits, axis=2, bitorder="little").view(np.uint64)
+
+
 def _rows(mask: NDArray[Any]) -> tuple[int, int]:
     """The rows with pixels in them: begin, end."""
     rows = np.flatnonzero(mask.any(axis=1))
@@ -135,6 +148,15 @@ def _as_bytes(projection: Projection) -> tuple[NDArray[np.int8], NDArray[np.floa
     )
     padded[:n_features, :n_bins] = np.rint(projection.bin_weights / np.where(steps > 0, steps, 1)).T
     return padded, steps
+
+
+def _padded(weights: Float32Array) -> Float32Array:
+    rows, columns = (
+        -(-size // step) * step for size, step in zip(weights.shape, (FLOAT_WEIGHTS, FLOATS_AT_ONCE), strict=True)
+    )
+    padded = np.zeros((rows, columns), np.float32)
+    padded[: weights.shape[0], : weights.shape[1]] = weights
+    return padded
 
 
 def _bands(numbers: NDArray[np.int32], bin_px: int) -> NDArray[np.int32]:

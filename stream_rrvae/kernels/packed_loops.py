@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stream_rrvae.kernels.borrowed import borrowed_layout, borrowed_queue, borrowed_room, hold
 from stream_rrvae.kernels.compiled import compiled_entry, sources_stamp
+from stream_rrvae.kernels.float_queue import finish_floats
 from stream_rrvae.kernels.frame_loops import Bounds, make_room, measure
 from stream_rrvae.kernels.layout import Layout
 from stream_rrvae.kernels.memory import pointer_at
@@ -48,6 +49,7 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
             if outcome[i] == MEASURED:
                 measure(pixels, bounds, lent, lent_room, lent_queue, i, moments, features)
         finish(queue, lent, features)
+        finish_floats(lent_room.floats, lent, features)
         hold(room)
 
     @compiled_entry

@@ -111,6 +111,20 @@ def test_float_sums_keep_a_millionth_beside_large_values(reference: Reference) -
     np.testing.assert_allclose(results.sum, reference(frames, plan).sum, rtol=1e-12)
 
 
+@pytest.mark.parametrize("width", [16, 33])
+def test_features_of_float_frames_do_not_depend_on_their_company(reference: Reference, width: int) -> None:
+    frames = np.random.default_rng(0).random((15, 24, width), np.float32)
+    frames[2], frames[7] = 0.0, np.nan
+    frames[9, 10, 12] = np.inf
+    plan = make_plan((24, width), (11.5, width / 2), 7.0, SPEC)
+    results, alone = FrameResults.empty(15, plan.n_features), FrameResults.empty(1, plan.n_features)
+    reduce_frames(frames, plan, results, 15)
+    np.testing.assert_allclose(results.features, reference(frames, plan).features, rtol=1e-4, atol=1e-5)
+    for frame, features in zip(frames, results.features, strict=True):
+        reduce_frames(frame[None], plan, alone, 1)
+        np.testing.assert_array_equal(alone.features[0], features)
+
+
 def test_rows_beyond_count_are_left_alone() -> None:
     plan = make_plan((8, 8), (3.5, 3.5), 3.0, SPEC)
     results = FrameResults.empty(5, plan.n_features)
