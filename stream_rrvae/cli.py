@@ -40,7 +40,11 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--source", metavar="URL", help="Detector: native+sub://, native+pull:// or dectris-v2:// host:port.")
+@click.option(
+    "--source",
+    metavar="URL",
+    help="Detector: native+sub://, native+pull://, dectris-v2:// or -v1:// host:port; several with commas.",
+)
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
 @click.option("--instrument", help="Name shown on the dashboard.")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, where the stream does not say them.")
@@ -133,6 +137,19 @@ def dashboard(**options: Any) -> None:
     from dashboards.server import serve
 
     serve(DashboardOptions(**options))
+
+
+@cli.command()
+@click.option("--feed", "feeds", metavar="URL", multiple=True, required=True, help="Feed of each shard's service.")
+@click.option("--to", metavar="URL", default=DEFAULT_FEED, help="Where the whole scan is published.")
+@click.option("--instrument", default="instrument", help="Name shown on the dashboard.")
+@click.option("--rate", "rate_hz", type=click.FloatRange(0.1, 60), default=20.0, help="Snapshots a second.")
+@click.option("--allow-remote", is_flag=True, help="Bind beyond loopback without keys: closed networks only.")
+def merge(**options: Any) -> None:
+    """The feeds of a scan's shards as one feed, for dashboards."""
+    from stream_rrvae.commands.merge import MergeOptions, run_merge
+
+    run_merge(MergeOptions(**options))
 
 
 @cli.command("analyse")

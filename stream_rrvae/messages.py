@@ -180,6 +180,16 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """How one of several shards of a scan is doing, as whoever merges them sees it."""
+
+    shard_id: int
+    state: str  # waiting | running | complete | aborted | silent | lost | unlike
+    counters: Counters = field(default_factory=Counters)
+    silent_s: float = float("nan")  # since anything was heard of it
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a viewer needs at one moment.
 
@@ -203,3 +213,6 @@ class Snapshot:
     pattern: Float32Array | None = None  # [ky, kx], latest processed frame
     pattern_position: tuple[int, int] | None = None  # (y, x)
     metadata: Mapping[str, Plain] = field(default_factory=dict)
+    shard_id: int = 0
+    shard_count: int = 1
+    shards: tuple[ShardStatus, ...] = ()  # of a merged scan

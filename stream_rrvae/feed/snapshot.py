@@ -19,7 +19,7 @@ def build_snapshot(store: ScanStore | None, instrument: str, serial: int, health
     `serial` counts the snapshots of one service, from 1.
     """
     if store is None:
-        return _idle(instrument, serial, health)
+        return idle_snapshot(instrument, serial, health)
     account = store.read_account()
     maps = scan_maps(store)
     latest = store.read_pattern()
@@ -40,6 +40,8 @@ def build_snapshot(store: ScanStore | None, instrument: str, serial: int, health
         pattern=None if latest is None else latest[1],
         pattern_position=None if latest is None else _position(latest[0], store.shape.scan_shape),
         metadata=shown_metadata(store.start.metadata),
+        shard_id=store.start.shard_id,
+        shard_count=store.start.shard_count,
     )
 
 
@@ -59,7 +61,8 @@ def _position(number: int, scan_shape: tuple[int, int]) -> tuple[int, int]:
     return number // scan_shape[1], number % scan_shape[1]
 
 
-def _idle(instrument: str, serial: int, health: Health) -> Snapshot:
+def idle_snapshot(instrument: str, serial: int, health: Health) -> Snapshot:
+    """A service without a scan."""
     return Snapshot(
         instrument=instrument,
         serial=serial,

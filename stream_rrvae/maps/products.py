@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from importlib.metadata import entry_points
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from stream_rrvae.messages import Float32Array
 from stream_rrvae.scan_store import ScanStore
 
 ENTRY_POINTS = "stream_rrvae.map_products"
+COVERAGE = "coverage"
 
 
 class MapProduct(Protocol):
@@ -77,7 +78,7 @@ BUILT_IN: tuple[MapProduct, ...] = (
     SimpleProduct("misfit", lambda v: v.misfit, _always("1")),
     SimpleProduct("bright_field", lambda v: v.bright_field, _always("counts")),
     SimpleProduct("annular_dark_field", lambda v: v.annular_dark_field, _always("counts")),
-    SimpleProduct("coverage", lambda v: v.coverage, _always("1")),
+    SimpleProduct(COVERAGE, lambda v: v.coverage, _always("1")),
 )
 PHASE = SimpleProduct("dpc_phase", lambda v: com_phase(v).ravel(), phase_unit)
 
@@ -107,3 +108,8 @@ def maps_of(values: PositionValues, extra: Iterable[MapProduct] = ()) -> ScanMap
 def merge(first: Float32Array, second: Float32Array) -> Float32Array:
     """Two partial maps of one scan in one; where both have a value, the first's."""
     return np.where(np.isnan(first), second, first)
+
+
+def merge_named(name: str, parts: Iterable[Float32Array]) -> Float32Array:
+    """The map `name` from its parts, in any order where no position is in two; coverage is 0 where not measured."""
+    return reduce(np.maximum if name == COVERAGE else merge, parts)

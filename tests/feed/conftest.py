@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, ScanState, Snapshot
+from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, ScanState, ShardStatus, Snapshot
 
 MakeSnapshot = Callable[[int, tuple[int, int]], Snapshot]
 
@@ -34,6 +34,9 @@ def make_snapshot() -> MakeSnapshot:
             pattern=np.ones((5, 4), np.float32),
             pattern_position=(1, 0),
             metadata={"operator": "A", "dose": 30.0},
+            shard_id=1,
+            shard_count=2,
+            shards=(ShardStatus(1, "running", Counters(2, 2, 0, 1, 1, refusals={"size": 1}), 0.5),),
         )
 
     return make

@@ -1,0 +1,125 @@
+"""`merge`: the feeds of a scan's shards as one feed, in a process of its own that holds nobody up."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import FrameType
+
+import click
+
+from stream_rrvae import log
+from stream_rrvae.allocator import keep_freed_memory
+from stream_rrvae.errors import ConfigError, FeedError
+from stream_rrvae.feed.publisher import Publisher
+from stream_rrvae.feed.shards import Shards
+from stream_rrvae.feed.subscriber import Subscriber
+from stream_rrvae.log import event
+from stream_rrvae.messages import ShardStatus, Snapshot
+
+WAKE_S = 0.25  # longest that stopping waits for a reader
+LOOK_S = 0.5  # how soon it is said that a shard fell silent
+
+
+@dataclass(frozen=True, slots=True)
+class MergeOptions:
+    """What `stream-rrvae merge` was asked for."""
+
+    feeds: tuple[str, ...]
+    to: str
+    instrument: str = "instrument"
+    rate_hz: float = 20.0
+    allow_remote: bool = False
+
+
+class Merger:
+    """Reads every feed in a thread and publishes what they come to."""
+
+    def __init__(self, options: MergeOptions) -> None:
+        if len(set(options.feeds)) < max(2, len(options.feeds)) or options.to in options.feeds:
+            raise ConfigError("merge needs at least two --feed, all different, and a --to that is none of them")
+        self._shards = Shards(len(options.feeds), options.instrument)
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._publisher = Publisher(
+            options.to, options.instrument, options.rate_hz, self._merged, allow_remote=options.allow_remote
+        )
+        self._readers = [
+            threading.Thread(target=self._read, args=(number, url), name=f"read {url}", daemon=True)
+            for number, url in enumerate(options.feeds)
+        ]
+        self._subscribers = [Subscriber(url) for url in options.feeds]
+        self._told: dict[int, str] = {}  # state of each shard, as last said in the log
+
+    def start(self) -> None:
+        """Bind and begin. Raises ConfigError."""
+        self._publisher.start()
+        for reader in self._readers:
+            reader.start()
+
+    def run(self) -> None:
+        """Until stopped; says when a shard's state changes."""
+        while not self._stopping.wait(LOOK_S):
+            with self._lock:
+                statuses = self._shards.statuses(time.monotonic())
+            self._tell(statuses)
+
+    def request_stop(self) -> None:
+        """End `run`; safe in a signal handler."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """End the threads and close the sockets."""
+        self._stopping.set()
+        for reader, subscriber in zip(self._readers, self._subscribers, strict=True):
+            if reader.is_alive():
+                reader.join()
+            subscriber.close()
+        self._publisher.stop()
+
+    def _read(self, number: int, url: str) -> None:
+        with self._subscribers[number] as subscriber:
+            while not self._stopping.is_set():
+                try:
+                    snapshot = subscriber.receive(WAKE_S)
+                except FeedError as error:
+                    event("snapshot_refused", logging.WARNING, feed=url, reason=str(error))
+                    continue
+                if snapshot is not None:
+                    with self._lock:
+                        self._shards.take(number, snapshot, time.monotonic())
+
+    def _merged(self) -> Snapshot:
+        with self._lock:
+            return self._shards.merged(time.monotonic())
+
+    def _tell(self, statuses: Sequence[ShardStatus]) -> None:
+        for shard in statuses:
+            if self._told.get(shard.shard_id) != shard.state:
+                self._told[shard.shard_id] = shard.state
+                event("shard", shard_id=shard.shard_id, state=shard.state)
+
+
+def run_merge(options: MergeOptions) -> None:
+    """Run until SIGTERM or Ctrl-C. Raises ConfigError or SecurityError before it begins."""
+    log.set_up()
+    keep_freed_memory()
+    merger = Merger(options)
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        merger.request_stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    with ExitStack() as stack:
+        stack.callback(merger.stop)
+        merger.start()
+        click.echo("ready")
+        sys.stdout.flush()
+        merger.run()

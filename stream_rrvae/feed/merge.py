@@ -1,0 +1,126 @@
+"""Snapshots of a scan's shards as one snapshot of the scan: maps by what is measured, accounts by their sums."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from stream_rrvae.maps.products import merge_named
+from stream_rrvae.messages import Counters, Float32Array, Health, ModelStatus, ScanState, ShardStatus, Snapshot
+
+LEARNT = ("rotation", "rotation_confidence", "misfit", "latent_")
+UNLIKE_MODELS = (
+    "the shards have different models, whose maps cannot be put together: "
+    "let all apply one checkpoint (--mode apply --checkpoint FILE)"
+)
+_LEAST_READY_FIRST = ("failed", "off", "waiting", "training", "ready")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One shard's latest word on the scan, and how it is doing now."""
+
+    snapshot: Snapshot
+    status: ShardStatus
+
+    @property
+    def is_live(self) -> bool:
+        """Whether more may come of it."""
+        return self.status.state == "running"
+
+
+def alike(first: Snapshot, second: Snapshot) -> bool:
+    """Whether both can be parts of one scan: same grid, and maps of the same meaning."""
+    units = all(first.units[name] == unit for name, unit in second.units.items() if name in first.units)
+    return (first.scan_shape, first.axes) == (second.scan_shape, second.axes) and units
+
+
+def merged_snapshot(parts: Sequence[Part], absent: Sequence[ShardStatus], instrument: str, serial: int) -> Snapshot:
+    """The scan as far as its shards told of it; `absent` are shards that have told nothing usable.
+
+    At least one part; the order of the parts makes no difference where no position is in two.
+    """
+    parts = sorted(parts, key=lambda part: part.snapshot.shard_id)
+    snapshots = [part.snapshot for part in parts]
+    first, model = snapshots[0], _merged_model([snapshot.model for snapshot in snapshots])
+    latest = min(snapshots, key=lambda each: _finite(each.health.last_frame_age_s))
+    return Snapshot(
+        instrument=instrument,
+        serial=serial,
+        published_unix_s=time.time(),
+        state=_merged_state(parts, absent),
+        scan_id=first.scan_id,
+        scan_shape=first.scan_shape,
+        calibration=first.calibration,
+        counters=sum_counters(snapshot.counters for snapshot in snapshots),
+        health=_merged_health([part.snapshot.health for part in parts if part.is_live] or [latest.health]),
+        model=model,
+        axes=first.axes,
+        maps=_merged_maps(snapshots, with_learnt=model.detail != UNLIKE_MODELS),
+        units={name: unit for snapshot in reversed(snapshots) for name, unit in snapshot.units.items()},
+        pattern=latest.pattern,
+        pattern_position=latest.pattern_position,
+        metadata=first.metadata,
+        shards=tuple(sorted([*(part.status for part in parts), *absent], key=lambda status: status.shard_id)),
+    )
+
+
+def sum_counters(counters: Iterable[Counters]) -> Counters:
+    """The account of all: both identities hold for a sum whose terms they hold for."""
+    given, refusals = list(counters), Counter[str]()
+    for each in given:
+        refusals.update(each.refusals)
+    names = [field.name for field in fields(Counters) if field.name != "refusals"]
+    return Counters(**{name: sum(getattr(each, name) for each in given) for name in names}, refusals=dict(refusals))
+
+
+def _merged_maps(snapshots: Sequence[Snapshot], with_learnt: bool) -> Mapping[str, Float32Array]:
+    names = {name: None for snapshot in snapshots for name in snapshot.maps}
+    chosen = [name for name in names if with_learnt or not name.startswith(LEARNT)]
+    return {name: merge_named(name, [s.maps[name] for s in snapshots if name in s.maps]) for name in chosen}
+
+
+def _merged_model(models: Sequence[ModelStatus]) -> ModelStatus:
+    """That of all shards if they have one; a shard without a model yet differs from nobody."""
+    made = [model for model in models if model.version]
+    least = min(models, key=lambda model: _readiness(model.state))
+    if len({str(model.model.get("sha256")) for model in made}) > 1:
+        return ModelStatus(0, "failed", least.mode, UNLIKE_MODELS)
+    if not made:
+        return least
+    version = min(model.version for model in made)
+    details = sorted({model.detail for model in models if model.detail})
+    return ModelStatus(version, least.state, least.mode, "; ".join(details), {}, made[0].model)
+
+
+def _readiness(state: str) -> int:
+    return _LEAST_READY_FIRST.index(state) if state in _LEAST_READY_FIRST else 0
+
+
+def _merged_state(parts: Sequence[Part], absent: Sequence[ShardStatus]) -> ScanState:
+    if any(part.is_live for part in parts):
+        return ScanState.RUNNING
+    whole = all(part.status.state == ScanState.COMPLETE for part in parts) and not absent
+    return ScanState.COMPLETE if whole else ScanState.ABORTED
+
+
+def _merged_health(healths: Sequence[Health]) -> Health:
+    return Health(
+        rate_fps=sum(health.rate_fps for health in healths),
+        latency_p50_s=_worst(health.latency_p50_s for health in healths),
+        latency_p95_s=_worst(health.latency_p95_s for health in healths),
+        last_frame_age_s=min(healths, key=lambda health: _finite(health.last_frame_age_s)).last_frame_age_s,
+        rejected_messages=sum(health.rejected_messages for health in healths),
+        learner_restarts=sum(health.learner_restarts for health in healths),
+    )
+
+
+def _worst(seconds: Iterable[float]) -> float:
+    return max((value for value in seconds if math.isfinite(value)), default=math.nan)
+
+
+def _finite(age_s: float) -> float:
+    return age_s if math.isfinite(age_s) else math.inf
