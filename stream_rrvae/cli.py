@@ -315,9 +315,9 @@ def recover(folder: Path) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def info(file: Path) -> None:
-    """Show what FILE holds: a results file, a checkpoint, or `pretrained`."""
+@click.argument("file")
+def info(file: str) -> None:
+    """Show what FILE holds: a recording, a results file, a checkpoint, `pretrained`, or frames of others."""
     from stream_rrvae.commands.info import run_info
 
     run_info(file)

@@ -12,6 +12,7 @@ from stream_rrvae import log
 from stream_rrvae.batch.analyse import analyse
 from stream_rrvae.batch.cluster import ClusterOptions
 from stream_rrvae.commands.analyse_many import analyse_many, analyse_spread
+from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.maps.figures_parts import require_matplotlib
@@ -56,4 +57,5 @@ def _analyse_here(source: str, out: Path, settings: Settings) -> None:
         open_frames(source, settings.scan_shape, settings.channel) as frames,
         click.progressbar(length=frames.n_arrivals, label="frames measured") as bar,
     ):
+        tell_notes(frames)
         analyse(frames, settings, out, lambda done: bar.update(done - bar.pos))

@@ -10,6 +10,7 @@ import click
 
 from stream_rrvae import log
 from stream_rrvae.batch.pretrain import TrainingScan, pretrain, training_scan
+from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import CheckpointError
 from stream_rrvae.recording.frame_file import open_frames
@@ -41,9 +42,10 @@ def run_train(sources: Sequence[str], out: Path, licence: str, settings: Setting
 
 def _measure(source: str, settings: Settings) -> TrainingScan:
     with (
-        open_frames(source, settings.scan_shape) as frames,
-        click.progressbar(length=frames.n_frames, label=f"measuring {Path(frames.name).name}") as bar,
+        open_frames(source, settings.scan_shape, settings.channel) as frames,
+        click.progressbar(length=frames.n_arrivals, label=f"measuring {Path(frames.name).name}") as bar,
     ):
+        tell_notes(frames)
         return training_scan(frames, settings, lambda done: bar.update(done - bar.pos))
 
 

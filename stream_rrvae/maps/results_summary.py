@@ -15,6 +15,16 @@ from stream_rrvae.maps.results import DEFINITION
 ACCOUNT = ("expected", "received", "missing", "refused", "duplicate")
 
 
+def is_results(path: Path) -> bool:
+    """Whether an HDF5 file says of itself that it holds results, or cannot be asked."""
+    try:
+        with h5py.File(path) as file:
+            definition = file.get("entry/definition", getlink=True)
+            return isinstance(definition, h5py.HardLink) and _text(file["entry"], "definition") == DEFINITION
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        return True  # its own summary says what is wrong with it
+
+
 def results_lines(path: Path) -> list[str]:
     """Scan, account, model and maps of a results file. Raises FileFormatError when it is none."""
     try:

@@ -11,7 +11,7 @@ from stream_rrvae.messages import ScanStart
 from stream_rrvae.plain import from_plain
 from stream_rrvae.recording.description import Description
 from stream_rrvae.wire.protocol import DEFAULT_LIMIT_BYTES
-from stream_rrvae.wire.start_limits import check_start, sanitised_id
+from stream_rrvae.wire.start_limits import check_metadata, check_start, sanitised_id
 
 
 def announced(name: str, description: Description, wanted: tuple[int, int] | None) -> tuple[ScanStart, tuple[str, ...]]:
@@ -28,10 +28,20 @@ def announced(name: str, description: Description, wanted: tuple[int, int] | Non
         "scan_shape": list(shape),
         "pixel_mask": description.pixel_mask,
     }
+    fields["metadata"], ignored = _metadata(fields.get("metadata", {}))
     try:
-        return check_start(from_plain(ScanStart, fields), DEFAULT_LIMIT_BYTES), (*description.notes, *notes)
+        return check_start(from_plain(ScanStart, fields), DEFAULT_LIMIT_BYTES), (*description.notes, *notes, *ignored)
     except (WireError, TypeError, ValueError) as error:
         raise FileFormatError(f"what {name} says of its scan is not acceptable: {error}") from error
+
+
+def _metadata(said: Any) -> tuple[Any, tuple[str, ...]]:
+    """As it is, or nothing and a word of it: the pixels are good without."""
+    try:
+        check_metadata(said)
+    except WireError as error:
+        return {}, (f"its metadata is not acceptable and left out: {error.detail}",)
+    return said, ()
 
 
 def _scan_shape(

@@ -140,12 +140,20 @@ def open_frames(
 
     `channel` is wanted of files with several. Raises FileFormatError that says what is wrong or missing.
     """
+    with described(source, scan_shape, channel) as (description, stored):
+        yield _frame_file(source.partition("::")[0], description, stored, scan_shape)
+
+
+@contextmanager
+def described(
+    source: str, scan_shape: tuple[int, int] | None, channel: str | None
+) -> Iterator[tuple[Description, StoredFrames]]:
+    """What a file holds as it says it itself, before its scan's shape is settled. Raises FileFormatError."""
     name, _, _dataset = source.partition("::")
     if not Path(name).exists():
         raise FileFormatError(f"{name} is not there")
-    opened = described_npy(name) if is_npy(name) else described_by_reader(source, channel, scan_shape)
-    with opened as (description, stored):
-        yield _frame_file(name, description, stored, scan_shape)
+    with described_npy(name) if is_npy(name) else described_by_reader(source, channel, scan_shape) as opened:
+        yield opened
 
 
 def _frame_file(

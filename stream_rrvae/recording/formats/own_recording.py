@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.errors import FileFormatError
-from stream_rrvae.messages import ScanStart
+from stream_rrvae.messages import ScanStart, ScanState
 from stream_rrvae.plain import to_plain
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.array_limits import check_array
@@ -26,6 +26,7 @@ from stream_rrvae.recording.formats.opened import Opened
 from stream_rrvae.recording.journal import read_journal
 from stream_rrvae.recording.start_json import start_from_json
 
+LONGEST_FAULT = 200
 _SEGMENT = re.compile(r"segment-\d{4,6}\.h5")
 
 
@@ -44,7 +45,8 @@ def is_recording(folder: Path) -> bool:
 
 def open_recording(folder: Path) -> Opened:
     """All frames of the recording that any reader can have. Raises FileFormatError."""
-    start, scan_shape = _start(folder)
+    journal = _journal(folder)
+    start, scan_shape = _start(folder, journal)
     paths = sorted(path for path in folder.iterdir() if _SEGMENT.fullmatch(path.name))
     segments = [_segment(path, start) for path in paths]
     counted = [segment for segment in segments if segment.flags.size]
@@ -59,7 +61,7 @@ def open_recording(folder: Path) -> Opened:
         scan_shape=scan_shape,
         may_be_short=True,
         start=fields,
-        notes=_notes(folder),
+        notes=_notes(folder, journal),
         channels=start.channels,
         index=joined([segment.index for segment in counted]),
         pixel_mask=mask,
@@ -70,14 +72,22 @@ def open_recording(folder: Path) -> Opened:
     return Opened(description)
 
 
-def _start(folder: Path) -> tuple[ScanStart, tuple[int, int] | None]:
+def _journal(folder: Path) -> list[dict[str, Any]]:
+    """Its lines, none where it is not there: the segments know most of it too."""
+    try:
+        return read_journal(folder / layout.JOURNAL_NAME)
+    except FileFormatError:
+        return []
+
+
+def _start(folder: Path, journal: list[dict[str, Any]]) -> tuple[ScanStart, tuple[int, int] | None]:
     """The announcement and the scan shape as it was settled."""
     try:
-        opened = (read_journal(folder / layout.JOURNAL_NAME) or [{}])[0]
+        opened = journal[0]
         rows, columns = opened["scan_shape"]
         return start_from_json(opened["start"]), (int(rows), int(columns))
-    except (FileFormatError, KeyError, TypeError, ValueError):
-        path = folder / layout.segment_name(0)  # the journal is not there: the segments know all but the scan's shape
+    except (FileFormatError, IndexError, KeyError, TypeError, ValueError):
+        path = folder / layout.segment_name(0)
         if not path.is_file():
             raise FileFormatError(f"{folder} has neither a readable journal nor a first segment") from None
         with _opened(path) as file:
@@ -123,7 +133,13 @@ def _opened(path: Path) -> h5py.File:
             raise plain from None
 
 
-def _notes(folder: Path) -> tuple[str, ...]:
+def _notes(folder: Path, journal: list[dict[str, Any]]) -> tuple[str, ...]:
+    notes = []
     if folder.name.endswith(layout.PART_SUFFIX):
-        return ("the recording was not finished: its frames as far as they were acknowledged",)
-    return ()
+        notes.append("the recording was not finished: its frames as far as they were acknowledged")
+    last = journal[-1] if journal else {}
+    if last.get("closed") == ScanState.ABORTED:
+        notes.append("the scan was aborted")
+    if last.get("fault"):
+        notes.append(f"recording ended early: {str(last['fault'])[:LONGEST_FAULT]}")
+    return tuple(notes)
