@@ -6,7 +6,6 @@ beyond the end of the file is a frame that is lost. The file itself is only read
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
@@ -29,6 +28,7 @@ from stream_rrvae.recording.chunk_loop import Sums, add_frame, checksum_text
 from stream_rrvae.recording.layout import Flag
 from stream_rrvae.recording.segment import FrameRun, Segment
 from stream_rrvae.recording.start_json import start_from_json
+from stream_rrvae.recording.unfinished_file import open_unfinished
 from stream_rrvae.wire.pixels import decode_pixels
 
 MEMORY_BYTES = 6 << 30  # of address space, most of which is libraries
@@ -228,13 +228,7 @@ def _open(path: Path) -> tuple[h5py.File, bool]:
     try:
         return h5py.File(path, "r", locking=False), True
     except OSError:
-        access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-        access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-        # A reader beside a writer tries a hundred times what does not make sense yet; here it never will.
-        library = ctypes.CDLL(h5py.h5d.__file__)
-        library.H5Pset_metadata_read_attempts(ctypes.c_int64(access.id), ctypes.c_uint(1))
-        flags = h5py.h5f.ACC_RDONLY | h5py.h5f.ACC_SWMR_READ
-        return h5py.File(h5py.h5f.open(os.fsencode(path), flags, access)), False
+        return open_unfinished(path), False
 
 
 def main() -> None:

@@ -25,8 +25,10 @@ from stream_rrvae.recording.formats.hdf5_index import index_of, joined
 from stream_rrvae.recording.formats.opened import Opened
 from stream_rrvae.recording.journal import read_journal
 from stream_rrvae.recording.start_json import start_from_json
+from stream_rrvae.recording.unfinished_file import open_unfinished
 
 LONGEST_FAULT = 200
+ATTEMPTS = 22  # beside a writer: a few milliseconds
 _SEGMENT = re.compile(r"segment-\d{4,6}\.h5")
 
 
@@ -128,7 +130,7 @@ def _opened(path: Path) -> h5py.File:
         return open_file(path)
     except FileFormatError as plain:
         try:
-            return h5py.File(path, "r", libver="v110", swmr=True, locking=False)
+            return open_unfinished(path, ATTEMPTS)
         except OSError:
             raise plain from None
 
