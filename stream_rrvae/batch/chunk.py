@@ -106,7 +106,9 @@ def measure_chunk(
 def merge_chunk(chunk: Chunk, store: ScanStore) -> None:
     """Put the chunk's positions into the scan's store; what is there already stays."""
     end = chunk.first + chunk.coverage.size
-    new = (chunk.coverage != 0) & (store.coverage[chunk.first : end] == 0)
+    new: Any = (chunk.coverage != 0) & (store.coverage[chunk.first : end] == 0)
+    if new.all():
+        new = slice(None)  # the usual case, at a third of the cost
     for name in VALUES:
         getattr(store, name)[chunk.first : end][new] = chunk.values[name][new]
     # Last, so that a covered position always has its values.
