@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,21 +77,31 @@ def _here(workers: int | None) -> Iterator[Any]:
 
     # The web server of Dask cannot be left out; without routes it answers nothing, also to other users here.
     quiet: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
-    with (
-        dask.config.set(quiet),
-        LocalCluster(
-            n_workers=workers or len(os.sched_getaffinity(0)),
-            threads_per_worker=1,
-            host=LOOPBACK,
-            protocol="tls://",
-            security=Security.temporary(),
-            dashboard_address=f"{LOOPBACK}:0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, timeout=CONNECT_S, set_as_default=False) as client,
-    ):
+    with dask.config.set(quiet), ExitStack() as stack:
+        with _interrupts_for_us_alone():
+            cluster = LocalCluster(
+                n_workers=workers or len(os.sched_getaffinity(0)),
+                threads_per_worker=1,
+                host=LOOPBACK,
+                protocol="tls://",
+                security=Security.temporary(),
+                dashboard_address=f"{LOOPBACK}:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+            )
+            stack.enter_context(cluster)
+            client = stack.enter_context(Client(cluster, timeout=CONNECT_S, set_as_default=False))
         yield client
+
+
+@contextmanager
+def _interrupts_for_us_alone() -> Iterator[None]:
+    """Threads and processes that are started meanwhile never see Ctrl-C; one that comes meanwhile is told of after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
