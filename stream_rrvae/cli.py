@@ -245,7 +245,7 @@ def doctor(out: Path) -> None:
     "--seconds", type=click.FloatRange(0.5), help="Of each turn (ingest, latency: 3), or of training our model (12)."
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, help="Turns of each receiver; the median is shown.")
-@click.option("--case", "cases", multiple=True, help="Only cases (ingest) whose name holds this; may be repeated.")
+@click.option("--case", "cases", multiple=True, help="Only cases (ingest) or models (rrvae) whose name holds this.")
 @click.option(
     "--peer-seconds", type=click.FloatRange(1.0), default=120.0, help="CPU seconds of training for each peer."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from stream_rrvae.bench.scan_frames import ScanFrames
 from stream_rrvae.kernels.basis import BasisSpec
@@ -23,6 +24,7 @@ def features_of(scan: ScanFrames, plan: FramePlan) -> Prepared:
     count = len(scan.frames)
     results = FrameResults.empty(count, plan.n_features)
     reduce_frames(scan.frames, plan, results, count)
-    stored = results.features.astype(np.float16).astype(np.float32)
+    # By torch: NumPy takes ten times the frame pass for numbers below float16's normal ones.
+    stored = torch.from_numpy(results.features).half().float().numpy()
     dose = float(np.median(results.bright_field)) if scan.counted else ASSUMED_DOSE_ELECTRONS
     return whitened(stored, np.arange(count), dose, 1.0 if scan.counted else 0.0)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.bench.course import Course, encoding_rate
+from stream_rrvae.bench.course import Course, quickest_s
 from stream_rrvae.bench.features import features_of, plan_of
 from stream_rrvae.bench.scan_frames import FloatArray, ScanFrames, measured_com
 from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.messages import Float32Array
 from stream_rrvae.rrvae.leading import strongest_mode
 
 Encode = Callable[[], NDArray[np.complex128]]
@@ -20,7 +21,8 @@ Encode = Callable[[], NDArray[np.complex128]]
 def raw_com(scan: ScanFrames) -> Course:
     """The COM of each frame, by NumPy: no model at all."""
     begun_s = time.process_time()
-    return _course(begun_s, lambda: _as_complex(measured_com(scan.frames)))
+    encode = lambda: _as_complex(measured_com(scan.frames))  # noqa: E731
+    return _course(begun_s, encode, encode)
 
 
 def pca_doublet(scan: ScanFrames) -> Course:
@@ -31,7 +33,12 @@ def pca_doublet(scan: ScanFrames) -> Course:
     centred = pixels - mean
     _, vectors = np.linalg.eigh(centred.T @ centred)
     doublet = vectors[:, :-3:-1]
-    return _course(begun_s, lambda: _as_complex((pixels - mean) @ doublet))
+
+    def encoded(x: Float32Array) -> NDArray[np.complex128]:
+        return _as_complex((x - mean) @ doublet)
+
+    raw = scan.frames.reshape(len(scan.frames), -1)
+    return _course(begun_s, lambda: encoded(pixels), lambda: encoded(raw.astype(np.float32)))
 
 
 def leading_mode(scan: ScanFrames) -> Course:
@@ -41,19 +48,18 @@ def leading_mode(scan: ScanFrames) -> Course:
     x = features_of(scan, plan).x
     mode = strongest_mode(x, BasisSpec(), 1)
 
-    def encode() -> NDArray[np.complex128]:
-        again = features_of(scan, plan).x
-        return np.asarray(again @ mode.real - 1j * (again @ mode.imaginary), np.complex128)
+    def encoded(x: Float32Array) -> NDArray[np.complex128]:
+        return np.asarray(x @ mode.real - 1j * (x @ mode.imaginary), np.complex128)
 
-    return _course(begun_s, encode)
+    return _course(begun_s, lambda: encoded(x), lambda: encoded(features_of(scan, plan).x))
 
 
 def _as_complex(pairs: FloatArray) -> NDArray[np.complex128]:
     return np.asarray(pairs[:, 1] + 1j * pairs[:, 0], np.complex128)
 
 
-def _course(begun_s: float, encode: Encode) -> Course:
-    """One look: what was fitted since `begun_s`, and one encoding with it."""
+def _course(begun_s: float, encode: Encode, encode_raw: Encode) -> Course:
+    """One look: what was fitted since `begun_s`, and one encoding with it; then from raw frames."""
     scores = encode()
     ended_s = time.process_time()
     return Course(
@@ -61,5 +67,6 @@ def _course(begun_s: float, encode: Encode) -> Course:
         np.zeros(1),
         np.angle(scores)[None],
         np.abs(scores)[None, :, None],
-        encoding_rate(len(scores), encode),
+        len(scores) / quickest_s(encode),
+        len(scores) / quickest_s(encode_raw),
     )

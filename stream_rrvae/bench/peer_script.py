@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 NOT_INSTALLED = 3
-ENCODINGS = 3
+TURNS = 5
 Job = dict[str, Any]
 Train = Callable[[], None]  # one pass over the frames
 Encode = Callable[[], Any]  # [n, 1 + latents], the rotation first
@@ -75,7 +75,7 @@ def run(job: Job) -> None:
             looks.append((taken_s, passes * len(frames), encode().copy()))
     seconds, trained, codes = zip(*looks, strict=True)
     z = np.stack(codes).astype(np.float32)
-    rate = len(frames) / min(_timed(encode) for _ in range(ENCODINGS))
+    rate = len(frames) / min(_timed(encode) for _ in range(TURNS))
     np.savez(
         job["out"], seconds=seconds, frames_trained=trained, rotation=z[..., 0], latents=z[..., 1:], encode_fps=rate
     )

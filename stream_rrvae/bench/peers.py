@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_rrvae.bench.course import Course
-from stream_rrvae.bench.scan_frames import ScanFrames, centred, zero_to_one
+from stream_rrvae.bench.course import Course, quickest_s
+from stream_rrvae.bench.scan_frames import Prepare, ScanFrames, centring, zero_to_one
 from stream_rrvae.errors import StreamRrvaeError
-from stream_rrvae.messages import Float32Array
 
 SCRIPT = Path(__file__).with_name("peer_script.py")
 NOT_INSTALLED = 3  # exit status of the script
@@ -59,15 +58,16 @@ def peer_course(setting: PeerSetting, scan: ScanFrames, run: PeerRun) -> Course 
     """The peer's training on `scan`; None when it is not installed. Raises StreamRrvaeError when it fails."""
     with tempfile.TemporaryDirectory(prefix="stream-rrvae-bench-") as name:
         folder = Path(name)
-        np.save(folder / "frames.npy", _prepared(setting, scan))
+        prepare = _preparing(setting, scan)
+        np.save(folder / "frames.npy", prepare())
         job = {**asdict(setting), **asdict(run), "look_s": max(1.0, run.seconds / 50)}
         job |= {"frames": str(folder / "frames.npy"), "out": str(folder / "out.npz")}
         (folder / "job.json").write_text(json.dumps(job))
-        return _course(folder, _started(setting, run, folder))
+        return _course(folder, _started(setting, run, folder), quickest_s(prepare) / len(scan.frames))
 
 
-def _prepared(setting: PeerSetting, scan: ScanFrames) -> Float32Array:
-    return centred(scan, TUNED_RMS) if setting.tuned else zero_to_one(scan)
+def _preparing(setting: PeerSetting, scan: ScanFrames) -> Prepare:
+    return centring(scan, TUNED_RMS) if setting.tuned else zero_to_one(scan)
 
 
 def _started(setting: PeerSetting, run: PeerRun, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -80,17 +80,20 @@ def _started(setting: PeerSetting, run: PeerRun, folder: Path) -> subprocess.Com
         raise StreamRrvaeError(f"cannot start {run.python} for the peers: {error}") from error
 
 
-def _course(folder: Path, ended: subprocess.CompletedProcess[str]) -> Course | None:
+def _course(folder: Path, ended: subprocess.CompletedProcess[str], preparing_s: float) -> Course | None:
+    """What the script left; `preparing_s` a frame is counted to its encoding from raw frames."""
     if ended.returncode == NOT_INSTALLED:
         return None
     if ended.returncode:
         lines = ended.stderr.strip().splitlines() or [f"status {ended.returncode}"]
         raise StreamRrvaeError(lines[-1])
     with np.load(folder / "out.npz", allow_pickle=False) as out:
+        encode_fps = float(out["encode_fps"])
         return Course(
             np.asarray(out["seconds"], np.float64),
             np.asarray(out["frames_trained"], np.float64),
             np.asarray(out["rotation"], np.float64),
             np.asarray(out["latents"], np.float64),
-            float(out["encode_fps"]),
+            encode_fps,
+            1.0 / (1.0 / encode_fps + preparing_s),
         )

@@ -1,4 +1,4 @@
-"""The comparison: our model, its peers and linear baselines on the same frames, in one run, on one machine.
+"""The comparison: our models, their peers and linear baselines on the same frames, in one run, on one machine.
 
 Times are CPU seconds of one thread, so that other work on the machine does not decide; each peer runs in a
 process of its own. The time of our model counts from the raw pixels on.
@@ -15,14 +15,15 @@ from threadpoolctl import threadpool_limits
 
 from stream_rrvae.bench.course import GOOD_R, Course, Figures, judged, median_figures
 from stream_rrvae.bench.linear import leading_mode, pca_doublet, raw_com
-from stream_rrvae.bench.ours import harmonic
+from stream_rrvae.bench.ours import course_of
 from stream_rrvae.bench.peers import HOW_TO_INSTALL, SETTINGS, PeerRun, PeerSetting, peer_course
 from stream_rrvae.bench.rows import Row
 from stream_rrvae.bench.scan_frames import ScanFrames
 from stream_rrvae.errors import StreamRrvaeError
 
 OURS = "stream-rrvae harmonic"
-WIDTHS = (10, 11, 8, 8, 8, 8, 8, 11)
+MORE_OF_OURS = {"stream-rrvae exact": "exact", "stream-rrvae spatial": "spatial"}  # which want the time of the peers
+WIDTHS = (10, 11, 8, 8, 8, 8, 8, 11, 11)
 LINEAR = {"raw COM": raw_com, "PCA doublet": pca_doublet, "leading m = 1 mode": leading_mode}
 # figure -> (what it is called, unit, target, whether more is better)
 MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
@@ -34,18 +35,27 @@ MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
     "angle_mod120_deg": ("angle error modulo 120", "degrees", None, False),
     "angle_mod180_deg": ("angle error modulo 180", "degrees", None, False),
     "encode_fps": ("encoding", "frames/s", None, True),
+    "raw_encode_fps": ("encoding raw frames", "frames/s", None, True),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RrvaeOptions:
-    """CPU `seconds` of training for ours, `peer_seconds` for each peer; `seeds` runs of each."""
+    """CPU `seconds` of training for `OURS`, `peer_seconds` for each other model; `seeds` runs of each.
+
+    `names` picks contestants by what their name contains; none = all.
+    """
 
     seconds: float = 12.0
     peer_seconds: float = 120.0
     seeds: int = 1
     latents: int = 2
     peers_python: str = field(default=sys.executable)
+    names: tuple[str, ...] = ()
+
+    def wants(self, name: str) -> bool:
+        """Whether `name` is among those asked for."""
+        return not self.names or any(part in name for part in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +70,19 @@ class Standing:
 def compare(scan: ScanFrames, options: RrvaeOptions, say: Callable[[str], None]) -> list[Standing]:
     """Every contestant in turn; `say` is told who is running. Our model is the first."""
     with threadpool_limits(1):
-        standings = [_median(OURS, lambda seed: _ours(scan, options, seed), scan, options.seeds, say)]
-        standings += [_peer(setting, scan, options, say) for setting in SETTINGS]
-        return standings + [_linear(name, fit, scan, say) for name, fit in LINEAR.items()]
+        standings = [_ours(OURS, "harmonic", options.seconds, scan, options, say)] if options.wants(OURS) else []
+        for name, decoder in MORE_OF_OURS.items():
+            if options.wants(name):
+                standings.append(_ours(name, decoder, options.peer_seconds, scan, options, say))
+        standings += [_peer(setting, scan, options, say) for setting in SETTINGS if options.wants(setting.name)]
+        return standings + [_linear(name, fit, scan, say) for name, fit in LINEAR.items() if options.wants(name)]
 
 
-def _ours(scan: ScanFrames, options: RrvaeOptions, seed: int) -> Course:
-    return harmonic(scan, options.seconds, options.latents, seed)
+def _ours(
+    name: str, decoder: str, seconds: float, scan: ScanFrames, options: RrvaeOptions, say: Callable[[str], None]
+) -> Standing:
+    train = lambda seed: course_of(decoder, scan, seconds, options.latents, seed)  # noqa: E731
+    return _median(name, train, scan, options.seeds, say)
 
 
 def _linear(name: str, fit: Callable[[ScanFrames], Course], scan: ScanFrames, say: Callable[[str], None]) -> Standing:
@@ -109,7 +125,7 @@ def _rows(standings: Sequence[Standing]) -> Iterator[Row]:
         best = _best({name: value for name, value in values.items() if name in peers}, more_is_better)
         for name, value in values.items():
             reference = best if name == OURS else OURS
-            known = values[reference] if reference else None
+            known = values.get(reference) if reference else None
             yield Row(f"{name}: {called}", value, unit, reference, known, target if name == OURS else None)
 
 
@@ -125,8 +141,8 @@ def _best(values: dict[str, float | None], more_is_better: bool) -> str | None:
 
 def table(standings: Sequence[Standing]) -> list[str]:
     """Lines of a table, one contestant a line."""
-    heads = ("train", f"|r|>={GOOD_R}", "|r|", "joint", "angle", "mod120", "mod180", "encode")
-    units = ("frames/s", "after s", "", "", "deg", "deg", "deg", "frames/s")
+    heads = ("train", f"|r|>={GOOD_R}", "|r|", "joint", "angle", "mod120", "mod180", "encode", "from raw")
+    units = ("frames/s", "after s", "", "", "deg", "deg", "deg", "frames/s", "frames/s")
     head, unit = (f"{'':28s}" + "".join(map("{:>{}s}".format, line, WIDTHS)) for line in (heads, units))
     return [head, unit, *(_line(standing) for standing in standings)]
 
@@ -140,7 +156,7 @@ def _line(standing: Standing) -> str:
         f"{standing.name:28s}{_number(figures.train_fps, '10,.0f', '-')}"
         f"{_number(figures.good_after_s, '11.2f', 'never')}{figures.correlation:8.4f}{figures.joint_correlation:8.4f}"
         + "".join(f"{angle:8.2f}" for angle in angles)
-        + f"{figures.encode_fps:11,.0f}"
+        + f"{figures.encode_fps:11,.0f}{figures.raw_encode_fps:11,.0f}"
     )
 
 

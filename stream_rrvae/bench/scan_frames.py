@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,20 +91,30 @@ def measured_com(frames: NDArray[Any]) -> FloatArray:
     return np.asarray(com - com.mean(axis=0))
 
 
-def centred(scan: ScanFrames, rms: float) -> Float32Array:
+Prepare = Callable[[], Float32Array]
+"""Raw frames to what a model takes; what needs the whole scan (mean, scale) is known already."""
+
+
+def centring(scan: ScanFrames, rms: float) -> Prepare:
     """The square around the disc of all frames [n, side, side] less its mean, its change scaled to `rms` a frame."""
     reach = scan.disc.radius_px
     rows, columns = (slice(max(0, math.floor(c - reach)), math.ceil(c + reach) + 1) for c in scan.disc.center_px)
     part = scan.frames[:, rows, columns]
-    change = part - part.mean(axis=0, dtype=np.float64)
-    found = math.sqrt(float(np.square(change).sum()) / len(change))
-    return np.asarray(change * (rms / max(found, 1e-30)), np.float32)
+    mean = part.mean(axis=0, dtype=np.float64)
+    found = math.sqrt(float(np.square(part - mean).sum()) / len(part))
+    return lambda: _scaled(part, mean.astype(np.float32), rms / max(found, 1e-30))
 
 
-def zero_to_one(scan: ScanFrames) -> Float32Array:
+def zero_to_one(scan: ScanFrames) -> Prepare:
     """Frames [n, ky, kx] scaled to 0..1, as image models want them."""
     lowest, highest = float(scan.frames.min()), float(scan.frames.max())
-    return np.asarray((scan.frames - lowest) / max(highest - lowest, 1e-30), np.float32)
+    return lambda: _scaled(scan.frames, np.float32(lowest), 1.0 / max(highest - lowest, 1e-30))
+
+
+def _scaled(frames: NDArray[Any], level: Any, factor: float) -> Float32Array:
+    scaled: Float32Array = np.subtract(frames, level, dtype=np.float32)
+    scaled *= np.float32(factor)
+    return scaled
 
 
 def _found(frames: NDArray[Any]) -> Disc:

@@ -64,10 +64,15 @@ def run_bench(options: BenchOptions) -> None:
 def _rrvae(options: BenchOptions) -> list[Row]:
     scan = _frames(options)
     asked = RrvaeOptions(
-        options.seconds or TRAIN_S, options.peer_seconds, options.seeds, options.latents, options.peers_python
+        options.seconds or TRAIN_S,
+        options.peer_seconds,
+        options.seeds,
+        options.latents,
+        options.peers_python,
+        options.cases,
     )
     click.echo(f"{scan.described}; {asked.latents} latents, median of {asked.seeds} seed(s),")
-    click.echo(f"training for {asked.seconds:g} s (ours) and {asked.peer_seconds:g} s (peers) of CPU on one thread")
+    click.echo(f"training for {asked.seconds:g} s (harmonic) and {asked.peer_seconds:g} s (others) of CPU, one thread")
     standings = compare(scan, asked, lambda who: click.echo(f"running {who}", err=True))
     _show(table(standings))
     return rows_of(standings)

@@ -14,7 +14,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_comparison_runs_on_simulated_frames_and_writes_its_figures(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
-    short = ("--scan-shape", "12x12", "--seconds", "0.5", "--peers-python", "/nowhere/python")
+    short = ("--scan-shape", "12x12", "--seconds", "0.5", "--peer-seconds", "1", "--peers-python", "/nowhere/python")
     ended = bench("rrvae", *short, "--json", str(figures))
     assert ended.returncode == 0, ended.stderr
     assert "/nowhere/python" in ended.stdout  # a peer that cannot run does not end the comparison
@@ -23,7 +23,9 @@ def test_the_comparison_runs_on_simulated_frames_and_writes_its_figures(tmp_path
     assert all(set(row) == keys for row in rows)
     named = {row["name"]: row for row in rows}
     assert named["raw COM: |r| with the COM magnitude"]["value"] > 0.999
-    assert named["stream-rrvae harmonic: training"]["value"] > 0
+    for decoder in ("harmonic", "exact", "spatial"):
+        assert named[f"stream-rrvae {decoder}: training"]["value"] > 0
+        assert named[f"stream-rrvae {decoder}: encoding"]["value"] > 0
     assert named["AtomAI rVAE, tuned: training"]["value"] is None
 
 

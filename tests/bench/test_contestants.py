@@ -10,9 +10,9 @@ import pytest
 
 from stream_rrvae.bench.course import Course, judged
 from stream_rrvae.bench.linear import leading_mode, pca_doublet, raw_com
-from stream_rrvae.bench.ours import harmonic
+from stream_rrvae.bench.ours import course_of
 from stream_rrvae.bench.peers import SETTINGS, PeerRun, peer_course
-from stream_rrvae.bench.scan_frames import ScanFrames, centred, from_file, measured_com, zero_to_one
+from stream_rrvae.bench.scan_frames import ScanFrames, centring, from_file, measured_com, zero_to_one
 from stream_rrvae.errors import StreamRrvaeError
 from stream_rrvae.recording.frame_file import open_frames
 
@@ -25,7 +25,7 @@ def test_linear_baselines_find_what_is_linear(fit: Callable[[ScanFrames], Course
 
 
 def test_our_model_is_judged_by_the_same_rules(turning_scan: ScanFrames) -> None:
-    course = harmonic(turning_scan, 1.5, latents=1, seed=0)
+    course = course_of("harmonic", turning_scan, 1.5, latents=1, seed=0)
     assert course.rotation.shape == (len(course.seconds), 200)
     assert course.latents.shape == (len(course.seconds), 200, 1)
     assert (np.diff(course.seconds) > 0).all()
@@ -55,7 +55,7 @@ def test_installed_peers_train_and_encode(setting: object, turning_scan: ScanFra
 
 
 def test_what_peers_get(turning_scan: ScanFrames) -> None:
-    documented, tuned = zero_to_one(turning_scan), centred(turning_scan, 10.0)
+    documented, tuned = zero_to_one(turning_scan)(), centring(turning_scan, 10.0)()
     assert documented.shape == (200, 24, 24)
     assert (documented.min(), documented.max()) == (0.0, 1.0)
     assert tuned.shape == (200, 18, 18)  # the square around the disc

@@ -29,6 +29,7 @@ def test_the_best_latent_counts_and_sense_and_offset_do_not() -> None:
         np.stack([noise, 0.7 - direction]),
         np.stack([blind, seeing]),
         5.0,
+        4.0,
     )
     figures = judged(course, com)
     assert figures.train_fps == 150
@@ -40,7 +41,7 @@ def test_the_best_latent_counts_and_sense_and_offset_do_not() -> None:
 def test_a_third_of_a_turn_is_forgiven_modulo_120_only() -> None:
     com, magnitude, direction = circle()
     turned = direction + 2 * np.pi / 3 * np.random.default_rng(2).integers(0, 3, N)
-    figures = judged(Course(np.ones(1), np.zeros(1), turned[None], magnitude[None, :, None], 1.0), com)
+    figures = judged(Course(np.ones(1), np.zeros(1), turned[None], magnitude[None, :, None], 1.0, 1.0), com)
     assert figures.angle_mod120_deg < 1e-6
     assert figures.angle_deg > 20
     assert math.isnan(figures.train_fps)  # nothing was trained
@@ -50,22 +51,22 @@ def test_mixed_latents_correlate_together_though_neither_does_alone() -> None:
     com, magnitude, _ = circle()
     other = np.random.default_rng(3).normal(size=N)
     latents = np.stack([magnitude + other, magnitude - other], 1)
-    figures = judged(Course(np.ones(1), np.ones(1), np.zeros((1, N)), latents[None], 1.0), com)
+    figures = judged(Course(np.ones(1), np.ones(1), np.zeros((1, N)), latents[None], 1.0, 1.0), com)
     assert figures.correlation < 0.5
     assert figures.joint_correlation == pytest.approx(1.0)
     assert joint_correlation(np.zeros((N, 2)), magnitude) < 1e-6
 
 
 def test_a_median_of_mostly_failures_is_a_failure() -> None:
-    runs = [Figures(1.0, after, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0) for after in (3.0, math.nan, math.nan)]
+    runs = [Figures(1.0, after, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0) for after in (3.0, math.nan, math.nan)]
     assert math.isnan(median_figures(runs).good_after_s)
     assert median_figures(runs[:1]).good_after_s == 3.0
 
 
 def test_ours_is_compared_with_the_best_peer_and_all_others_with_ours() -> None:
-    ours = Figures(1000.0, 2.0, 0.998, 0.999, 0.5, 0.5, 0.5, 1e4)
-    peer = Figures(100.0, math.nan, 0.9, 0.95, 5.0, 4.0, 5.0, 1e5)
-    worse = Figures(200.0, math.nan, 0.1, 0.2, 80.0, 30.0, 40.0, 1e5)
+    ours = Figures(1000.0, 2.0, 0.998, 0.999, 0.5, 0.5, 0.5, 1e4, 1e4)
+    peer = Figures(100.0, math.nan, 0.9, 0.95, 5.0, 4.0, 5.0, 1e5, 1e5)
+    worse = Figures(200.0, math.nan, 0.1, 0.2, 80.0, 30.0, 40.0, 1e5, 1e5)
     standings = [
         Standing(OURS, ours),
         Standing("AtomAI rVAE, tuned", peer),
