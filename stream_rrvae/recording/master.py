@@ -52,6 +52,7 @@ class _Sides:
 
     names: list[str]  # of the segments
     counts: list[int]
+    stored: list[int]  # frames in the segments' own datasets: a failed write may have left more than count
     numbers: NDArray[np.int64]
     received_s: NDArray[np.float64]
     flags: NDArray[np.uint8]
@@ -64,8 +65,8 @@ class _Sides:
 def write_master(folder: Path, facts: Facts, results: Path | None = None) -> Path:
     """Write `folder/master.h5` over the segments there, with the maps of a results file. Raises OSError."""
     sides = _read_sides(folder, facts)
-    path = folder / layout.MASTER_NAME
-    with h5py.File(path, "x", libver=FORMAT_BOUNDS) as file:
+    # Made in memory: HDF5 does not bear a disk that is full.
+    with h5py.File(layout.MASTER_NAME, "x", libver=FORMAT_BOUNDS, driver="core", backing_store=False) as file:
         file.attrs["default"] = "entry"
         entry = file.create_group("entry")
         entry.attrs.update({"NX_class": "NXentry", "default": "data", "format_version": layout.FORMAT_VERSION})
@@ -75,14 +76,20 @@ def write_master(folder: Path, facts: Facts, results: Path | None = None) -> Pat
         _write_scan(entry.create_group("data"), sides, facts)
         if results is not None:
             _copy_results(entry, results)
+        file.flush()
+        content = file.id.get_file_image()
+    path = folder / layout.MASTER_NAME
+    path.write_bytes(content)
     return path
 
 
 def _read_sides(folder: Path, facts: Facts) -> _Sides:
     paths = sorted(folder.glob("segment-*.h5"))
     columns: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, dtype)] for name, dtype in layout.SIDES.items()}
+    stored = []
     for path in paths:
         with h5py.File(path, "r") as file:
+            stored.append(int(file[layout.FRAMES].shape[0]))
             for name, parts in columns.items():
                 parts.append(file[f"entry/data/{name}"][()])
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
@@ -90,7 +97,7 @@ def _read_sides(folder: Path, facts: Facts) -> _Sides:
     numbers, received_s, flags = whole["frame_number"], whole["received_s"], whole["flags"]
     for number, unix_s in facts.undecodable:
         flags[(numbers == number) & (received_s == unix_s)] |= np.uint8(Flag.UNDECODABLE)
-    return _Sides([path.name for path in paths], counts, numbers, received_s, flags)
+    return _Sides([path.name for path in paths], counts, stored, numbers, received_s, flags)
 
 
 def _write_facts(entry: h5py.Group, facts: Facts) -> None:
@@ -130,9 +137,10 @@ def _write_counts(group: h5py.Group, sides: _Sides, facts: Facts) -> None:
 def _write_frames(group: h5py.Group, sides: _Sides, start: ScanStart) -> None:
     group.attrs.update({"NX_class": "NXdata", "signal": "data"})
     n_frames = sides.flags.size
-    _virtual(group, "data", (n_frames, *start.frame_shape), np.dtype(start.pixel_type), layout.FRAMES, sides)
+    frames_shape = (n_frames, *start.frame_shape)
+    _virtual(group, "data", frames_shape, np.dtype(start.pixel_type), layout.FRAMES, sides, sides.stored)
     for name in ("frame_number", "received_s"):
-        _virtual(group, name, (n_frames,), layout.SIDES[name], f"entry/data/{name}", sides)
+        _virtual(group, name, (n_frames,), layout.SIDES[name], f"entry/data/{name}", sides, sides.counts)
     group["received_s"].attrs["units"] = "s"
     # Not virtual: which frames are damaged is known only after their segment was written.
     chunks = (min(SIDE_CHUNK, n_frames),) if n_frames else None
@@ -141,12 +149,18 @@ def _write_frames(group: h5py.Group, sides: _Sides, start: ScanStart) -> None:
 
 
 def _virtual(
-    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], within: str, sides: _Sides
+    group: h5py.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    within: str,
+    sides: _Sides,
+    stored: Sequence[int],
 ) -> None:
     made = h5py.VirtualLayout(shape, dtype.newbyteorder("<"))
-    for segment, count, begin in zip(sides.names, sides.counts, sides.begins, strict=False):
+    for segment, count, begin, rows in zip(sides.names, sides.counts, sides.begins, stored, strict=False):
         if count:
-            made[begin : begin + count] = h5py.VirtualSource(segment, within, (count, *shape[1:]))
+            made[begin : begin + count] = h5py.VirtualSource(segment, within, (rows, *shape[1:]))[:count]
     group.create_virtual_dataset(name, made, fillvalue=0)
 
 
@@ -163,7 +177,7 @@ def _write_scan(group: h5py.Group, sides: _Sides, facts: Facts) -> None:
             return
         segment = int(np.searchsorted(begins, patch.first, "right")) - 1
         begin = patch.first - int(begins[segment])
-        source = h5py.VirtualSource(sides.names[segment], layout.FRAMES, (sides.counts[segment], *shape[2:]))
+        source = h5py.VirtualSource(sides.names[segment], layout.FRAMES, (sides.stored[segment], *shape[2:]))
         made[patch.rows, patch.columns] = source[begin : begin + patch.count]
     group.create_virtual_dataset("data", made, fillvalue=0)
     group["data"].attrs["units"] = "counts"

@@ -218,11 +218,9 @@ class Recorder:
         if recording is None:
             return
         before = recording.acknowledged
-        try:
-            closed = recording.close(state, fault)
-        except OSError as error:
-            self._tell_fault(recording.start, str(error))
-            closed = recording.close(ScanState.ABORTED, str(error))
+        closed = recording.close(state, fault)
+        if closed.fault and not fault:
+            self._tell_fault(recording.start, closed.fault)
         self._metrics.frames_recorded.inc(closed.frames - before)
         self._set_acknowledged(closed.frames)
         self._hand_on(closed)

@@ -6,6 +6,7 @@ cannot take it away. It is durable when the disk itself has it, so that a power 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from stream_rrvae.recording.chunk_loop import checksum_text
 from stream_rrvae.recording.journal import Journal
 from stream_rrvae.recording.segment import FrameRun, Segment
 from stream_rrvae.recording.start_json import start_to_json
+
+log = logging.getLogger(__name__)
 
 FLUSH_FRAMES = 64
 FLUSH_LEAST_S = 0.05  # between two flushes, however many frames came
@@ -72,12 +75,11 @@ class ScanRecording:
 
     def write(self, run: FrameRun) -> None:
         """Append frames, whose `received_s` is on the monotonic clock here."""
-        if not len(run):
-            return
-        segment = self._segment_for(run)
-        unix_s = run.received_s + self._since_monotonic_s
-        segment.append(FrameRun(run.addresses, run.sizes, run.numbers, unix_s, run.flags, run.encoding))
-        self._unflushed += len(run)
+        if len(run):
+            unix_s = run.received_s + self._since_monotonic_s
+            segment = self._segment_for(run)
+            segment.append(FrameRun(run.addresses, run.sizes, run.numbers, unix_s, run.flags, run.encoding))
+            self._unflushed += len(run)
         self.flush_if_due()
 
     @property
@@ -112,47 +114,39 @@ class ScanRecording:
         self._journal.write({"undecodable": unix})
 
     def close(self, state: ScanState, fault: str = "") -> ClosedRecording:
-        """Flush and close everything; after a fault as far as the disk lets us. Then only that raises nothing."""
+        """Flush and close everything, as far as the disk lets us; `fault` of what this gives says if it did not."""
+        faults = [fault] if fault else []
         try:
-            self._close_segment(state, fault)
+            self._finish_segment()
         except OSError as error:
-            if not fault:
-                raise
-            fault = f"{fault}; {error}"
-        finally:
-            self._sync.stop()
-            self._journal.close()
-        return ClosedRecording(
-            self.part,
-            self.start,
-            self.scan_shape,
-            state,
-            self._opened_unix_s,
-            time(),
-            self._since_monotonic_s,
-            self.acknowledged,
-            fault,
-        )
-
-    def _close_segment(self, state: ScanState, fault: str) -> None:
-        segment, self._segment = self._segment, None
-        if segment is not None:
-            self._finish(segment)
-        self._journal.write({"closed": str(state), "fault": fault, "frames": self.acknowledged, "unix_s": time()})
-        self._journal.sync()
-
-    def _finish(self, segment: Segment) -> None:
-        """Acknowledge the segment's last frames and close it."""
+            faults.append(str(error))
         try:
-            self._segment = segment
+            told = "; ".join(faults)
+            self._journal.write({"closed": str(state), "fault": told, "frames": self.acknowledged, "unix_s": time()})
+            self._journal.sync()
+        except OSError as error:
+            faults.append(str(error))
+        self._sync.stop()
+        self._journal.close()
+        return ClosedRecording(
+            self.part, self.start, self.scan_shape, state, self._opened_unix_s, time(), self._since_monotonic_s,
+            self.acknowledged, "; ".join(faults),
+        )  # fmt: skip
+
+    def _finish_segment(self) -> None:
+        """Acknowledge the segment's last frames and close it."""
+        segment = self._segment
+        if segment is None:
+            return
+        try:
             self.flush()
-        except DiskFullError:
-            pass  # it is being closed for that
+        except DiskFullError as error:
+            log.debug("%s; it is being closed", error)
         except OSError:
+            self._segment = None
             segment.abandon()
             raise
-        finally:
-            self._segment = None
+        self._segment = None
         handle = segment.duplicate_handle()
         try:
             segment.close()
@@ -169,7 +163,7 @@ class ScanRecording:
             if not mixed and segment.payload_bytes < self._settings.segment_bytes:
                 return segment
             mixed = mixed or segment.mixed
-            self._finish(segment)
+            self._finish_segment()
         path = self.part / layout.segment_name(self._n_segments)
         self._segment = Segment(path, self._n_segments, self.start, run.encoding, mixed)
         self._n_segments += 1

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,18 +42,6 @@ class FrameRun:
     def __len__(self) -> int:
         return int(self.sizes.size)
 
-    def first(self, count: int) -> FrameRun:
-        """Its first frames."""
-        kept = slice(count)
-        return FrameRun(
-            self.addresses[kept],
-            self.sizes[kept],
-            self.numbers[kept],
-            self.received_s[kept],
-            self.flags[kept],
-            self.encoding,
-        )
-
 
 class Segment:
     """A new file at `path`, never an old one. Any method raises OSError when the disk does not take it."""
@@ -64,14 +54,17 @@ class Segment:
         self.flushed = 0  # frames that any reader finds
         self.payload_bytes = 0
         self.sums: Sums = np.zeros(2, np.uint64)  # checksum of all its frames
-        self._file = h5py.File(path, "x", libver=FORMAT_BOUNDS)
+        with _disk_errors(path):
+            self._file = h5py.File(path, "x", libver=FORMAT_BOUNDS)
         try:
-            self._frames = _create_frames(self._file, start, encoding, mixed)
-            self._sides = {name: _create_side(self._file, name) for name in layout.SIDES}
-            _describe(self._file, index, start)
-            self._file.swmr_mode = True
+            with _disk_errors(path):
+                self._frames = _create_frames(self._file, start, encoding, mixed)
+                self._sides = {name: _create_side(self._file, name) for name in layout.SIDES}
+                _describe(self._file, index, start)
+                self._file.swmr_mode = True
         except BaseException:
-            self._file.close()
+            _give_up(self._file)
+            path.unlink(missing_ok=True)
             raise
         self._waiting: list[FrameRun] = []  # their bytes are written, what is known of them not yet
         self._table = np.zeros(N_ENTRIES, np.int64)
@@ -82,26 +75,29 @@ class Segment:
         return self.mixed or encoding is self.encoding
 
     def append(self, run: FrameRun) -> None:
-        """Write frames behind the others; they are no reader's until `flush`."""
-        skipped = layout.MIXED_SKIPPED[run.encoding] if self.mixed else 0
-        self._resize(self.count + len(run))
-        written = self._write(run, skipped)
-        self.count += written
-        self.payload_bytes += int(run.sizes[:written].sum())
-        if written < len(run):
-            self._write_slowly(run, written, skipped)
+        """Write frames behind the others, all or none; they are no reader's until `flush`."""
+        before = self.count, self.payload_bytes, self.sums.copy()
+        try:
+            with _disk_errors(self.path):
+                self._append(run, layout.MIXED_SKIPPED[run.encoding] if self.mixed else 0)
+        except OSError:
+            self.count, self.payload_bytes, self.sums = before
+            with suppress(OSError, RuntimeError, ValueError):
+                self._resize(self.count)
+            raise
         self._waiting.append(run)
 
     def flush(self) -> None:
         """Make everything written readable, and certain to outlive this process."""
         if self.flushed == self.count:
             return
-        for name, side in self._sides.items():
-            values = np.concatenate([getattr(run, _FIELDS[name]) for run in self._waiting])
-            side.resize((self.count,))
-            side[self.flushed : self.count] = values
-        for dataset in (self._frames, *self._sides.values()):
-            dataset.flush()
+        with _disk_errors(self.path):
+            for name, side in self._sides.items():
+                values = np.concatenate([getattr(run, _FIELDS[name]) for run in self._waiting])
+                side.resize((self.count,))
+                side[self.flushed : self.count] = values
+            for dataset in (self._frames, *self._sides.values()):
+                dataset.flush()
         self._waiting.clear()
         self.flushed = self.count
 
@@ -113,13 +109,26 @@ class Segment:
         """Flush and leave a file that any reader of HDF5 opens."""
         try:
             self.flush()
-        finally:
-            self._file.close()
+            with _disk_errors(self.path):
+                self._file.flush()  # what is left for closing takes no more room
+                self._file.close()
+        except OSError:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """Close without a last flush, when the disk takes nothing more: what was flushed stays readable."""
         self._waiting.clear()
-        self._file.close()
+        if self._file:
+            _give_up(self._file)
+
+    def _append(self, run: FrameRun, skipped: int) -> None:
+        self._resize(self.count + len(run))
+        written = self._write(run, skipped)
+        self.count += written
+        self.payload_bytes += int(run.sizes[:written].sum())
+        if written < len(run):
+            self._write_slowly(run, written, skipped)
 
     def _resize(self, count: int) -> None:
         shape = self._frames.shape
@@ -135,21 +144,44 @@ class Segment:
 
     def _write_slowly(self, run: FrameRun, begin: int, skipped: int) -> None:
         """One by one through h5py, which says why one cannot be written."""
-        try:
-            for index in range(begin, len(run)):
-                address, size = int(run.addresses[index]), int(run.sizes[index])
-                content = (ctypes.c_ubyte * size).from_address(address)
-                self._frames.id.write_direct_chunk((self.count, 0, 0), memoryview(content), skipped)
-                add_frame(address, size, self.sums)
-                self.count += 1
-                self.payload_bytes += size
-        except (OSError, RuntimeError, ValueError) as error:
-            self._waiting.append(run.first(index))
-            self._resize(self.count)
-            raise OSError(f"{self.path}: {error}") from error
+        for index in range(begin, len(run)):
+            address, size = int(run.addresses[index]), int(run.sizes[index])
+            content = (ctypes.c_ubyte * size).from_address(address)
+            self._frames.id.write_direct_chunk((self.count, 0, 0), memoryview(content), skipped)
+            add_frame(address, size, self.sums)
+            self.count += 1
+            self.payload_bytes += size
 
 
 _FIELDS = {"frame_number": "numbers", "received_s": "received_s", "flags": "flags"}
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Whatever HDF5 says when the disk does not take something, as an OSError."""
+    try:
+        yield
+    except (RuntimeError, ValueError, OSError) as error:
+        raise OSError(f"{path}: {str(error).partition(': time')[0]}") from error
+
+
+def _give_up(file: h5py.File) -> None:
+    """Close a file that the disk takes no more of, without a change to what is there.
+
+    HDF5 cannot: where its last writes fail, it leaves things behind on which the process crashes later. So these go
+    elsewhere.
+    """
+    elsewhere = os.memfd_create("abandoned")
+    try:
+        os.dup2(elsewhere, file.id.get_vfd_handle())
+        file.close()
+    except (RuntimeError, OSError):
+        _NOT_GIVEN_UP.append(file)
+    finally:
+        os.close(elsewhere)
+
+
+_NOT_GIVEN_UP: list[h5py.File] = []  # to be collected would crash
 
 
 def _create_frames(file: h5py.File, start: ScanStart, encoding: Encoding, mixed: bool) -> h5py.Dataset:
