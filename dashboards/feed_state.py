@@ -1,18 +1,18 @@
 """In which state an instrument is, told by word, shape and colour class alike.
 
-WAITING -> IDLE | LIVE <-> LAG | COMPLETE | ABORTED -> STALE -> UNREACHABLE. DISCONNECTED, when
+WAITING -> IDLE | LIVE <-> LAG, PARTIAL | COMPLETE | ABORTED -> STALE -> UNREACHABLE. DISCONNECTED, when
 the page has lost this server, is painted by the page itself.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dashboards.live_feed import LiveFeed
 from dashboards.numbers_text import fixed
-from stream_rrvae.messages import ScanState
+from stream_rrvae.messages import ScanState, Snapshot
 
 STALE_S = 2.0  # no snapshot, or no frame while a scan runs
 UNREACHABLE_S = 10.0  # no snapshot
@@ -30,6 +30,11 @@ class FeedState:
     stale: bool = False  # what the panels show is old
 
 
+_AMISS = {
+    "silent": "is silent",
+    "lost": "left this scan",
+    "unlike": "has other units or axes",
+}
 _BY_SCAN = {
     ScanState.IDLE: FeedState("IDLE", "○", "idle", "no scan yet"),
     ScanState.COMPLETE: FeedState("COMPLETE", "✓", "done"),
@@ -49,8 +54,10 @@ def feed_state(feed: LiveFeed) -> FeedState:
     if silent_s > STALE_S:
         return FeedState("STALE", "■", "major", f"no data since {since}; waiting for the service", stale=True)
     snapshot = frame.snapshot
+    amiss = amiss_shards(snapshot)
     if snapshot.state is not ScanState.RUNNING:
-        return _BY_SCAN[snapshot.state]
+        state = _BY_SCAN[snapshot.state]
+        return replace(state, reason=f"{state.reason}; {amiss}") if amiss else state
     quiet_s = snapshot.health.last_frame_age_s
     if quiet_s > STALE_S:
         last = clock_text(snapshot.published_unix_s - quiet_s)
@@ -58,7 +65,12 @@ def feed_state(feed: LiveFeed) -> FeedState:
     latency_s = snapshot.health.latency_p95_s
     if latency_s > LAG_S:
         return FeedState("LAG", "▲", "minor", f"maps are {fixed(latency_s, 1)} s behind the detector")
-    return FeedState("LIVE", "●", "live")
+    return FeedState("PARTIAL", "▲", "minor", f"{amiss}; others go on") if amiss else FeedState("LIVE", "●", "live")
+
+
+def amiss_shards(snapshot: Snapshot) -> str:
+    """What is wrong with shards of a merged scan; "" = nothing."""
+    return ", ".join(f"shard {each.shard_id} {_AMISS[each.state]}" for each in snapshot.shards if each.state in _AMISS)
 
 
 def clock_text(unix_s: float) -> str:

@@ -13,6 +13,7 @@ from dashboards.numbers_text import UNKNOWN, duration, fixed, seconds, with_unit
 from stream_rrvae.messages import Calibration, Plain, ScanState, Snapshot
 
 ROTATION_UNSET = "not set"
+SHARDS_SHOWN = 8
 
 
 def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
@@ -96,7 +97,9 @@ def _frames(snapshot: Snapshot) -> list[tuple[str, str]]:
     counters = snapshot.counters
     names = ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered")
     rows = [(name, fixed(getattr(counters, name))) for name in names]
-    return rows + [(f"· {reason}", fixed(count)) for reason, count in sorted(counters.refusals.items()) if count][:4]
+    rows += [(f"· {reason}", fixed(count)) for reason, count in sorted(counters.refusals.items()) if count][:4]
+    shards = snapshot.shards[:SHARDS_SHOWN]
+    return rows + [(f"shard {each.shard_id}", f"{fixed(each.counters.processed)} {each.state}") for each in shards]
 
 
 def _model(snapshot: Snapshot) -> list[tuple[str, str]]:

@@ -215,4 +215,5 @@ class Snapshot:
     metadata: Mapping[str, Plain] = field(default_factory=dict)
     shard_id: int = 0
     shard_count: int = 1
+    shard_lines: int = 1
     shards: tuple[ShardStatus, ...] = ()  # of a merged scan

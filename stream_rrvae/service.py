@@ -24,6 +24,7 @@ from stream_rrvae.metrics import new_metrics
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.recorder import Recorder
 from stream_rrvae.scan_store import ScanStore, sweep
+from stream_rrvae.wire.shards import name_of_files
 
 STATUS_LOOK_S = 0.1
 LAST_WORD_S = 2.0  # for a scan that a newer one has followed, or when stopping
@@ -139,7 +140,7 @@ class Service:
         """The results file where one is wanted, and could be written."""
         if self._settings.out is None:
             return None
-        path = free_name(self._settings.out, ended.store.start.scan_id)
+        path = free_name(self._settings.out, name_of_files(ended.store.start))
         try:
             self._write_results(path, ended)
         except FileFormatError as error:

@@ -6,10 +6,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
 
 from stream_rrvae.maps.products import merge_named
 from stream_rrvae.messages import Counters, Float32Array, Health, ModelStatus, ScanState, ShardStatus, Snapshot
+from stream_rrvae.wire.shards import shard_of_line
 
 LEARNT = ("rotation", "rotation_confidence", "misfit", "latent_")
 UNLIKE_MODELS = (
@@ -47,15 +50,19 @@ def merged_snapshot(parts: Sequence[Part], absent: Sequence[ShardStatus], instru
     snapshots = [part.snapshot for part in parts]
     first, model = snapshots[0], _merged_model([snapshot.model for snapshot in snapshots])
     latest = min(snapshots, key=lambda each: _finite(each.health.last_frame_age_s))
+    state = _merged_state(parts, absent)
+    shards = sorted([*(part.status for part in parts), *absent], key=lambda status: status.shard_id)
+    if state is not ScanState.RUNNING:
+        shards = [_with_all_due(status, first) for status in shards]
     return Snapshot(
         instrument=instrument,
         serial=serial,
         published_unix_s=time.time(),
-        state=_merged_state(parts, absent),
+        state=state,
         scan_id=first.scan_id,
         scan_shape=first.scan_shape,
         calibration=first.calibration,
-        counters=sum_counters(snapshot.counters for snapshot in snapshots),
+        counters=sum_counters(status.counters for status in shards),
         health=_merged_health([part.snapshot.health for part in parts if part.is_live] or [latest.health]),
         model=model,
         axes=first.axes,
@@ -64,7 +71,7 @@ def merged_snapshot(parts: Sequence[Part], absent: Sequence[ShardStatus], instru
         pattern=latest.pattern,
         pattern_position=latest.pattern_position,
         metadata=first.metadata,
-        shards=tuple(sorted([*(part.status for part in parts), *absent], key=lambda status: status.shard_id)),
+        shards=tuple(shards),
     )
 
 
@@ -75,6 +82,17 @@ def sum_counters(counters: Iterable[Counters]) -> Counters:
         refusals.update(each.refusals)
     names = [field.name for field in fields(Counters) if field.name != "refusals"]
     return Counters(**{name: sum(getattr(each, name) for each in given) for name in names}, refusals=dict(refusals))
+
+
+def _with_all_due(status: ShardStatus, scan: Snapshot) -> ShardStatus:
+    """The scan is over: what a shard that did not say so still owes is missing."""
+    counters = status.counters
+    if status.state in (ScanState.COMPLETE, ScanState.ABORTED):
+        return status
+    owners = shard_of_line(np.arange(scan.scan_shape[0]), scan.shard_count, scan.shard_lines)
+    due = int(np.count_nonzero(owners == status.shard_id)) * scan.scan_shape[1]
+    missing = max(counters.missing, due - counters.processed - counters.refused)
+    return replace(status, counters=replace(counters, missing=missing, expected=counters.received + missing))
 
 
 def _merged_maps(snapshots: Sequence[Snapshot], with_learnt: bool) -> Mapping[str, Float32Array]:

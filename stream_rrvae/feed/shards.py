@@ -67,19 +67,15 @@ class Shards:
         first = min(told, key=lambda snapshot: snapshot.shard_id, default=None)
         parts: list[Part] = []
         absent: list[ShardStatus] = []
-        for number, feed in enumerate(self._feeds):
-            if first is None or feed.of_scan is None or not alike(first, feed.of_scan):
-                absent.append(self._absent(number, feed, now_s))
+        unnamed = iter(sorted(set(range(len(self._feeds))) - {snapshot.shard_id for snapshot in told}))
+        for feed in self._feeds:
+            if feed.of_scan is None:
+                absent.append(_absent(next(unnamed, len(self._feeds)), feed, now_s))
+            elif first is None or not alike(first, feed.of_scan):
+                absent.append(ShardStatus(feed.of_scan.shard_id, "unlike", silent_s=_silent_s(feed, now_s)))
             else:
                 parts.append(Part(feed.of_scan, self._status(feed, feed.of_scan, now_s)))
         return parts, absent
-
-    def _absent(self, number: int, feed: _Feed, now_s: float) -> ShardStatus:
-        if feed.of_scan is not None:
-            return ShardStatus(feed.of_scan.shard_id, "unlike", silent_s=_silent_s(feed, now_s))
-        shard_id = number if feed.latest is None else feed.latest.snapshot.shard_id
-        silent_s = _silent_s(feed, now_s)
-        return ShardStatus(shard_id, "waiting" if silent_s < SILENT_S else "silent", silent_s=silent_s)
 
     def _status(self, feed: _Feed, snapshot: Snapshot, now_s: float) -> ShardStatus:
         silent_s = _silent_s(feed, now_s)
@@ -89,6 +85,12 @@ class Shards:
         elif snapshot.state is ScanState.RUNNING and feed.latest is not None and feed.latest.snapshot is not snapshot:
             state = "lost"  # it went on without having said how this scan ended
         return ShardStatus(snapshot.shard_id, state, snapshot.counters, silent_s)
+
+
+def _absent(shard_id: int, feed: _Feed, now_s: float) -> ShardStatus:
+    """A shard that has told nothing of the scan."""
+    silent_s = _silent_s(feed, now_s)
+    return ShardStatus(shard_id, "waiting" if silent_s < SILENT_S else "silent", silent_s=silent_s)
 
 
 def _silent_s(feed: _Feed, now_s: float) -> float:

@@ -42,6 +42,7 @@ def build_snapshot(store: ScanStore | None, instrument: str, serial: int, health
         metadata=shown_metadata(store.start.metadata),
         shard_id=store.start.shard_id,
         shard_count=store.start.shard_count,
+        shard_lines=store.start.shard_lines,
     )
 
 

@@ -20,6 +20,11 @@ def shard_of_line(lines: Lines, shard_count: int, shard_lines: int) -> Lines:
     return lines // shard_lines % shard_count
 
 
+def name_of_files(start: ScanStart) -> str:
+    """The scan's identity, with the shard if it is one: services of several may write into one folder."""
+    return start.scan_id if start.shard_count == 1 else f"{start.scan_id}.shard-{start.shard_id}"
+
+
 def own_positions(start: ScanStart, scan_shape: tuple[int, int]) -> BoolArray | None:
     """Which positions [n], row-major, the stream of `start` brings; None = all of them."""
     if start.shard_count == 1:

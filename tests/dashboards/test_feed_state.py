@@ -11,7 +11,7 @@ import pytest
 from dashboards.feed_state import clock_text, feed_state
 from dashboards.live_feed import LiveFeed
 from dashboards.readings import status
-from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, ScanState, Snapshot
+from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, ScanState, ShardStatus, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
 
@@ -106,3 +106,17 @@ def test_a_status_is_always_json_whatever_the_service_says(feed: LiveFeed, make_
 def test_times_carry_their_zone() -> None:
     assert len(clock_text(1.7e9).split()) == 2
     assert clock_text(math.nan) == clock_text(1e300) == "an unknown time"
+
+
+def test_a_shard_that_is_amiss_is_named(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    shards = (ShardStatus(0, "running", Counters(processed=9)), ShardStatus(1, "silent", silent_s=math.inf))
+    feed.publish(make_snapshot(shards=shards))
+    state = feed_state(feed)
+    assert (state.word, state.kind, state.stale) == ("PARTIAL", "minor", False)
+    assert state.reason == "shard 1 is silent; others go on"
+    assert ("shard 0", "9 running") in status(feed)["tables"]["frames"]
+    feed.publish(make_snapshot(shards=shards, state=ScanState.ABORTED))
+    assert feed_state(feed).word == "ABORTED"
+    assert "shard 1" in feed_state(feed).reason
+    feed.publish(make_snapshot(shards=shards[:1]))
+    assert feed_state(feed).word == "LIVE"

@@ -130,7 +130,9 @@ def test_a_silent_shard_keeps_what_it_told_and_the_others_go_on(values: np.ndarr
     np.testing.assert_array_equal(whole.maps["com_x"], values)
     assert (whole.state, whole.health.rate_fps) == (ScanState.RUNNING, 100.0)
     shards.take(0, replace(snapshot(0, values), state=ScanState.COMPLETE), 6.0)
-    assert shards.merged(6.0).state is ScanState.ABORTED
+    over = shards.merged(6.0)
+    assert over.state is ScanState.ABORTED
+    assert over.counters == Counters(26, 26, 0, 24, 2, 0, 0, {"decode": 2}), "all that was due had come"
     shards.take(1, replace(snapshot(1, values), state=ScanState.COMPLETE), 7.0)
     assert shards.merged(7.0).state is ScanState.COMPLETE
 
@@ -148,6 +150,18 @@ def test_a_shard_that_was_started_again_is_lost_for_this_scan_and_merged_in_the_
     whole = shards.merged(1.1)
     assert whole.scan_id == "scan-2"
     np.testing.assert_array_equal(whole.maps["com_x"], 2 * values)
+
+
+def test_what_a_shard_owes_that_told_nothing_is_missing_when_the_scan_is_over(values: np.ndarray) -> None:
+    shards = Shards(3, "whole")
+    partly = replace(snapshot(1, values, count=3), counters=Counters(5, 4, 1, 3, 1, 0, 0, {"decode": 1}))
+    shards.take(2, partly, 0.0)
+    shards.take(0, replace(snapshot(2, values, count=3), state=ScanState.COMPLETE), 9.0)
+    whole = shards.merged(9.0)
+    assert [(each.shard_id, each.state, each.counters.missing) for each in whole.shards] == [
+        (0, "silent", 8), (1, "silent", 4), (2, "complete", 0)
+    ]  # fmt: skip
+    assert whole.counters == Counters(25, 13, 12, 11, 2, 0, 0, {"decode": 2})
 
 
 def test_a_shard_that_is_behind_by_a_scan_does_not_turn_it_back(values: np.ndarray) -> None:

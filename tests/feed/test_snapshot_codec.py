@@ -130,7 +130,7 @@ def test_malformed_fields_are_refused(make_snapshot: MakeSnapshot, path: str, va
         decode_snapshot(_change(as_plain(make_snapshot(1, (3, 2))), path, value))
 
 
-OPTIONAL = ("pattern", "pattern_position", "metadata", "shard_id", "shard_count", "shards")
+OPTIONAL = ("pattern", "pattern_position", "metadata", "shard_id", "shard_count", "shard_lines", "shards")
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Snapshot) if field.name not in OPTIONAL])
