@@ -13,6 +13,7 @@ from stream_rrvae.batch.cluster import WANTED, ClusterOptions, connected, dask_i
 from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.many import Analysed, OutFor, learn_from, one_by_one
 from stream_rrvae.batch.spread import Spread, Told
+from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import ConfigError, FileFormatError, StreamRrvaeError
 from stream_rrvae.maps.results import free_name, summary
@@ -70,8 +71,10 @@ def _bar(inputs: Sequence[Input]) -> Iterator[Told]:
 
 
 def _frames_in(input_: Input) -> int:
+    """How many frames the input holds; what was taken for granted of it is told."""
     try:
         with input_.open() as frames:
+            tell_notes(frames)
             return frames.n_arrivals
     except StreamRrvaeError:
         return 0  # what is wrong with it is said when its turn comes
@@ -80,6 +83,8 @@ def _frames_in(input_: Input) -> int:
 def _stem(input_: Input) -> str:
     """What the results are named after: the file, or its folder where files are named alike in every folder."""
     path = input_.path
+    if path.is_dir():
+        return path.name
     return path.parent.name if path.stem in NAMES_FOR_THE_INSIDE else path.stem
 
 
