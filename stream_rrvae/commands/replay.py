@@ -15,6 +15,7 @@ from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.messages import Calibration
 from stream_rrvae.recording.frame_file import FrameFile, open_frames
 from stream_rrvae.recording.replay import Replay, start_again
+from stream_rrvae.recording.replay_messages import largest_message_bytes
 from stream_rrvae.recording.replay_outlet import ReplayOutlet, protocol_and_address
 from stream_rrvae.recording.replay_pace import due_times_s
 
@@ -44,7 +45,7 @@ def run_replay(options: ReplayOptions) -> None:
     with open_frames(options.file, options.scan_shape, options.channel) as frames:
         tell_notes(frames)
         due_s = due_times_s(frames, options.speed, options.frame_rate_fps)
-        outlet = ReplayOutlet(address)
+        outlet = ReplayOutlet(address, largest_message_bytes(protocol, frames.frame_bytes))
         _stop_on_signals(outlet)
         click.echo(f"bound {outlet.address}")
         sys.stdout.flush()

@@ -70,6 +70,7 @@ class DectrisV2Messages:
 
     def __init__(self, start: ScanStart) -> None:
         self._start = start
+        self._images = dectris_v2_encode.ImageEncoder(start)
 
     def start(self) -> Sequence[bytes]:
         """See ReplayMessages."""
@@ -78,7 +79,7 @@ class DectrisV2Messages:
     def frames(self, numbers: Sequence[int], stored: Sequence[Stored]) -> Iterator[tuple[Sequence[bytes], int]]:
         """See ReplayMessages."""
         for number, one in zip(numbers, stored, strict=True):
-            yield [dectris_v2_encode.encode_image(self._start, number, one.encoding, one.payload)], 1
+            yield [self._images.encode(number, one.encoding, one.payload)], 1
 
     def end(self) -> Sequence[bytes]:
         """See ReplayMessages."""
@@ -88,6 +89,11 @@ class DectrisV2Messages:
 def messages_of(protocol: str, start: ScanStart) -> ReplayMessages:
     """The scan that `start` announces, in `protocol`: native or dectris-v2."""
     return NativeMessages(start) if protocol == "native" else DectrisV2Messages(start)
+
+
+def largest_message_bytes(protocol: str, frame_bytes: int) -> int:
+    """Of messages with frames that are `frame_bytes` at most when stored."""
+    return max(NATIVE_BYTES, frame_bytes) if protocol == "native" else frame_bytes
 
 
 def _together(stored: Sequence[Stored], begin: int) -> int:

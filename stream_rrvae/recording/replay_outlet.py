@@ -10,7 +10,7 @@ import zmq
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.security import check_bind
 
-QUEUE_MESSAGES = 32
+QUEUE_MESSAGES, QUEUE_BYTES = 1000, 64 << 20  # that wait for the receiver, whichever is less
 WAIT_MS = 200
 LINGER_MS, LINGER_STOPPED_MS = 10_000, 500
 PROTOCOLS = {"native+pull": "native", "native+push": "native", "tcp": "native", "dectris-v2": "dectris-v2"}
@@ -30,10 +30,10 @@ def protocol_and_address(url: str, allow_remote: bool = False) -> tuple[str, str
 class ReplayOutlet:
     """Sends message parts; `stop` may be called from any thread, the rest from one."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, largest_message_bytes: int = 1 << 20) -> None:
         self._stopping = threading.Event()
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
-        self._socket.set(zmq.SNDHWM, QUEUE_MESSAGES)
+        self._socket.set(zmq.SNDHWM, max(2, min(QUEUE_MESSAGES, QUEUE_BYTES // largest_message_bytes)))
         try:
             self._socket.bind(address)
         except zmq.ZMQError as error:
@@ -57,8 +57,11 @@ class ReplayOutlet:
     def send(self, parts: Sequence[bytes]) -> bool:
         """Wait for room (the receiver sets the pace); False when stopped meanwhile."""
         while not self._stopping.is_set():
-            if self._socket.poll(WAIT_MS, zmq.POLLOUT):
-                self._socket.send_multipart(parts)
+            try:
+                self._socket.send_multipart(parts, zmq.NOBLOCK)
+            except zmq.Again:
+                self._socket.poll(WAIT_MS, zmq.POLLOUT)
+            else:
                 return True
         return False
 
