@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.rrvae.folded import FoldedModel, Read
-from stream_rrvae.rrvae.harmonic import N_ANGLES, HarmonicModel, turned
+from stream_rrvae.rrvae.harmonic import N_ANGLES, turned
 from stream_rrvae.rrvae.model import Encoding
 from stream_rrvae.rrvae.on_device import batches_on
 from stream_rrvae.rrvae.principal import principal_scores
@@ -23,17 +23,17 @@ LARGEST_SAMPLE = 8192  # frames that say what z does to the shape
 
 
 @torch.inference_mode()
-def encode(model: HarmonicModel, x: Float32Array) -> Encoding:
+def encode(folded: FoldedModel, x: Float32Array) -> Encoding:
     """Encode prepared features `x` [n, n_features]."""
-    folded = FoldedModel(model)
-    parts = [_encode_batch(folded, model, batch) for batch in batches_on(model.table.device, x)]
+    spec, order = folded.spec, folded.leading_order
+    parts = [_encode_batch(folded, batch) for batch in batches_on(folded.axes.device, x)]
     vector, *read = (torch.cat(columns) for columns in zip(*parts, strict=True))
     found = Read(*read)
-    decoded = _numpy(found.shape) if model.spec.readout == "decoded" else None
-    scores, explained = principal_scores(_numpy(found.mean), *_response(folded, found), model.spec.latents, decoded)
+    decoded = _numpy(found.shape) if spec.readout == "decoded" else None
+    scores, explained = principal_scores(_numpy(found.mean), *_response(folded, found), spec.latents, decoded)
     cosine, sine = _numpy(vector).T
     return Encoding(
-        rotation=(np.arctan2(sine, cosine) / model.leading_order).astype(np.float32),
+        rotation=(np.arctan2(sine, cosine) / order).astype(np.float32),
         confidence=np.minimum(np.hypot(cosine, sine), 1.0).astype(np.float32),
         latents=scores,
         explained=explained,
@@ -41,24 +41,24 @@ def encode(model: HarmonicModel, x: Float32Array) -> Encoding:
 
 
 @torch.inference_mode()
-def left_over(model: HarmonicModel, x: Float32Array) -> Float32Array:
+def left_over(folded: FoldedModel, x: Float32Array) -> Float32Array:
     """Prepared features `x` [n, n_features] less the shape found in each, turned back to its rotation 0."""
-    folded, parts = FoldedModel(model), []
-    for batch in batches_on(model.table.device, x):
+    parts = []
+    for batch in batches_on(folded.axes.device, x):
         seen = folded.seen(batch)
         shape = folded.read(seen).shape
         angle = folded.correlation(seen, shape).argmax(1) * (2 * math.pi / N_ANGLES)
-        parts.append(torch.addmm(turned(batch, -angle, model.spec.basis), shape, folded.axes.T, alpha=-1))
+        parts.append(torch.addmm(turned(batch, -angle, folded.spec.basis), shape, folded.axes.T, alpha=-1))
     return _numpy(torch.cat(parts))
 
 
-def _encode_batch(folded: FoldedModel, model: HarmonicModel, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _encode_batch(folded: FoldedModel, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Mean of exp(i order theta) over the posterior as [n, 2], then what is `Read`."""
     seen = folded.seen(x)
     read = folded.read(seen)
-    if model.spec.gauge == "data":
+    if folded.spec.gauge == "data":
         return folded.leaning(seen), *read
-    angles = model.leading_order * torch.arange(N_ANGLES, device=x.device) * (2 * torch.pi / N_ANGLES)
+    angles = folded.leading_order * torch.arange(N_ANGLES, device=x.device) * (2 * torch.pi / N_ANGLES)
     posterior = torch.softmax(folded.correlation(seen, read.shape), 1)
     return posterior @ torch.stack([angles.cos(), angles.sin()], 1), *read
 

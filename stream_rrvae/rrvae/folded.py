@@ -33,12 +33,13 @@ class Read(NamedTuple):
 class FoldedModel:
     """`model` as it is now, in the coordinates of `axes` [n_features, k]."""
 
+    @torch.no_grad()
     def __init__(self, model: HarmonicModel) -> None:
         lean = model.lean
         modes = modes_of(model.subspace.cpu().numpy(), model.spec.basis, model.leading_order)
         turning = Turning.of(modes, model.spec.basis, lean.cpu().numpy(), model.leading_order)
         self.axes = torch.from_numpy(turning.axes).to(lean.device)
-        self._spec, self._order, self._n_level = model.spec, model.leading_order, turning.n_level
+        self.spec, self.leading_order, self._n_level = model.spec, model.leading_order, turning.n_level
         self._lead = torch.from_numpy(turning.lead.T.copy()).to(lean.device)
         self._orders = torch.from_numpy(turning.orders.astype(np.float32)).to(lean.device)
         self._table = torch.from_numpy(_angle_table(turning)).to(lean.device)
@@ -60,14 +61,14 @@ class FoldedModel:
     def read(self, seen: Tensor) -> Read:
         """Posterior of z, and the shape of its mean."""
         answer = _through(self._encoder, self._upright(seen))
-        inner = self._spec.inner
+        inner = self.spec.inner
         mean, log_variance = answer[:, :inner], answer[:, inner:].clamp(-12.0, 4.0)
         return Read(mean, log_variance, self.decode(mean))
 
     def decode(self, z: Tensor) -> Tensor:
         """Shapes [b, k] for `z` [b, inner], in the model's gauge."""
         shape = _through(self._decoder, z).addmm_(z, self._linear)
-        if self._spec.gauge == "free":
+        if self.spec.gauge == "free":
             return shape
         along, across = (shape @ self._lead).unbind(1)
         return shape.addmm_(torch.stack([functional.softplus(along) - along, -across], 1), self._lead.T)
@@ -80,7 +81,7 @@ class FoldedModel:
     def _upright(self, seen: Tensor) -> Tensor:
         """Frames turned back so that their own leading coefficients are real and positive."""
         real, imaginary = (seen @ self._lead).unbind(1)
-        phase = (torch.atan2(imaginary, real) * (-1.0 / self._order))[:, None] * self._orders
+        phase = (torch.atan2(imaginary, real) * (-1.0 / self.leading_order))[:, None] * self._orders
         turned = self._pairs(seen) * torch.complex(phase.cos(), phase.sin())
         return torch.cat([seen[:, : self._n_level], torch.view_as_real(turned).flatten(1)], 1)
 

@@ -13,6 +13,7 @@ from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import from_plain, to_plain
 from stream_rrvae.rrvae.encode import encode, left_over
+from stream_rrvae.rrvae.folded import FoldedModel
 from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec, Readout, kl_divergence
 from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
@@ -36,6 +37,7 @@ class HarmonicLearner:
             torch.manual_seed(seed)
             self.network = HarmonicModel(spec, leading).to(device)
         self._trainer = Trainer(self.network, self._bound, train, seed, device)
+        self._folded: FoldedModel | None = None  # as the network is now
 
     @classmethod
     def create(
@@ -81,13 +83,14 @@ class HarmonicLearner:
 
     def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
         self._look_at(data)
+        self._folded = None
         return self._trainer.round(data, self._projected(data.x), seconds, progress)
 
     def encode(self, x: Float32Array) -> Encoding:
-        return encode(self.network, x)
+        return encode(self._as_it_is(), x)
 
     def left_over(self, x: Float32Array) -> Float32Array:
-        return left_over(self.network, x)
+        return left_over(self._as_it_is(), x)
 
     def settings(self) -> dict[str, Any]:
         return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}
@@ -97,7 +100,7 @@ class HarmonicLearner:
 
     def restore(self, arrays: Arrays) -> None:
         put_weights(self.network, arrays)
-        self._trainer.warm = True
+        self._trainer.warm, self._folded = True, None
 
     @staticmethod
     def _device(setting: str) -> str:
@@ -117,6 +120,10 @@ class HarmonicLearner:
         sample = torch.empty_like(posterior.mean).normal_(generator=generator)
         z = posterior.mean + sample * (0.5 * posterior.log_variance).exp()
         return self.network.log_likelihood(x, self.network.decode(z)) - kl_weight * kl_divergence(posterior)
+
+    def _as_it_is(self) -> FoldedModel:
+        self._folded = self._folded or FoldedModel(self.network)
+        return self._folded
 
     def _look_at(self, data: Prepared) -> None:
         network = self.network

@@ -63,7 +63,7 @@ def test_what_is_left_over_is_the_frame_turned_back_less_its_shape(x: Any) -> No
     shape = model.decode(model.encode(frames @ model.subspace).mean)
     angle = model.correlation(frames, shape).argmax(1) * (2 * math.pi / N_ANGLES)
     expected = (turned(frames, -angle, BASIS) - shape).numpy()
-    assert np.quantile(np.abs(left_over(model, x) - expected).max(axis=1), 0.99) < 1e-3
+    assert np.quantile(np.abs(left_over(FoldedModel(model), x) - expected).max(axis=1), 0.99) < 1e-3
 
 
 def test_modes_are_found_again_in_their_projector(x: Any) -> None:
@@ -74,7 +74,7 @@ def test_modes_are_found_again_in_their_projector(x: Any) -> None:
 def test_encodings_do_not_depend_on_how_frames_are_batched(x: Any) -> None:
     model = model_of(x, "decoder")
     many = np.tile(x, (2 * CPU_ROWS // len(x) + 1, 1))
-    whole, alone = encode(model, many), encode(model, x)
+    whole, alone = encode(FoldedModel(model), many), encode(FoldedModel(model), x)
     assert np.allclose(whole.rotation[: len(x)], alone.rotation, atol=1e-4)
     assert np.allclose(np.tile(whole.rotation[: len(x)], len(many) // len(x)), whole.rotation, atol=1e-4)
 
@@ -102,9 +102,9 @@ def test_a_gpu_gets_every_frame_whichever_buffer_it_came_through(rows: int) -> N
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="NOT CHECKED on a GPU: torch finds no CUDA device")
 def test_a_gpu_encodes_what_the_cpu_encodes(x: Any) -> None:
     model = model_of(x, "decoder")
-    here, left_here = encode(model, x), left_over(model, x)
+    here, left_here = encode(FoldedModel(model), x), left_over(FoldedModel(model), x)
     model.to("cuda")
-    there, left_there = encode(model, x), left_over(model, x)
+    there, left_there = encode(FoldedModel(model), x), left_over(FoldedModel(model), x)
     turn = np.abs(np.angle(np.exp(1j * (here.rotation - there.rotation))))
     assert turn[here.confidence > 0.5].max() < 0.01
     assert np.allclose(np.abs(here.latents), np.abs(there.latents), atol=0.02)
