@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 from stream_rrvae.errors import FileFormatError
@@ -27,6 +28,8 @@ from stream_rrvae.recording.journal import read_journal
 from stream_rrvae.recording.master import Facts
 from stream_rrvae.recording.salvage import Mark, Salvaged
 from stream_rrvae.recording.start_json import start_from_json
+
+Task = tuple[Path, Path, Sequence[Mark]]  # a segment, the file to write it to, what the journal says of it
 
 RECOVERED = "-recovered"
 CRASHED = "the recording process ended before it could finish"
@@ -103,35 +106,48 @@ def _salvage_all(part: Path, target: Path, lines: Sequence[dict[str, Any]]) -> t
     """Segment by segment; those that cannot be read are told of."""
     done: dict[int, Salvaged] = {}
     unreadable = []
-    for path in sorted(part.glob("segment-*.h5")):
-        index = int(path.stem.partition("-")[2])
-        try:
-            salvaged = _in_own_process(path, target / path.name, _marks(lines, index))
-        except FileFormatError as error:
-            unreadable.append(str(error))
+    paths = sorted(part.glob("segment-*.h5"))
+    tasks = [(path, target / path.name, _marks(lines, _index(path))) for path in paths]
+    for path, answer in zip(paths, _in_own_process(tasks), strict=True):
+        if isinstance(answer, str):
+            unreadable.append(answer)
             (target / path.name).unlink(missing_ok=True)
             continue
-        done[index] = salvaged
-        if salvaged.is_whole:
+        done[_index(path)] = answer
+        if answer.is_whole:
             _link(path, target / path.name)
     return done, unreadable
 
 
-def _in_own_process(source: Path, target: Path, marks: Sequence[Mark]) -> Salvaged:
-    """HDF5 reads a damaged file: should that crash or take all memory, it is not us. Raises FileFormatError."""
-    told = json.dumps([(mark.frames, mark.checksum) for mark in marks])
-    child = subprocess.run(
-        [sys.executable, "-m", _MODULE, str(source), str(target)], input=told, stdout=subprocess.PIPE, text=True
-    )
-    if child.returncode < 0:
-        raise FileFormatError(f"{source.name}: reading it ended with {signal.Signals(-child.returncode).name}")
-    try:
-        answer = json.loads(child.stdout)
-    except ValueError:
-        raise FileFormatError(f"{source.name}: reading it failed with status {child.returncode}") from None
-    if "error" in answer:
-        raise FileFormatError(str(answer["error"]))
-    return Salvaged(**answer)
+def _in_own_process(tasks: Sequence[Task]) -> Iterator[Salvaged | str]:
+    """What became of each, or why nothing did. HDF5 reads damaged files: should that crash or take all memory, it
+    is not us, and the next process goes on behind the file that did it.
+    """
+    done = 0
+    while done < len(tasks):
+        left = tasks[done:]
+        told = [(str(source), str(to), [(mark.frames, mark.checksum) for mark in marks]) for source, to, marks in left]
+        with subprocess.Popen([sys.executable, "-m", _MODULE], stdin=PIPE, stdout=PIPE, text=True) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            with suppress(BrokenPipeError), child.stdin:
+                json.dump(told, child.stdin)
+            for line in child.stdout:
+                answer = json.loads(line)
+                yield f"{left[0][0].name}: {answer['error']}" if "error" in answer else Salvaged(**answer)
+                done += 1
+                left = left[1:]
+        if left:
+            yield f"{left[0][0].name}: reading it {_how_it_ended(child.returncode)}"
+            done += 1
+
+
+def _how_it_ended(status: int) -> str:
+    return f"ended with {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
+
+
+def _index(segment: Path) -> int:
+    return int(segment.stem.partition("-")[2])
 
 
 def _journal(part: Path) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ def salvage(source: Path, target: Path, marks: Sequence[Mark]) -> Salvaged:
     try:
         damaged = _Damaged(source)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise FileFormatError(f"{source.name}: {error}") from error
+        raise FileFormatError(str(error)) from error
     with closing(damaged):
         start = start_from_json(damaged.start_json)
         checks = _Checks(marks)
@@ -232,16 +232,16 @@ def _open(path: Path) -> tuple[h5py.File, bool]:
 
 
 def main() -> None:
-    """Source and target as arguments, the journal's marks as JSON on standard input; the outcome on standard output."""
+    """Tasks [source, target, marks] as JSON on standard input; a line of JSON for each on standard output."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    source, target = map(Path, sys.argv[1:3])
-    marks = [Mark(int(frames), str(checksum)) for frames, checksum in json.load(sys.stdin)]
-    try:
-        answer = asdict(salvage(source, target, marks))
-    except (FileFormatError, OSError, MemoryError) as error:
-        answer = {"error": str(error) or type(error).__name__}
-    json.dump(answer, sys.stdout)
+    for source, target, marks in json.load(sys.stdin):
+        try:
+            answer = asdict(salvage(Path(source), Path(target), [Mark(*mark) for mark in marks]))
+        except (FileFormatError, OSError, MemoryError) as error:
+            answer = {"error": str(error) or type(error).__name__}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

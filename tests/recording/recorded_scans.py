@@ -81,6 +81,11 @@ class Giver:
             )
         )
 
+    def wait_for(self, acknowledged: int) -> None:
+        """Until so many frames are acknowledged; its flushes happen as time passes."""
+        while self.recorder.acknowledged < acknowledged and not self.recorder.fault:
+            time.sleep(0.001)
+
 
 def record(
     folder: Path, give: Callable[[Giver], object], frames: NDArray[Any], start: ScanStart | None = None, **settings: Any
@@ -122,12 +127,12 @@ def main() -> None:
     for kill in range(kills):
         child = os.fork()
         if child == 0:
-            _record_for_ever(folder, f"kill-{kill:03d}", rng.choice((60_000, 1 << 30)))
+            _record_for_ever(folder, f"kill-{kill:03d}", rng.choice((400_000, 1 << 30)))
         journal = folder / f"kill-{kill:03d}.part" / "journal.jsonl"
         # At the beginning too, but not before there is anything.
         while not journal.exists():
             time.sleep(0.001)
-        time.sleep(rng.random() ** 2 * 0.6)
+        time.sleep(rng.random() ** 2 * 0.4)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 

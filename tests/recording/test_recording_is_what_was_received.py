@@ -147,8 +147,7 @@ def test_while_it_runs_acknowledged_frames_are_readable_and_the_name_says_it_is_
     recorder.opened(start, (5, 6))
     giver = recorded_scans.Giver(recorder, frames)
     giver.give(range(10))
-    while recorder.acknowledged < 10:
-        giver.give([])
+    giver.wait_for(10)
     assert not (tmp_path / "scan").exists()
     with h5py.File(tmp_path / "scan.part" / "segment-0000.h5", "r", swmr=True) as file:
         assert np.array_equal(file["entry/data/frames"][:10], frames[:10])
