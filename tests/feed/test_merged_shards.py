@@ -20,7 +20,7 @@ from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, Sc
 from stream_rrvae.wire.shards import shard_of_line
 
 SHAPE = (6, 4)
-UNITS = {"com_x": "mrad", "coverage": "1", "rotation": "rad", "latent_1": "1"}
+UNITS = {"com_x": "mrad", "coverage": "1", "rotation": "rad", "latent_1": "1", "latent_2": "1"}
 
 
 def snapshot(shard: int, values: np.ndarray, scan_id: str = "scan-1", count: int = 2) -> Snapshot:
@@ -204,6 +204,16 @@ def test_maps_of_one_model_merge_whatever_the_number_of_the_version(values: np.n
     np.testing.assert_array_equal(whole.maps["rotation"], values)
     assert (whole.model.version, whole.model.state, whole.model.model) == (2, "training", {"sha256": "a"})
     assert whole.model.quality == {}, "figures of a shard are not those of the scan"
+
+
+def test_a_latent_whose_sign_nothing_fixes_goes_on_as_in_the_neighbouring_lines() -> None:
+    values = np.tile(np.array([-2, -1, 1, 2], np.float32), (6, 1))
+    flipped = snapshot(1, values)
+    flipped = replace(flipped, maps={**flipped.maps, "latent_2": -flipped.maps["latent_2"]})
+    whole = merged([snapshot(0, values), flipped])
+    np.testing.assert_array_equal(whole.maps["latent_2"], values)
+    np.testing.assert_array_equal(whole.maps["latent_1"], values)
+    np.testing.assert_array_equal(whole.maps["com_x"], values)
 
 
 def test_maps_of_different_models_are_not_shown_and_it_is_said(values: np.ndarray) -> None:
