@@ -58,7 +58,7 @@ class ReplayOutlet:
         """Wait for room (the receiver sets the pace); False when stopped meanwhile."""
         while not self._stopping.is_set():
             try:
-                self._socket.send_multipart(parts, zmq.NOBLOCK)
+                self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 self._socket.poll(WAIT_MS, zmq.POLLOUT)
             else:
