@@ -5,14 +5,15 @@ Every model starts from random weights. Noisy scans repeat the frames, with inde
 128x128 positions, 54 times 256x256.
 Columns: r of latent 1 with the true |COM|, sd of latent 2 over that of latent 1, angle between rotation
 and true COM direction (weighted by |COM|, no offset taken out), the same after the best offset, held-out
-log-likelihood (nats a frame), frames trained a second. The limit of the same frames is the posterior mean over a bank
-of true shapes: those of every second position, for the frames of the others.
+log-likelihood (nats a frame), frames trained a second. The limit is the posterior mean over a bank of true shapes.
+Models are held against that of every second position's shapes for the frames of the other positions, and judged on
+these very frames: with a frame's own shape in the bank, which no model knows, it is 0.1 degrees better at 1e5.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,10 @@ ASSUMED_DOSE = 1e4
 REPEATS = 13
 ROUND_S = 2.0
 LITERATURE = "literature (Oxley et al. 2021, noise-free)    r -0.9917, angle by eye"
-LIMITS = (
-    "best of any rotation-invariant model of single frames: r/angle 0.976/4.5 (1e5), 0.793/15.7 (1e4), 0.251/45.5 (1e3)"
-)
+LIMITS = """the issue's figures, r/angle: limit 0.976/4.5 (1e5), 0.793/15.7 (1e4), 0.251/45.5 (1e3); raw COM 0.970/4.9,
+0.768/16.2, 0.237/46.1; goals 0.002/0.1 (1e5) and 0.008/0.2 (1e4) behind that limit. One draw of the 1216 frames, the
+frame's own shape among those compared, gives such figures: see how far one draw scatters."""
+ALLOWED = {1e5: (0.002, 0.1), 1e4: (0.008, 0.2)}  # behind the limit, in r and degrees
 
 FloatArray = NDArray[np.float64]
 
@@ -88,16 +90,35 @@ def features_of(frames: FloatArray, basis: Projection) -> FloatArray:
     return np.asarray(basis.scale * (inside @ basis.weights) / inside.sum(axis=1, keepdims=True) - basis.offset)
 
 
-def limit(scan: Scan) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
-    """What a bank of true shapes makes of the frames: magnitude, direction, and which frames."""
+@dataclass(frozen=True)
+class Limit:
+    """What single frames allow at `rows`, of `data`: r and angle (degrees) of the best estimate."""
+
+    rows: NDArray[np.intp]
+    correlation: float
+    angle_deg: float
+
+
+def limit(scan: Scan, shapes: NDArray[np.bool_], rows: NDArray[np.intp]) -> Limit:
+    """The posterior mean over a bank of the true shapes at `shapes` [positions], for the frames at `rows`."""
     leading = center_of_mass(BASIS)
     modes = [np.eye(BASIS.n_radial, dtype=np.complex128)] * (BASIS.max_order + 1)
     turning = Turning.of(modes, BASIS, np.stack([leading.real, leading.imaginary]), 1)
-    shapes = (scan.true_x[scan.known] @ turning.axes).astype(np.float32)
-    bank, _ = bank_of(turning, shapes, np.full(len(shapes), -np.log(len(shapes)), np.float32))
-    rows = np.flatnonzero(~np.tile(scan.known, len(scan.data.x) // len(scan.known)))
+    true = (scan.true_x[shapes] @ turning.axes).astype(np.float32)
+    bank, _ = bank_of(turning, true, np.full(len(true), -np.log(len(true)), np.float32))
     found = bank.encode(scan.data.x[rows], 1)
-    return found.latents[:, 0].astype(float), found.rotation.astype(float), rows
+    r, angle, _ = against_truth(scan, found.latents[:, 0].astype(float), found.rotation.astype(float), rows)
+    return Limit(rows, abs(r), angle)
+
+
+def against_truth(
+    scan: Scan, magnitude: FloatArray, rotation: FloatArray, rows: NDArray[np.intp]
+) -> tuple[float, float, float]:
+    """Of values at `rows`: r with the true |COM|, angle to its direction in degrees, and after the best offset."""
+    true_size, true_angle = np.hypot(*scan.true_com[rows].T), np.arctan2(*scan.true_com[rows].T)
+    direct = np.degrees(np.average(np.abs(wrapped(rotation - true_angle)), weights=true_size))
+    best = np.degrees(angle_agreement(rotation, true_angle, true_size).error_rad)
+    return pearson(magnitude, true_size), float(direct), float(best)
 
 
 def trained(
@@ -115,41 +136,77 @@ def trained(
     return model, reports[-1].heldout_loglikelihood, rate
 
 
-def row(name: str, scan: Scan, magnitude: FloatArray, rotation: FloatArray, more: str = "") -> str:
-    true_size, true_angle = np.hypot(*scan.true_com.T), np.arctan2(*scan.true_com.T)
-    direct = np.degrees(np.average(np.abs(wrapped(rotation - true_angle)), weights=true_size))
-    best = np.degrees(angle_agreement(rotation, true_angle, true_size).error_rad)
-    return f"{name:46s} r {pearson(magnitude, true_size):+.4f}  angle {direct:6.2f} ({best:.2f}) deg  {more}"
+def row(name: str, scan: Scan, magnitude: FloatArray, rotation: FloatArray, rows: NDArray[np.intp]) -> str:
+    r, direct, best = against_truth(scan, magnitude, rotation, rows)
+    return f"{name:46s} r {r:+.4f}  angle {direct:6.2f} ({best:.2f}) deg"
 
 
-def report(scan: Scan, name: str, model: Model, more: str) -> str:
-    found = model.encode(scan.data.x)
+def report(scan: Scan, name: str, model: Model, known: Limit, dose: float) -> str:
+    found, rows = model.encode(scan.data.x), known.rows
     spread = np.sqrt(found.explained[1] / found.explained[0])
-    latent, rotation = found.latents[:, 0].astype(float), found.rotation.astype(float)
-    return row(name, scan, latent, rotation, f"sd2/sd1 {spread:.4f}  {more}")
+    latent, rotation = found.latents[rows, 0].astype(float), found.rotation[rows].astype(float)
+    return (
+        f"{row(name, scan, latent, rotation, rows)}  sd2/sd1 {spread:.4f}{judged(scan, latent, rotation, known, dose)}"
+    )
 
 
-def part(scan: Scan, rows: NDArray[np.intp]) -> Scan:
-    return replace(scan, true_com=scan.true_com[rows], raw_com=scan.raw_com[rows])
+def judged(scan: Scan, latent: FloatArray, rotation: FloatArray, known: Limit, dose: float) -> str:
+    """How far from the limit of the very same frames, and whether that is within what was allowed."""
+    if not np.isfinite(known.angle_deg):
+        return ""
+    r, angle, _ = against_truth(scan, latent, rotation, known.rows)
+    behind = (known.correlation - abs(r), angle - known.angle_deg)
+    verdicts = ""
+    if dose in ALLOWED:
+        verdicts = (
+            " ("
+            + ", ".join(
+                "within" if distance <= most else f"NOT within {most:g}"
+                for distance, most in zip(behind, ALLOWED[dose], strict=True)
+            )
+            + ")"
+        )
+    return f"  behind the limit by {behind[0]:+.4f} and {behind[1]:+.2f} deg{verdicts}"
+
+
+def print_limits(scan: Scan, noise: str) -> Limit:
+    """Print what can be had of the frames; gives the limit that models are held against."""
+    positions = len(scan.known)
+    everything = np.arange(len(scan.data.x))
+    if scan.data.noise_variance == 0.0:
+        print(row(f"raw COM, {noise}", scan, np.hypot(*scan.raw_com.T), np.arctan2(*scan.raw_com.T), everything))
+        return Limit(everything, 1.0, float("nan"))
+    rows = np.flatnonzero(~scan.known[everything % positions])
+    raw = scan.raw_com[rows]
+    print(row(f"raw COM, {noise}", scan, np.hypot(*raw.T), np.arctan2(*raw.T), rows))
+    others = limit(scan, scan.known, rows)
+    own = limit(scan, np.ones_like(scan.known), rows)
+    for name, found in (("of others' shapes", others), ("its own too", own)):
+        print(f"{f'limit {name}, {noise}':46s} r {found.correlation:+.4f}  angle {found.angle_deg:6.2f} deg")
+    parts = [everything[first : first + positions] for first in range(0, len(everything), positions)]
+    drawn = [
+        against_truth(scan, np.hypot(*scan.raw_com[part].T), np.arctan2(*scan.raw_com[part].T), part)[:2]
+        for part in parts
+    ]
+    if len(drawn) > 1:
+        r, angle = np.std(drawn, axis=0, ddof=1)
+        print(f"{f'one draw of {positions} frames scatters by':46s} r  {r:.4f}  angle {angle:6.2f} deg (raw COM)")
+    return others
 
 
 def measure(chosen: argparse.Namespace, dose: float, seed: int) -> None:
     scan = scan_of(chosen.reference, dose, seed, chosen.repeats)
-    raw = scan.raw_com
     noise = f"{dose:g} electrons, seed {seed}"
-    print(row(f"raw COM, {noise}", scan, np.hypot(*raw.T), np.arctan2(*raw.T)))
-    if np.isfinite(dose):
-        magnitude, direction, rows = limit(scan)
-        print(row(f"limit, {noise}", part(scan, rows), magnitude, direction))
-    for gauge in filter(None, chosen.gauges.split(",")):
-        model, heldout, rate = trained(scan, "harmonic", seed, chosen.seconds, gauge)
-        print(
-            report(scan, f"harmonic {gauge}, {noise}", model, f"held-out {heldout:.3f}  {rate:.0f} frames/s"),
-            flush=True,
-        )
-    for decoder in chosen.decoders.split(","):
-        model, heldout, rate = trained(scan, decoder, seed, chosen.seconds)
-        print(report(scan, f"{decoder}, {noise}", model, f"held-out {heldout:.3f}  {rate:.0f} frames/s"), flush=True)
+    known = print_limits(scan, noise)
+    contestants: list[tuple[str, Gauge | None]] = [
+        ("harmonic", gauge) for gauge in ("decoder", "free", "data") if gauge in chosen.gauges.split(",")
+    ]
+    contestants += [(decoder, None) for decoder in filter(None, chosen.decoders.split(","))]
+    for decoder, gauge in contestants:
+        model, heldout, rate = trained(scan, decoder, seed, chosen.seconds, gauge)
+        name = " ".join(filter(None, (decoder, gauge)))
+        more = f"  held-out {heldout:.3f}  {rate:.0f} frames/s"
+        print(report(scan, f"{name}, {noise}", model, known, dose) + more, flush=True)
 
 
 def main() -> None:
