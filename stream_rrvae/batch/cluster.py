@@ -35,6 +35,13 @@ class ClusterOptions:
     allow_remote: bool = False  # a scheduler beyond this machine without TLS
     connect_s: float = CONNECT_S
 
+    def check(self) -> None:
+        """Raises ConfigError when its parts do not go together."""
+        if self.scheduler is None and any(self.tls_files):
+            raise ConfigError("--tls-ca, --tls-cert and --tls-key are for a --scheduler: say which")
+        if self.scheduler is not None and self.workers is not None:
+            raise ConfigError("--workers are processes here, --scheduler has its own: choose one of them")
+
     @property
     def wanted(self) -> bool:
         """Whether it was asked for."""
@@ -58,6 +65,7 @@ def dask_is_there() -> bool:
 @contextmanager
 def connected(options: ClusterOptions) -> Iterator[Any]:
     """A `distributed.Client` with at least one worker. Raises ConfigError or SecurityError that says what to do."""
+    options.check()
     if not dask_is_there():
         raise ConfigError(WANTED)
     with _at_scheduler(options) if options.scheduler else _here(options.workers) as client:
@@ -107,6 +115,7 @@ def _interrupts_for_us_alone() -> Iterator[None]:
 @contextmanager
 def _at_scheduler(options: ClusterOptions) -> Iterator[Any]:
     from distributed import Client
+    from distributed.utils import silence_logging_cmgr
 
     address = options.scheduler or ""
     address = address if "://" in address else f"tcp://{address}"
@@ -120,7 +129,7 @@ def _at_scheduler(options: ClusterOptions) -> Iterator[Any]:
         client = Client(address, security=security, timeout=options.connect_s, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"cannot reach the Dask scheduler {address}: {error}") from error
-    with client:
+    with silence_logging_cmgr(logging.CRITICAL), client:  # what goes wrong there is told by us, in a line
         yield client
 
 

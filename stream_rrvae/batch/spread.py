@@ -7,6 +7,7 @@ is done again by another.
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from stream_rrvae.batch.chunk import Chunk, Measuring, PlanRecipe, measure_chunk
 from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.kept_open import kept_open
 from stream_rrvae.config import IngestSettings, Settings
-from stream_rrvae.errors import ConfigError, StreamRrvaeError
+from stream_rrvae.errors import ConfigError, FileFormatError, StreamRrvaeError
 from stream_rrvae.scan_store import ScanStore
 
 CHUNK_BYTES = 256 << 20  # of frames: 100 ms of measuring and more, beside which Dask's millisecond a task is nothing
@@ -138,4 +139,7 @@ def _measuring(recipe: PlanRecipe, version: str) -> Measuring:
 def _chunk(
     measuring: Measuring, input_: Input, positions: tuple[int, int], after: int, ingest: IngestSettings
 ) -> Chunk:
-    return measure_chunk(kept_open(input_), measuring, *positions, after, ingest)
+    try:
+        return measure_chunk(kept_open(input_), measuring, *positions, after, ingest)
+    except FileFormatError as error:
+        raise FileFormatError(f"{error} (seen by a worker on {socket.gethostname()})") from error

@@ -34,6 +34,7 @@ class AnalyseOptions:
 def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
     """Analyse with a bar, and draw the report when asked to. Raises StreamRrvaeError."""
     log.set_up()
+    options.cluster.check()
     if options.report is not None:
         require_matplotlib()  # before the work, not after it
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few

@@ -117,6 +117,8 @@ def test_without_a_certificate_it_says_that_it_cannot_reach_it(foreign_scheduler
         ({"scheduler": "10.0.0.1:8786"}, SecurityError, "--allow-remote"),
         ({"scheduler": "tls://10.0.0.1:8786", "tls_ca": Path("/nowhere.pem")}, ConfigError, "--tls-ca is not there"),
         ({"scheduler": "tls://10.0.0.1:8786", "tls_cert": Path("/c.pem")}, ConfigError, "--tls-ca is missing"),
+        ({"tls_ca": Path("/c.pem")}, ConfigError, "say which"),
+        ({"scheduler": "tcp://127.0.0.1:9", "workers": 2}, ConfigError, "choose one"),
         ({"scheduler": "tcp://127.0.0.1:9", "connect_s": 0.2}, ConfigError, "cannot reach"),
     ],
 )
