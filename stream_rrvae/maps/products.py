@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Protocol
 
@@ -112,4 +112,8 @@ def merge(first: Float32Array, second: Float32Array) -> Float32Array:
 
 def merge_named(name: str, parts: Iterable[Float32Array]) -> Float32Array:
     """The map `name` from its parts, in any order where no position is in two; coverage is 0 where not measured."""
-    return reduce(np.maximum if name == COVERAGE else merge, parts)
+    first, *others = parts
+    whole = first.copy()
+    for part in others:
+        np.copyto(whole, part, where=whole == 0 if name == COVERAGE else np.isnan(whole))
+    return whole
