@@ -14,6 +14,7 @@ from stream_rrvae import __version__
 from stream_rrvae.config import CONTEXTS, DECODERS, DEFAULT_FEED
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
 
+_CHANNEL_HELP = "Detector channel, of files with several.  [default: threshold_1, else the first]"
 _CHECKPOINT_HELP = "Model to start from: a file, or `pretrained` for the one in the package."
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -164,6 +165,7 @@ def merge(**options: Any) -> None:
 )
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
+@click.option("--channel", help=_CHANNEL_HELP)
 @click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help=_CHECKPOINT_HELP)
 @click.option("--decoder", type=click.Choice(DECODERS), help="Kind of model.")
@@ -186,7 +188,7 @@ def merge(**options: Any) -> None:
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its key (PEM).")
 @click.option("--allow-remote", is_flag=True, help="A scheduler beyond this machine without TLS: closed networks only.")
 def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Path | None, **options: Any) -> None:
-    """Analyse INPUTs (.npy, or file.h5::/dataset) with the live code."""
+    """Analyse INPUTs with the live code: recordings, DECTRIS masters, file.h5[::/dataset], .npy, Merlin .mib, EMPAD .xml."""
     from stream_rrvae.batch.cluster import ClusterOptions
     from stream_rrvae.commands.analyse import AnalyseOptions, run_analyse
     from stream_rrvae.config import load
@@ -208,7 +210,7 @@ def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Pat
 )
 @click.option("--loop", is_flag=True, help="Again and again, as new scans, until stopped.")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
-@click.option("--channel", help="Detector channel, of files with several.  [default: threshold_1, else the first]")
+@click.option("--channel", help=_CHANNEL_HELP)
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
@@ -276,11 +278,12 @@ def bench(**options: Any) -> None:
 @click.option("--seconds", "budget_s", type=click.FloatRange(0.1), help="Seconds of training.  [default: 12]")
 @click.option("--seed", type=int, help="Seed of weights and batches.  [default: 0]")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
+@click.option("--channel", help=_CHANNEL_HELP)
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad, of every file.")
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel, of every file.")
 @click.option("--licence", default="", show_default="not stated", help="Licence of the weights, kept with them.")
 def train(sources: tuple[str, ...], out: Path, file: Path | None, licence: str, **options: Any) -> None:
-    """Train a checkpoint on INPUTs (.npy, or file.h5::/dataset), measured by the live code."""
+    """Train a checkpoint on INPUTs (recordings, or any file that `analyse` takes), measured by the live code."""
     from stream_rrvae.commands.train import run_train
     from stream_rrvae.config import load
 
