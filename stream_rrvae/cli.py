@@ -188,7 +188,7 @@ def merge(**options: Any) -> None:
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its key (PEM).")
 @click.option("--allow-remote", is_flag=True, help="A scheduler beyond this machine without TLS: closed networks only.")
 def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Path | None, **options: Any) -> None:
-    """Analyse INPUTs with the live code: recordings, DECTRIS masters, file.h5[::/dataset], .npy, Merlin .mib, EMPAD .xml."""
+    """Analyse INPUTs with the live code: recordings, DECTRIS masters, file.h5[::/dataset], .npy, .mib, EMPAD .xml."""
     from stream_rrvae.batch.cluster import ClusterOptions
     from stream_rrvae.commands.analyse import AnalyseOptions, run_analyse
     from stream_rrvae.config import load
