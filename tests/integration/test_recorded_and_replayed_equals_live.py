@@ -23,9 +23,12 @@ SCAN = ("--scan-shape", "24x20", "--detector", "32x32:uint16", "--dose", "2000",
 QUICK = ("--mode", "off", "--scans", "1")
 
 
-@pytest.mark.parametrize("protocol", ["native", "dectris-v2"])
+@pytest.mark.parametrize(
+    ("protocol", "again_as"),
+    [("dectris-v2", "native+pull"), pytest.param("native", "dectris-v2", marks=pytest.mark.slow)],
+)
 def test_replayed_and_analysed_maps_are_those_of_the_live_scan(
-    tmp_path: Path, serve: Callable[..., Serving], protocol: str
+    tmp_path: Path, serve: Callable[..., Serving], protocol: str, again_as: str
 ) -> None:
     source = "native+pull" if protocol == "native" else protocol
     records = tmp_path / "records"
@@ -39,9 +42,9 @@ def test_replayed_and_analysed_maps_are_those_of_the_live_scan(
     (first,) = live.out.glob("*.results.h5")
     (recording,) = records.iterdir()
 
-    to = ("--to", f"{source}://127.0.0.1:*", "--speed", "max")
+    to = ("--to", f"{again_as}://127.0.0.1:*", "--speed", "max")
     with Child("replay", "stream_rrvae", "replay", str(recording), *to) as replay:
-        again = serve(f"{source}://127.0.0.1:{_port(replay)}", *QUICK)
+        again = serve(f"{again_as}://127.0.0.1:{_port(replay)}", *QUICK)
         assert again.process.process.wait(90) == 0
         replay.line_with("sent")
     (second,) = set(again.out.glob("*.results.h5")) - {first}
