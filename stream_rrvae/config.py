@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream_rrvae.errors import ConfigError
@@ -59,6 +59,9 @@ class LearnSettings(_Part):
     round_s: float = Field(2.0, gt=0)  # training between two published versions
     budget_s: float = Field(12.0, gt=0)  # training for one scan, counted over its rounds
     assumed_dose_electrons: float = Field(1e4, gt=0)  # for data that is not in counts
+    cell_nm: tuple[PositiveFloat, PositiveFloat] | None = (
+        None  # the specimen's unit cell along the scan's y and x, where it is known
+    )
     context: Context = "none"  # "scan": average counted frames over lattice and neighbours at its end
 
 

@@ -57,15 +57,20 @@ class ExactLearner(HarmonicLearner):
     def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
         rough_s = seconds * _share_below(ROUGH_SHARE, progress)
         heldout = held_out(data.positions)
-        frames, taken_s = 0, 0.0
+        frames, taken_s, undone = 0, 0.0, False
         if rough_s > 0.0 or self._fit is None:
             shares = (min(1.0, progress[0] / ROUGH_SHARE), min(1.0, progress[1] / ROUGH_SHARE))
             report = super().train(data, rough_s, shares)
-            frames, taken_s = report.frames, report.seconds
+            frames, taken_s, undone = report.frames, report.seconds, report.rolled_back
             self._begin(data)
         learnt = data.x if heldout.all() else data.x[~heldout]
         report = self._refine(learnt, data.x[heldout], seconds - rough_s, progress)
-        return replace(report, frames=report.frames + frames, seconds=report.seconds + taken_s)
+        return replace(
+            report,
+            frames=report.frames + frames,
+            seconds=report.seconds + taken_s,
+            rolled_back=report.rolled_back or undone,
+        )
 
     def encode(self, x: Float32Array) -> Encoding:
         return self._made().encode(x, self.latents)

@@ -4,6 +4,9 @@ The mean over the scan is what does not turn with the specimen (edge of the disc
 residual astigmatism), nor does a walk of the pattern over the detector (`descan`): a model of turning shapes must
 not see them. What is left is multiplied by sqrt(electrons a frame), so that counting noise has unit variance in
 every coefficient. Frames of so many counts that their noise says nothing are taken as noise-free.
+
+A scan of less than one cell of its specimen has a mean field, which its mean would take with it: where the cell is
+known, order 1 of such a scan counts from the beam centre instead, and what a detector adds to it stays in.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ class Prepared:
     positions: NDArray[np.int64]
     noise_variance: float  # of each coefficient: 1 for counted frames, 0 where none is in the data
     descan: Descan = field(default_factory=Descan)  # what was taken out of them
+    from_center: bool = False  # order 1 counts from the beam centre, not from the scan's mean
 
     @property
     def modulation(self) -> float:
@@ -49,22 +53,38 @@ def basis_of(store: ScanStore) -> BasisSpec:
     return basis
 
 
-def prepare(store: ScanStore, assumed_dose_electrons: float) -> Prepared:
-    """Every measured position of `store`; frames without counts and NaN features are left out."""
+def prepare(store: ScanStore, assumed_dose_electrons: float, cell_nm: tuple[float, float] | None = None) -> Prepared:
+    """Every measured position of `store`; frames without counts and NaN features are left out.
+
+    `cell_nm` (y, x) is the specimen's unit cell along the scan's axes, None = not known.
+    """
     positions = np.flatnonzero(store.coverage == MEASURED)
     features = store.features[positions].astype(np.float32)
     usable = np.isfinite(features).all(axis=1)
     positions, features = positions[usable], features[usable]
-    features, descan = without_descan(features, positions, store.shape.scan_shape, basis_of(store), _radius_px(store))
+    basis = basis_of(store)
+    features, descan = without_descan(features, positions, store.shape.scan_shape, basis, _radius_px(store))
     dose, noise_variance = _dose_and_noise(store, positions, assumed_dose_electrons)
-    return replace(whitened(features, positions, dose, noise_variance), descan=descan)
+    from_center = is_less_than_a_cell(store.start.calibration.scan_step_nm, store.shape.scan_shape, cell_nm)
+    order_1 = slice(basis.n_radial, 3 * basis.n_radial) if from_center else None
+    return replace(whitened(features, positions, dose, noise_variance, order_1), descan=descan, from_center=from_center)
+
+
+def is_less_than_a_cell(
+    step_nm: tuple[float, float] | None, scan_shape: tuple[int, int], cell_nm: tuple[float, float] | None
+) -> bool:
+    """Whether a scan is narrower than the cell in any direction by more than half a step; False where not known."""
+    if step_nm is None or cell_nm is None:
+        return False
+    return any((n + 0.5) * step < side for n, step, side in zip(scan_shape, step_nm, cell_nm, strict=True))
 
 
 def com_beside(store: ScanStore, data: Prepared) -> tuple[Float32Array, Float32Array]:
-    """COM (y, x) [n] in px at the positions of `data`, less what its features are without: mean and descan."""
+    """COM (y, x) [n] in px at the positions of `data`, less what its order 1 is without: mean and descan."""
     com = np.stack((store.com_y[data.positions], store.com_x[data.positions]), axis=1)
     com -= data.descan.shifts_px(data.positions, store.shape.scan_shape)
-    com -= np.nanmean(com, axis=0)
+    if not data.from_center:
+        com -= np.nanmean(com, axis=0)
     return com[:, 0], com[:, 1]
 
 
@@ -80,11 +100,23 @@ def _dose_and_noise(store: ScanStore, positions: NDArray[np.int64], assumed: flo
     return (dose, 1.0) if dose < NOISE_FREE_DOSES * assumed else (assumed, 0.0)
 
 
-def whitened(features: Float32Array, positions: NDArray[np.int64], dose: float, noise_variance: float) -> Prepared:
-    """`features` [n, n_features] less their mean, times sqrt(`dose`) or less where the signal is too strong."""
+def whitened(
+    features: Float32Array,
+    positions: NDArray[np.int64],
+    dose: float,
+    noise_variance: float,
+    kept: slice | None = None,
+) -> Prepared:
+    """`features` [n, n_features] less their mean, times sqrt(`dose`) or less where the signal is too strong.
+
+    Columns `kept` keep their mean.
+    """
     if not len(features):
         return Prepared(features, positions, noise_variance)
-    centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if kept is not None:
+        mean[kept] = 0.0
+    centred = features - mean
     power = float(np.vdot(centred, centred)) / len(centred)
     signal = max(power - noise_variance * features.shape[1] / dose, 0.0)
     scale = math.sqrt(dose)

@@ -25,6 +25,7 @@ APPLY_S = 1.0  # between two encodings by a model that does not learn
 SHARE_BEFORE_END = 0.5  # of the budget; the rest is for the whole scan
 LONGEST_HISTORY = 200  # versions; a note in the store has room for more
 RANDOM = Origin()
+FROM_CENTER = "the scan is smaller than the specimen's cell: directions count from the beam centre, not its mean"
 TRAINING, READY, WAITING, FAILED = "training", "ready", "waiting", "failed"
 
 
@@ -57,7 +58,7 @@ class Session:
         """Seconds until the next step is due (0 = at once); None when the scan is done."""
         # Read before the features, so that "ended" means that all of them are seen.
         ended = self._store.read_account().state is not ScanState.RUNNING
-        data = prepare(self._store, self._settings.assumed_dose_electrons)
+        data = prepare(self._store, self._settings.assumed_dose_electrons, self._settings.cell_nm)
         lacking = _lacking(data)
         if lacking:
             self._note(FAILED if ended else WAITING, lacking)
@@ -127,7 +128,8 @@ class Session:
         n = self._store.shape.n_positions
         self._progress.encoded = len(data.positions)
         made_by = identity(model, self.origin)
-        status = ModelStatus(self._progress.version, state, self._settings.mode, self._detail(), quality, made_by)
+        detail = self._detail(data)
+        status = ModelStatus(self._progress.version, state, self._settings.mode, detail, quality, made_by)
         self._store.write_maps(
             LearnerMaps(
                 status,
@@ -158,10 +160,11 @@ class Session:
     def _help(self) -> Quality:
         return {} if self._context is None else self._context.figures()
 
-    def _detail(self) -> str:
+    def _detail(self, data: Prepared) -> str:
         last = self._progress.last
         undone = "the last round made the model worse and was undone" if last and last.rolled_back else ""
-        return "; ".join(filter(None, (self._context.said() if self._context else "", undone)))
+        reference = FROM_CENTER if data.from_center else ""
+        return "; ".join(filter(None, (self._context.said() if self._context else "", reference, undone)))
 
     def _note(self, state: str, detail: str) -> None:
         before = self._store.read_status()

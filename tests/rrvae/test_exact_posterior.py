@@ -15,6 +15,7 @@ from stream_rrvae.maps.statistics import pearson, wrapped
 from stream_rrvae.rrvae.checkpoint import Checkpoint, checkpoint_of
 from stream_rrvae.rrvae.exact_learner import ExactLearner
 from stream_rrvae.rrvae.preparation import Prepared, whitened
+from stream_rrvae.rrvae.training import TrainSpec
 
 BASIS = BasisSpec()
 
@@ -48,6 +49,12 @@ def test_rotation_and_lean_are_found_through_the_noise(
     assert np.degrees(np.average(error, weights=turning_scan.lean)) < 15.0
     assert abs(pearson(found.latents[:, 0], turning_scan.lean)) > 0.82  # 0.85 from order 1 alone
     assert found.confidence[turning_scan.lean > 4].mean() > 0.9
+
+
+def test_a_rough_round_that_was_undone_is_told(noisy: Prepared) -> None:
+    model = ExactLearner.create(noisy, BASIS, 2, 0, "cpu", train=TrainSpec(learning_rate=100.0))
+    assert model.train(noisy, 0.3, (0.0, 0.2)).rolled_back
+    assert not model.train(noisy, 0.3, (0.9, 1.0)).rolled_back  # the fit has a rate of its own
 
 
 def test_every_shape_of_the_bank_stands_upright(fitted: tuple[ExactLearner, list[float]]) -> None:

@@ -32,8 +32,8 @@ from stream_rrvae.kernels.basis import to_complex
 from stream_rrvae.maps.statistics import pearson, wrapped
 from stream_rrvae.messages import Calibration, Encoding, Frame, ScanStart, ScanState
 from stream_rrvae.metrics import new_metrics
-from stream_rrvae.rrvae.preparation import basis_of, prepare
-from stream_rrvae.rrvae.session import Session
+from stream_rrvae.rrvae.preparation import basis_of, is_less_than_a_cell, prepare
+from stream_rrvae.rrvae.session import FROM_CENTER, Session
 from stream_rrvae.scan_store import ScanStore
 
 CELL_NM = (0.246 * math.sqrt(3), 0.246)  # of graphene, right-angled: a whole one, so that the mean COM is 0
@@ -60,8 +60,8 @@ class Recording:
 
 
 @cache
-def recording(detector: str = "96x96:float32", **settings: Any) -> Recording:
-    step_nm = (CELL_NM[0] / SCAN_SHAPE[0], CELL_NM[1] / SCAN_SHAPE[1])
+def recording(detector: str = "96x96:float32", cells: float = 1.0, **settings: Any) -> Recording:
+    step_nm = (cells * CELL_NM[0] / SCAN_SHAPE[0], cells * CELL_NM[1] / SCAN_SHAPE[1])
     model = detector_model(detector)
     simulation = Simulation(SimulationSettings(detector=model, scan_shape=SCAN_SHAPE, step_nm=step_nm, **settings))
     frames = np.concatenate([block.frames for block in simulation.blocks()])
@@ -129,7 +129,9 @@ def with_bad_pixels(found: Recording, dead: int, hot: int, level: float) -> Reco
 def measured(found: Recording, folder: Path) -> Iterator[ScanStore]:
     """As the service and `analyse` measure it."""
     refused: list[WireError] = []
-    around = Surroundings(Settings(), Meter(new_metrics()), folder, lambda _store: None, refused.append)
+    around = Surroundings(
+        Settings(), Meter(new_metrics()), folder, lambda _store: None, lambda error, _s: refused.append(error)
+    )
     start = found.start
     work = ScanWork(Opened(start, SCAN_SHAPE), around)
     work.begin()
@@ -148,9 +150,9 @@ def frame_of(start: ScanStart, number: int, pixels: Frames) -> Frame:
     return Frame(start.series, number, start.frame_shape, start.pixel_type, Encoding.NONE, payload)
 
 
-def learnt_error_deg(found: Recording, store: ScanStore) -> tuple[float, float]:
+def learnt_error_deg(found: Recording, store: ScanStore, learn: LearnSettings = LEARN) -> tuple[float, float]:
     """Angle error (degrees) and r of latent 1 with the true COM magnitude."""
-    session = Session(store, LEARN, None)
+    session = Session(store, learn, None)
     while session.step() is not None:
         pass
     maps = store.read_maps()
@@ -208,6 +210,35 @@ def test_rotation_is_right_to_two_degrees(case: str, tmp_path: Path) -> None:
     assert correlation <= -0.97
     assert told_deg <= LARGEST_TOLD_DEG
     assert told_r <= -0.97
+
+
+@pytest.mark.parametrize("cells", [0.3, 0.6, 0.8])
+def test_a_scan_of_less_than_a_known_cell_keeps_its_mean_field(cells: float, tmp_path: Path) -> None:
+    found = recording(cells=cells)
+    with measured(found, tmp_path) as store:
+        error_deg, correlation = learnt_error_deg(found, store, LEARN.model_copy(update={"cell_nm": CELL_NM}))
+        status = store.read_status()
+    print(f"{cells} cells: {error_deg:.2f} degrees, r {correlation:+.4f}, told {status.quality['angle_error_deg']}")
+    assert FROM_CENTER in status.detail
+    assert error_deg <= LARGEST_ERROR_DEG  # 1.9, 10.4 and 5.9 relative to the mean
+    assert correlation <= -0.97
+    assert float(str(status.quality["angle_error_deg"])) <= LARGEST_ERROR_DEG
+
+
+@pytest.mark.parametrize(
+    ("step_nm", "cell_nm", "less"),
+    [
+        ((0.1, 0.1), (2.4, 2.0), False),  # exactly one cell
+        ((0.1, 0.1), (2.6, 2.0), True),
+        ((0.1, 0.09), (2.4, 2.0), True),
+        (None, (2.4, 2.0), False),
+        ((0.1, 0.1), None, False),
+    ],
+)
+def test_less_than_a_cell_in_any_direction(
+    step_nm: tuple[float, float] | None, cell_nm: tuple[float, float] | None, less: bool
+) -> None:
+    assert is_less_than_a_cell(step_nm, SCAN_SHAPE, cell_nm) is less
 
 
 def test_a_wrong_centre_and_descan_are_told(tmp_path: Path) -> None:
