@@ -69,7 +69,7 @@ def borrowed_queue(queue: Queue) -> Queue:
     """`queue`, which the caller holds."""
     return Queue(
         borrowed(queue.rows), borrowed(queue.frames), borrowed(queue.factors), borrowed(queue.held),
-        borrowed(queue.products), borrowed(queue.sums),
+        borrowed(queue.products), borrowed(queue.sums), queue.takes_bytes,
     )  # fmt: skip
 
 

@@ -81,9 +81,7 @@ def _build(builder: Any, weights: Any, rows: Any, stride: Any, count: Any, to: A
             for i in range(ROWS):
                 added = add_products(builder, builder.load(totals[w][i]), given[i], weight)
                 builder.store(added, totals[w][i])
-    for w in range(WEIGHTS):
-        for i in range(ROWS):
-            store_at(builder, summed(builder, builder.load(totals[w][i])), ahead(builder, to, 4 * (w * ROWS + i)))
+    store_at(builder, _all_summed(builder, [builder.load(place) for row in totals for place in row]), to)
 
 
 def variable(builder: Any, first: Any) -> Any:
@@ -99,6 +97,20 @@ def row_at(builder: Any, base: Any, stride: Any, place: Any, row: int) -> Any:
 def ahead(builder: Any, base: Any, bytes_: int) -> Any:
     """LLVM: the address so many bytes further on."""
     return builder.add(base, ir.Constant(WORD, bytes_))
+
+
+def _all_summed(builder: Any, vectors: list[Any]) -> Any:
+    """LLVM: the lanes' sums of as many vectors as they have lanes, as one vector; neighbours of two at a time."""
+    count = SUMS.count
+    while len(vectors) > 1:
+        evens, odds = (
+            ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(odd, 2 * count, 2))) for odd in (0, 1)
+        )
+        vectors = [
+            builder.add(builder.shuffle_vector(first, second, evens), builder.shuffle_vector(first, second, odds))
+            for first, second in zip(vectors[::2], vectors[1::2], strict=True)
+        ]
+    return vectors[0]
 
 
 def summed(builder: Any, vector: Any) -> Any:

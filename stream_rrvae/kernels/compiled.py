@@ -25,6 +25,11 @@ def inlined(function: F) -> F:
     return cast(F, numba.njit(nogil=True, fastmath=FAST_MATH, forceinline=True)(function))
 
 
+def in_order(function: F) -> F:
+    """The same, with every sum and product in the order it is written in: the same bits wherever it is used."""
+    return cast(F, numba.njit(nogil=True, forceinline=True)(function))
+
+
 def compiled_entry(function: F) -> F:
     """The same for a function that Python calls: the machine code, with all that it calls, is kept on disk.
 

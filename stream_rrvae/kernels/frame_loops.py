@@ -13,6 +13,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.binning import Bins, bin_pixels, fit_narrow, make_bins
+from stream_rrvae.kernels.byte_bins import MOST_BEHIND, WIDEST_PX
 from stream_rrvae.kernels.compiled import FAST_MATH, compiled
 from stream_rrvae.kernels.exact_sums import TOP, WITHOUT_DATA, write_moments
 from stream_rrvae.kernels.float_queue import FloatQueue, make_float_queue
@@ -20,8 +21,8 @@ from stream_rrvae.kernels.float_rows import FloatRow, make_float_row
 from stream_rrvae.kernels.float_sums import measure_float
 from stream_rrvae.kernels.frame_sums import Scalar, SumBuffers, make_sum_buffers, sum_frame
 from stream_rrvae.kernels.layout import WORD_PX, Layout
-from stream_rrvae.kernels.low_bytes import MOST_BEHIND, WIDEST_BIN_PX, fold_low_bytes, keep_low_bytes
-from stream_rrvae.kernels.projection import Queue, queue_frame
+from stream_rrvae.kernels.low_bytes import WIDEST_BIN_PX, fold_low_bytes, keep_low_bytes
+from stream_rrvae.kernels.projection import Queue, fit_bytes, queue_frame, queue_low_bytes
 
 
 class Room(NamedTuple):
@@ -38,7 +39,8 @@ class Room(NamedTuple):
 @compiled
 def make_room(layout: Layout, pixel: Scalar, zero: Scalar) -> Room:
     """Room for frames of the type of `pixel`; `zero` has the accumulators' type."""
-    low_bytes = np.zeros(layout.basis_words.size * WORD_PX + MOST_BEHIND, np.uint8)
+    behind = WIDEST_PX * layout.zones.shape[1] + MOST_BEHIND
+    low_bytes = np.zeros(layout.basis_words.size * WORD_PX + behind, np.uint8)
     clean, sums = np.full(layout.zones.shape, pixel), make_sum_buffers(layout, zero)
     return Room(clean, sums, make_bins(layout), low_bytes, make_float_row(layout), make_float_queue(layout))
 
@@ -68,6 +70,9 @@ def _measure_whole_numbers(
         return
     if sums[TOP] <= 255 and pixels.itemsize <= 2 and layout.bin_px <= WIDEST_BIN_PX:
         keep_low_bytes(pixels, layout, room.low_bytes)
+        if fit_bytes(queue, layout, sums[TOP], sums[WITHOUT_DATA]):
+            queue_low_bytes(queue, layout, room.low_bytes.ctypes.data, i, features)
+            return
         fold_low_bytes(room.low_bytes.ctypes.data, frame.shape[1], layout, room.buffers.narrow[0], room.bins.narrow)
         queue_frame(queue, layout, room.bins.narrow, missing, sums[WITHOUT_DATA], i, features)
     elif fit_narrow(sums[TOP], layout.bin_px):

@@ -16,7 +16,6 @@ from stream_rrvae.kernels.layout import BASIS, WORD_PX, Layout
 from stream_rrvae.kernels.memory import ADDRESS, BYTE, instruction, load_at, pointer_at, store_at
 
 WIDEST_BIN_PX = 16  # bins of bytes then fit 16 bits
-MOST_BEHIND = 2 * SPARE_BINS  # bytes behind the pixels that may be read
 LOW_BYTE = np.uint16(0xFF)
 EIGHT = np.uint16(8)
 

@@ -92,6 +92,9 @@ load_signed_32 = instruction(
 )
 store_int = instruction(types.none, (ADDRESS, types.int64), lambda builder, at, value: store_at(builder, value, at))
 store_word = instruction(types.none, (ADDRESS, types.uint64), lambda builder, at, value: store_at(builder, value, at))
+store_byte = instruction(
+    types.none, (ADDRESS, types.int64), lambda builder, at, value: store_at(builder, builder.trunc(value, BYTE), at)
+)
 population = instruction(types.int64, (types.uint64,), lambda builder, word: builder.ctpop(word))
 trailing_zeros = instruction(types.int64, (types.uint64,), lambda builder, word: builder.cttz(word, NOT_UNDEFINED))
 leading_zeros = instruction(types.int64, (types.uint64,), lambda builder, word: builder.ctlz(word, NOT_UNDEFINED))

@@ -60,10 +60,11 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
         """The same from bit planes, for all of `sources`; `outcome` may be UNSUITED too."""
         _ = stamp
         queue, bins, lent = make_queue(layout), make_plane_bins(layout), borrowed_layout(layout)
+        lent_queue = borrowed_queue(queue)
         for i in range(sources.shape[0]):
             outcome[i] = sum_planes(packed, tables, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                measure_planes(tables, lent, queue, bins, i, moments, features)
+                measure_planes(tables, lent, lent_queue, bins, i, moments, features)
         finish(queue, lent, features)
 
     @compiled_entry

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from stream_rrvae.kernels.binning import SPARE_BINS
 from stream_rrvae.kernels.compiled import compiled
-from stream_rrvae.kernels.exact_sums import N_SUMS, WIDE, WITHOUT_DATA, write_moments
+from stream_rrvae.kernels.exact_sums import N_SUMS, TOP, TOTAL, WIDE, WITHOUT_DATA, write_moments
+from stream_rrvae.kernels.few_counts import LISTING, project_listed
 from stream_rrvae.kernels.layout import Layout
 from stream_rrvae.kernels.low_bytes import fold_low_bytes
 from stream_rrvae.kernels.memory import ints_at
-from stream_rrvae.kernels.plane_tables import PlaneTables
-from stream_rrvae.kernels.projection import Queue, queue_frame
+from stream_rrvae.kernels.plane_tables import FEW, N_FEW, PlaneTables
+from stream_rrvae.kernels.projection import Queue, fit_bytes, queue_frame, queue_low_bytes
 
-LOW_BYTE = np.uint16(0xFF)
-EIGHT = np.uint16(8)
+SOME_LESS = FEW - 31  # two times what FEW counts vary by
 
 
 class PlaneBins(NamedTuple):
@@ -44,6 +44,15 @@ def measure_planes(
     sums = ints_at(tables.sums, N_SUMS)
     write_moments(sums, layout, moments[i])
     if layout.steps.size == 0:
+        return
+    few = ints_at(tables.few, N_FEW)
+    if few[LISTING] != 0:
+        project_listed(tables, layout, features[i])
+        return
+    few[LISTING] = sums[TOTAL] < SOME_LESS  # in the next frame, which will be like this one
+    # Planes with set bits bound the pixels.
+    if sums[WIDE] == 0 and fit_bytes(queue, layout, sums[TOP], sums[WITHOUT_DATA]):
+        queue_low_bytes(queue, layout, tables.low_bytes, i, features)
         return
     fold_low_bytes(tables.low_bytes, tables.width, layout, bins.line, bins.narrow)
     missing = ints_at(tables.missing, tables.n_bins)

@@ -12,10 +12,12 @@ from stream_rrvae.kernels.exact_sums import (
     MOMENT_X,
     MOMENT_Y,
     N_SUMS,
+    TOP,
     TOTAL,
     WIDE,
     WITHOUT_DATA,
 )
+from stream_rrvae.kernels.few_counts import LISTING, begin_list, list_piece, write_out
 from stream_rrvae.kernels.layout import BASIS, BRIGHT, DARK, USABLE
 from stream_rrvae.kernels.lz4_zero_runs import DAMAGED, clear, clear_sparse, decode_sparse
 from stream_rrvae.kernels.memory import (
@@ -32,7 +34,7 @@ from stream_rrvae.kernels.memory import (
     words_at,
 )
 from stream_rrvae.kernels.plane_sums import add_plane
-from stream_rrvae.kernels.plane_tables import PlaneTables
+from stream_rrvae.kernels.plane_tables import N_FEW, PlaneTables
 from stream_rrvae.kernels.unpacking import (
     DECODE,
     HEADER_BYTES,
@@ -66,6 +68,7 @@ def sum_planes(packed: Packed, tables: PlaneTables, source: int, size: int) -> i
         ints_at(tables.extra, tables.n_bins)[:] = 0
         ints_at(tables.missing, tables.n_bins)[:] = 0
     sums[:] = 0
+    begin_list(tables)
     tail = raw_tail(packed)
     end = source + size - tail
     at, done, whole = source + HEADER_BYTES, 0, packed.frame_bytes - tail
@@ -86,6 +89,8 @@ def sum_planes(packed: Packed, tables: PlaneTables, source: int, size: int) -> i
     if at != end:
         return DECODE
     _sum_tail(packed, tables, end, tail)
+    if ints_at(tables.few, N_FEW)[LISTING] != 0 and (sums[WIDE] != 0 or sums[WITHOUT_DATA] != 0):
+        write_out(tables, tables.end)
     return MEASURED
 
 
@@ -111,6 +116,12 @@ def _sum_block(packed: Packed, tables: PlaneTables, first: int, size: int, found
         add_plane(plane, valid + 8 * low, tables, first + low, high - low, j)
         if j >= 8:
             _add_bits(plane, valid + 8 * low, tables, first + low, high - low, j)
+    sums = ints_at(tables.sums, N_SUMS)
+    sums[TOP] |= there
+    if ints_at(tables.few, N_FEW)[LISTING] != 0:
+        if _list_bits(begin, stride, valid, tables, first, count):
+            return
+        write_out(tables, first)
     _spread_low_byte(begin, stride, there & 0xFF, valid, tables, first)
 
 
@@ -200,6 +211,20 @@ def _add_bits(plane: int, valid: int, tables: PlaneTables, first: int, count: in
             add_int(tables.extra + 8 * number, 1 << j)
             add_int(tables.sums + 8 * WIDE, 1)
             word &= word - ONE
+
+
+@compiled
+def _list_bits(begin: int, stride: int, valid: int, tables: PlaneTables, first: int, count: int) -> bool:
+    """List the bits of the basis in all pieces of the lowest eight planes; False: too many."""
+    for i in range(count):
+        piece = tables.pieces + 24 * i
+        j, low, high = load_int(piece), load_int(piece + 8), load_int(piece + 16)
+        low, high = max(low, tables.begin - first), min(high, tables.end - first)
+        if j < 8 and low < high:
+            plane = begin + j * stride + 8 * low
+            if not list_piece(plane, valid + 8 * low, tables, first + low, high - low, j):
+                return False
+    return True
 
 
 @compiled

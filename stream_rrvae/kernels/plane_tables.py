@@ -7,12 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.kernels.byte_bins import MOST_BEHIND, WIDEST_PX
 from stream_rrvae.kernels.exact_sums import N_SUMS
 from stream_rrvae.kernels.layout import BASIS, BRIGHT, DARK, USABLE, WORD_PX, pack_words
-from stream_rrvae.kernels.low_bytes import MOST_BEHIND, WIDEST_BIN_PX
+from stream_rrvae.kernels.low_bytes import WIDEST_BIN_PX
 from stream_rrvae.kernels.lz4_block import MARGIN
 from stream_rrvae.kernels.lz4_zero_runs import most_runs
 from stream_rrvae.kernels.plan import FramePlan
+
+N_FEW = 2
+FEW = 255  # counts whose weights fit a sum of 16 bits, and any bin of them a byte
+WEIGHTS_AT_ONCE = 128
 
 
 class PlaneTables(NamedTuple):
@@ -37,6 +42,7 @@ class PlaneTables(NamedTuple):
     width: int
     pixels: int  # of a frame
     n_bins: int
+    weights: int  # int8 [chunks, n_bins, WEIGHTS_AT_ONCE]
     # Room for one frame:
     aligned: int  # the planes of a block whose planes are no whole words
     low_bytes: int  # [words * 64] lowest byte of the pixels in the basis
@@ -45,6 +51,9 @@ class PlaneTables(NamedTuple):
     sums: int  # int64 [exact_sums.N_SUMS]
     extra: int  # int64 [n_bins] counts beyond the low bytes
     missing: int  # int64 [n_bins] pixels without data
+    few: int  # int64 [few_counts.N_FEW]
+    listed: int  # int64 [FEW + 2] pixels
+    products: int  # int32 [chunks, WEIGHTS_AT_ONCE]
 
 
 class PlaneMemory:
@@ -60,6 +69,7 @@ class PlaneMemory:
         wrapped = np.arange(zones.size) // width != np.repeat(first // width, WORD_PX)
         occupied = np.flatnonzero(((zones & BASIS) != 0).reshape(-1, WORD_PX).any(axis=1))
         n_bins = layout.weights.shape[1]
+        weights = _in_chunks(layout.byte_weights[:, :n_bins])
         self.tables = PlaneTables(
             usable=self._words((zones & USABLE) != 0),
             bright=self._words((zones & BRIGHT) != 0),
@@ -77,13 +87,17 @@ class PlaneMemory:
             width=width,
             pixels=layout.zones.size,
             n_bins=n_bins,
+            weights=self._keep(weights),
             aligned=self._room(np.uint8, block_bytes + 8 * planes + MARGIN),
-            low_bytes=self._room(np.uint8, zones.size + MOST_BEHIND),
+            low_bytes=self._room(np.uint8, zones.size + WIDEST_PX * width + MOST_BEHIND),
             pieces=self._room(np.int64, 3 * (most_runs(block_bytes) + planes + 1)),
             valid=self._room(np.uint64, block_bytes // (8 * planes) + 2),
             sums=self._room(np.int64, N_SUMS),
             extra=self._room(np.int64, n_bins),
             missing=self._room(np.int64, n_bins),
+            few=self._room(np.int64, N_FEW),
+            listed=self._room(np.int64, FEW + 2),
+            products=self._room(np.int32, len(weights) * WEIGHTS_AT_ONCE),
         )
 
     def _words(self, bits: NDArray[np.bool_]) -> int:
@@ -95,6 +109,15 @@ class PlaneMemory:
     def _keep(self, array: NDArray[Any]) -> int:
         self._held.append(array)
         return array.ctypes.data
+
+
+def _in_chunks(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Weights [n_features, n_bins] as those of one bin after the other [chunks, n_bins, WEIGHTS_AT_ONCE]."""
+    n_features, n_bins = weights.shape
+    chunks = -(-n_features // WEIGHTS_AT_ONCE)
+    padded = np.zeros((chunks * WEIGHTS_AT_ONCE, n_bins), np.int8)
+    padded[:n_features] = weights
+    return np.ascontiguousarray(padded.reshape(chunks, WEIGHTS_AT_ONCE, n_bins).transpose(0, 2, 1))
 
 
 def can_measure_planes(plan: FramePlan, pixel_type: str) -> bool:

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.kernels.byte_bins import LARGEST_BIN, bins_are_whole, fold_to_bytes
 from stream_rrvae.kernels.byte_products import LONGEST_BYTES, ROWS, WEIGHTS, multiply_rows
-from stream_rrvae.kernels.compiled import compiled
+from stream_rrvae.kernels.compiled import compiled, in_order, inlined
 from stream_rrvae.kernels.layout import Layout
+from stream_rrvae.kernels.memory import ints_at
 
 MOST_WITHOUT_DATA = 0.5  # of the basis' pixels; beyond it a frame has no features
 FEW_BINS = 1 << 15  # of 16 bits, which then have a 32-bit sum
@@ -22,24 +24,26 @@ FEW_BINS = 1 << 15  # of 16 bits, which then have a 32-bit sum
 class Queue(NamedTuple):
     """Rows that wait to be projected."""
 
-    rows: NDArray[np.uint8]  # [ROWS, padded bins]
+    rows: NDArray[np.uint8]  # [ROWS + 1, padded bins]: whole vectors are written, beyond the end of a row
     frames: NDArray[np.int64]  # [ROWS] frame of each row
     factors: NDArray[np.float64]  # [ROWS] what its products are multiplied with
     held: NDArray[np.int64]  # [1] rows now waiting
-    products: NDArray[np.int32]  # [WEIGHTS, ROWS]
-    sums: NDArray[np.int64]  # [WEIGHTS, ROWS]
+    products: NDArray[np.int32]  # [WEIGHTS * ROWS]
+    sums: NDArray[np.int64]  # [n_features to whole WEIGHTS, ROWS]
+    takes_bytes: bool  # whether `queue_low_bytes` can be used
 
 
 @compiled
 def make_queue(layout: Layout) -> Queue:
     """An empty queue for frames of `layout`."""
     return Queue(
-        np.zeros((ROWS, layout.byte_weights.shape[1]), np.uint8),
+        np.zeros((ROWS + 1, layout.byte_weights.shape[1]), np.uint8),
         np.zeros(ROWS, np.int64),
         np.zeros(ROWS),
         np.zeros(1, np.int64),
-        np.zeros((WEIGHTS, ROWS), np.int32),
-        np.zeros((WEIGHTS, ROWS), np.int64),
+        np.zeros(WEIGHTS * ROWS, np.int32),
+        np.zeros((layout.byte_weights.shape[0], ROWS), np.int64),
+        bins_are_whole(layout),
     )
 
 
@@ -57,13 +61,60 @@ def queue_frame(
     if not (total > 0 and without_data <= MOST_WITHOUT_DATA * layout.pixels):
         features[frame] = np.nan
         return
-    row, offset = features[frame], layout.offset
-    for f in range(offset.size):
-        row[f] = -offset[f]
-    share = np.sqrt(layout.pixels) / layout.pixels  # of an average pixel: scale / pixels
-    _queue_bytes(queue, layout, bins, top, frame, share * (layout.pixels - without_data) / total, features)
+    begin_row(layout, features[frame])
+    _queue_bytes(queue, layout, bins, top, frame, factor_of(layout, without_data, total), features)
     if without_data > 0:
-        _queue_bytes(queue, layout, missing, without_data, frame, share, features)
+        _queue_bytes(queue, layout, missing, without_data, frame, _share(layout), features)
+
+
+@compiled
+def fit_bytes(queue: Queue, layout: Layout, top: int, without_data: int) -> bool:
+    """Whether `queue_low_bytes` can take a frame whose pixels are at most `top`."""
+    return queue.takes_bytes and without_data == 0 and top * layout.bin_px * layout.bin_px <= LARGEST_BIN
+
+
+@inlined
+def queue_low_bytes(queue: Queue, layout: Layout, pixels: int, frame: int, features: Any) -> None:
+    """The same for a frame that has data everywhere, from its pixels (address of bytes, 0 outside the basis)."""
+    if queue.held[0] == ROWS:
+        finish(queue, layout, features)
+    held = queue.held[0]
+    row = queue.rows[held]
+    fold_to_bytes(pixels, layout, row.ctypes.data)
+    total = _total_bytes(row, layout.weights.shape[1])
+    if total == 0:
+        features[frame] = np.nan
+        return
+    begin_row(layout, features[frame])
+    queue.frames[held], queue.factors[held] = frame, factor_of(layout, 0, total)
+    queue.held[0] += 1
+
+
+@compiled
+def _total_bytes(row: NDArray[np.uint8], count: int) -> np.int64:
+    total = np.uint32(0)
+    for j in range(count):
+        total = np.uint32(total + np.uint32(row[j]))
+    return np.int64(total)
+
+
+@inlined
+def begin_row(layout: Layout, row: NDArray[np.float32]) -> None:
+    """What products are added to: the features of no modulation."""
+    for f in range(row.size):
+        row[f] = -layout.offset[f]
+
+
+@in_order
+def _share(layout: Layout) -> Any:
+    """Of an average pixel: scale / pixels."""
+    return np.sqrt(layout.pixels) / layout.pixels
+
+
+@in_order
+def factor_of(layout: Layout, without_data: int, total: Any) -> Any:
+    """What sums of a frame with `total` counts are multiplied with."""
+    return _share(layout) * (layout.pixels - without_data) / total
 
 
 @compiled
@@ -113,23 +164,28 @@ def finish(queue: Queue, layout: Layout, features: Any) -> None:
     queue.held[0] = 0
     if held == 0:
         return
-    sums, frames, factors, steps = queue.sums, queue.frames, queue.factors, layout.steps
-    for f in range(0, steps.size, WEIGHTS):
-        _multiply(queue, layout.byte_weights.ctypes.data + f * length, length)
-        for w in range(min(WEIGHTS, steps.size - f)):
-            for i in range(held):
-                value = sums[w, i] * factors[i] * steps[f + w]
-                features[frames[i], f + w] = np.float32(features[frames[i], f + w] + value)
+    for f in range(0, layout.steps.size, WEIGHTS):
+        _multiply(queue, layout.byte_weights.ctypes.data + f * length, length, queue.sums.ctypes.data + 8 * f * ROWS)
+    for i in range(held):
+        row, factor = features[queue.frames[i]], queue.factors[i]
+        for f in range(row.size):
+            row[f] = add_product(row[f], queue.sums[f, i], factor, layout.steps[f])
+
+
+@in_order
+def add_product(so_far: float, product: Any, factor: float, step: float) -> np.float32:
+    """A feature with a product of bins and weights: to be added in this way wherever it was made."""
+    return np.float32(so_far + product * factor * step)
 
 
 @compiled
-def _multiply(queue: Queue, weights: int, length: int) -> None:
-    """queue.sums: all rows times WEIGHTS rows of weights."""
-    rows, products, sums = queue.rows.ctypes.data, queue.products, queue.sums
+def _multiply(queue: Queue, weights: int, length: int, to: int) -> None:
+    """To the sums at `to`: all rows times WEIGHTS rows of weights."""
+    rows, products = queue.rows.ctypes.data, queue.products
+    sums = ints_at(to, WEIGHTS * ROWS)
     sums[:] = 0
     for begin in range(0, length, LONGEST_BYTES):
         count = min(LONGEST_BYTES, length - begin)
         multiply_rows(weights + begin, rows + begin, length, count, products.ctypes.data)
-        for w in range(WEIGHTS):
-            for i in range(ROWS):
-                sums[w, i] += products[w, i]
+        for j in range(WEIGHTS * ROWS):
+            sums[j] += products[j]
