@@ -125,6 +125,13 @@ def _latency(options: BenchOptions) -> list[Row]:
     return measure_latency(options.seconds or TURN_S, click.echo)
 
 
+def _recording(options: BenchOptions) -> list[Row]:
+    with _counting_cpu_time():
+        from stream_rrvae.commands.bench_recording import measure_recording
+    click.echo("in the folder for temporary files; median of turns, sender and receiver on the same cores")
+    return measure_recording(options.seconds or TURN_S, options.rounds, click.echo)
+
+
 def _drained(sender: Child) -> Drained:
     taken = drained(f"tcp://{sender.line_with('bound tcp://')}", lambda: sender.process.poll() is not None)
     sender.check()
@@ -137,6 +144,7 @@ BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {
     "sender": _sender,
     "ingest": _ingest,
     "latency": _latency,
+    "recording": _recording,
 }
 
 
