@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from stream_rrvae.errors import FileFormatError
-from stream_rrvae.recording.recover import recover, recovered_before, unfinished
+from stream_rrvae.recording.recover import is_empty, recover, recovered_before, unfinished
 
 
 def run_recover(folder: Path) -> None:
@@ -35,6 +35,8 @@ def _outcome(part: Path) -> tuple[bool, str]:
     before = recovered_before(part)
     if before is not None:
         return True, f"{before}: was recovered before"
+    if is_empty(part):
+        return True, f"{part}: nothing had been recorded yet"
     try:
         recovered = recover(part)
     except FileFormatError as error:

@@ -75,6 +75,11 @@ def recovered_before(part: Path) -> Path | None:
     return done if (done / layout.MASTER_NAME).is_file() else None
 
 
+def is_empty(part: Path) -> bool:
+    """Whether the crash came before anything was recorded."""
+    return not (_journal(part) or any(part.glob("segment-*.h5")))
+
+
 def recover(part: Path) -> Recovered:
     """Make `part` whole in a new folder. Raises FileFormatError when that cannot be."""
     with _left_alone(part):
@@ -110,7 +115,8 @@ def _salvage_all(part: Path, target: Path, lines: Sequence[dict[str, Any]]) -> t
     tasks = [(path, target / path.name, _marks(lines, _index(path))) for path in paths]
     for path, answer in zip(paths, _in_own_process(tasks), strict=True):
         if isinstance(answer, str):
-            unreadable.append(answer)
+            if _marks(lines, _index(path)):  # else nothing of it was promised
+                unreadable.append(answer)
             (target / path.name).unlink(missing_ok=True)
             continue
         done[_index(path)] = answer

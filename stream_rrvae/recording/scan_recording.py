@@ -26,7 +26,7 @@ from stream_rrvae.recording.start_json import start_to_json
 log = logging.getLogger(__name__)
 
 FLUSH_FRAMES = 64
-FLUSH_LEAST_S = 0.05  # between two flushes, however many frames came
+FLUSH_LEAST_S = 0.1  # between two flushes, however many frames came
 
 
 class DiskFullError(OSError):
