@@ -141,16 +141,23 @@ def dashboard(**options: Any) -> None:
 
 
 @cli.command()
-@click.option("--feed", "feeds", metavar="URL", multiple=True, required=True, help="Feed of each shard's service.")
+@click.argument("results", metavar="[RESULTS.h5]...", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Merge RESULTS, one a shard, into this.")
+@click.option("--feed", "feeds", metavar="URL", multiple=True, help="Feed of each shard's service, instead of RESULTS.")
 @click.option("--to", metavar="URL", default=DEFAULT_FEED, help="Where the whole scan is published.")
 @click.option("--instrument", default="instrument", help="Name shown on the dashboard.")
 @click.option("--rate", "rate_hz", type=click.FloatRange(0.1, 60), default=20.0, help="Snapshots a second.")
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback without keys: closed networks only.")
-def merge(**options: Any) -> None:
-    """The feeds of a scan's shards as one feed, for dashboards."""
-    from stream_rrvae.commands.merge import MergeOptions, run_merge
+def merge(results: tuple[Path, ...], out: Path | None, **options: Any) -> None:
+    """The feeds of a scan's shards as one feed, for dashboards; or their results files as one."""
+    from stream_rrvae.commands.merge import MergeOptions, run_merge, run_merge_results
 
-    run_merge(MergeOptions(**options))
+    if bool(results) != (out is not None) or bool(results) == bool(options["feeds"]):
+        raise click.UsageError("give either RESULTS.h5 files and --out, or feeds (--feed)")
+    if out is not None:
+        run_merge_results(results, out)
+    else:
+        run_merge(MergeOptions(**options))
 
 
 @cli.command("analyse")

@@ -1,4 +1,4 @@
-"""`merge`: the feeds of a scan's shards as one feed, in a process of its own that holds nobody up."""
+"""`merge`: the feeds of a scan's shards as one feed, in a process of its own that holds nobody up; or their results."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -104,6 +105,14 @@ class Merger:
             if self._told.get(shard.shard_id) != shard.state:
                 self._told[shard.shard_id] = shard.state
                 event("shard", shard_id=shard.shard_id, state=shard.state)
+
+
+def run_merge_results(paths: Sequence[Path], out: Path) -> None:
+    """Results files into one. Raises FileFormatError."""
+    from stream_rrvae.maps.merged_results import merge_results
+    from stream_rrvae.maps.results import summary
+
+    click.echo(f"{out}: {summary(merge_results(paths, out))}")
 
 
 def run_merge(options: MergeOptions) -> None:

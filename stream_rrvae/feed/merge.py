@@ -5,19 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import reduce
 
 import numpy as np
 
-from stream_rrvae.maps.products import merge_named
-from stream_rrvae.maps.seams import with_sign_of
-from stream_rrvae.messages import Counters, Float32Array, Health, ModelStatus, ScanState, ShardStatus, Snapshot
+from stream_rrvae.maps.merging import merged_maps
+from stream_rrvae.messages import Counters, Health, ModelStatus, ScanState, ShardStatus, Snapshot
 from stream_rrvae.wire.shards import shard_of_line
 
-LATENT, SIGNED_LATENT = "latent_", "latent_1"
-LEARNT = ("rotation", "rotation_confidence", "misfit", LATENT)
 UNLIKE_MODELS = (
     "the shards have different models, whose maps cannot be put together: "
     "let all apply one checkpoint (--mode apply --checkpoint FILE)"
@@ -69,7 +65,7 @@ def merged_snapshot(parts: Sequence[Part], absent: Sequence[ShardStatus], instru
         health=_merged_health([part.snapshot.health for part in parts if part.is_live] or [latest.health]),
         model=model,
         axes=first.axes,
-        maps=_merged_maps(snapshots, with_learnt=model.detail != UNLIKE_MODELS),
+        maps=merged_maps([each.maps for each in snapshots], one_model=model.detail != UNLIKE_MODELS),
         units={name: unit for snapshot in reversed(snapshots) for name, unit in snapshot.units.items()},
         pattern=latest.pattern,
         pattern_position=latest.pattern_position,
@@ -96,19 +92,6 @@ def _with_all_due(status: ShardStatus, scan: Snapshot) -> ShardStatus:
     due = int(np.count_nonzero(owners == status.shard_id)) * scan.scan_shape[1]
     missing = max(counters.missing, due - counters.processed - counters.refused)
     return replace(status, counters=replace(counters, missing=missing, expected=counters.received + missing))
-
-
-def _merged_maps(snapshots: Sequence[Snapshot], with_learnt: bool) -> Mapping[str, Float32Array]:
-    names = {name: None for snapshot in snapshots for name in snapshot.maps}
-    chosen = [name for name in names if with_learnt or not name.startswith(LEARNT)]
-    return {name: _merged_map(name, [s.maps[name] for s in snapshots if name in s.maps]) for name in chosen}
-
-
-def _merged_map(name: str, parts: Sequence[Float32Array]) -> Float32Array:
-    """By what is measured; the first latent is signed by the COM, further ones by nothing but their neighbours."""
-    if not name.startswith(LATENT) or name == SIGNED_LATENT:
-        return merge_named(name, parts)
-    return reduce(lambda whole, part: merge_named(name, [whole, with_sign_of(whole, part)]), parts)
 
 
 def _merged_model(models: Sequence[ModelStatus]) -> ModelStatus:

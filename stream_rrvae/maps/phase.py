@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.constants import c, e, h, m_e
 
 from stream_rrvae.maps.values import PositionValues
-from stream_rrvae.messages import Float32Array
+from stream_rrvae.messages import Calibration, Float32Array
 
 
 def wavelength_nm(energy_ev: float) -> float:
@@ -23,7 +23,8 @@ def wavelength_nm(energy_ev: float) -> float:
 
 def phase_unit(values: PositionValues) -> str:
     """rad when scale, scan step and beam energy are known; else the COM's unit times scan steps."""
-    return "rad" if _phase_gradient_per_com(values) is not None else f"{values.com_unit} step"
+    known = _phase_gradient_per_com(values.com_unit, values.calibration) is not None
+    return "rad" if known else f"{values.com_unit} step"
 
 
 def com_phase(values: PositionValues) -> Float32Array:
@@ -34,18 +35,21 @@ def com_phase(values: PositionValues) -> Float32Array:
     """
     if values.axes != "scan":
         return np.full(values.scan_shape, np.nan, np.float32)
-    scale = _phase_gradient_per_com(values)
-    step = values.calibration.scan_step_nm if scale is not None else None
-    step_y, step_x = step or (1.0, 1.0)
-    gradient_y = (scale or 1.0) * values.com_y.reshape(values.scan_shape).astype(np.float64)
-    gradient_x = (scale or 1.0) * values.com_x.reshape(values.scan_shape).astype(np.float64)
-    return integrate(gradient_y, gradient_x, step_y, step_x)
+    com_y, com_x = (com.reshape(values.scan_shape) for com in (values.com_y, values.com_x))
+    return phase_of(com_y, com_x, values.com_unit, values.calibration)
 
 
-def _phase_gradient_per_com(values: PositionValues) -> float | None:
+def phase_of(com_y: Float32Array, com_x: Float32Array, com_unit: str, calibration: Calibration) -> Float32Array:
+    """The same of COM maps [scan_y, scan_x] in scan axes."""
+    scale = _phase_gradient_per_com(com_unit, calibration)
+    step = calibration.scan_step_nm if scale is not None else None
+    gradient_y, gradient_x = ((scale or 1.0) * com.astype(np.float64) for com in (com_y, com_x))
+    return integrate(gradient_y, gradient_x, *(step or (1.0, 1.0)))
+
+
+def _phase_gradient_per_com(com_unit: str, calibration: Calibration) -> float | None:
     """Phase gradient in rad/nm for a COM of 1 mrad: 2 pi / wavelength; None where uncalibrated."""
-    calibration = values.calibration
-    if values.com_unit != "mrad" or calibration.scan_step_nm is None or calibration.beam_energy_ev is None:
+    if com_unit != "mrad" or calibration.scan_step_nm is None or calibration.beam_energy_ev is None:
         return None
     return 2e-3 * float(np.pi) / wavelength_nm(calibration.beam_energy_ev)
 

@@ -1,0 +1,120 @@
+"""Results files of a scan's shards as the results file of the scan, for when all of them are over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from stream_rrvae.errors import FileFormatError
+from stream_rrvae.maps.merging import merged_maps
+from stream_rrvae.maps.phase import phase_of
+from stream_rrvae.maps.products import COVERAGE, PHASE
+from stream_rrvae.messages import Calibration, Float32Array, ScanState
+from stream_rrvae.plain import from_plain
+
+MAPS, QUALITY, PROCESS = "entry/maps", "entry/quality", "entry/process"
+
+
+def merge_results(paths: Sequence[Path], out: Path) -> Path:
+    """Merge results files into `out`, which must not be there and appears whole or not at all.
+
+    Calibration, configuration and metadata are the first file's. Raises FileFormatError.
+    """
+    if out.exists():
+        raise FileFormatError(f"{out} is there already: choose another --out")
+    part = out.with_name(f".{out.name}.part")
+    try:
+        with ExitStack() as stack:
+            files = [stack.enter_context(h5py.File(path)) for path in paths]
+            _check_alike(paths, files)
+            with h5py.File(part, "w") as whole:
+                _write_merged(whole, files)
+        part.replace(out)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise FileFormatError(f"cannot merge {', '.join(map(str, paths))} into {out}: {error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return out
+
+
+def _check_alike(paths: Sequence[Path], files: Sequence[h5py.File]) -> None:
+    """All must be of one scan, on one grid, in one kind of axes and units."""
+    told = [_meaning(file) for file in files]
+    for path, each in zip(paths, told, strict=True):
+        for name, value in each.items():
+            if name in told[0] and value != told[0][name]:
+                raise FileFormatError(f"{path} and {paths[0]} differ in {name}: {value} and {told[0][name]}")
+
+
+def _meaning(file: h5py.File) -> dict[str, Any]:
+    maps = file[MAPS]
+    units = {f"the unit of {name}": maps[name].attrs["units"] for name in _names(file)}
+    told = {"scan": file["entry/scan_id"][()].decode(), "vector axes": maps.attrs["vector_axes"]}
+    return {**told, "scan shape": maps["sum"].shape, **units}
+
+
+def _names(file: h5py.File) -> list[str]:
+    return [file[MAPS].attrs["signal"], *file[MAPS].attrs["auxiliary_signals"]]
+
+
+def _write_merged(whole: h5py.File, files: Sequence[h5py.File]) -> None:
+    files[0].copy("entry", whole)
+    whole.attrs.update(files[0].attrs)
+    models = {file[f"{PROCESS}/model/sha256"][()] for file in files if f"{PROCESS}/model/sha256" in file}
+    maps = merged_maps([_maps_of(file) for file in files], one_model=len(models) <= 1)
+    calibration = from_plain(Calibration, json.loads(whole["entry/calibration"][()]))
+    if PHASE.name in maps and whole[MAPS].attrs["vector_axes"] == "scan":
+        unit = whole[f"{MAPS}/com_x"].attrs["units"]
+        maps[PHASE.name] = phase_of(maps["com_y"], maps["com_x"], unit, calibration)
+    _replace_maps(whole, files, maps)
+    _replace_account(whole, files)
+    _replace(whole, "entry/state", str(_state(files)))
+    _replace(whole, "entry/model_version", min(int(file["entry/model_version"][()]) for file in files))
+    if len(models) > 1:
+        _replace(whole, f"{PROCESS}/detail", "the shards had different models, whose maps were left out")
+        del whole[f"{PROCESS}/model"]
+
+
+def _maps_of(file: h5py.File) -> dict[str, Float32Array]:
+    return {name: file[f"{MAPS}/{name}"][()].astype(np.float32) for name in _names(file)}
+
+
+def _replace_maps(whole: h5py.File, files: Sequence[h5py.File], maps: Mapping[str, Float32Array]) -> None:
+    group = whole[MAPS]
+    units = {name: file[f"{MAPS}/{name}"].attrs["units"] for file in files for name in _names(file)}
+    for name in _names(whole):
+        del group[name]
+    for name, values in maps.items():
+        stored = values.astype(np.uint8) if name == COVERAGE else values
+        group.create_dataset(name, data=stored, compression="gzip", shuffle=True).attrs["units"] = units[name]
+    group.attrs["auxiliary_signals"] = [name for name in maps if name != group.attrs["signal"]]
+
+
+def _replace_account(whole: h5py.File, files: Sequence[h5py.File]) -> None:
+    """Sums of the frames' account; figures of a shard's model are not those of the scan."""
+    group, sums = whole[QUALITY], dict[str, int]()
+    for file in files:
+        counts = {name: data for name, data in file[QUALITY].items() if name.startswith("frames_")}
+        counts |= {f"refused_by_reason/{name}": n for name, n in file[QUALITY].get("refused_by_reason", {}).items()}
+        for name, data in counts.items():
+            sums[name] = sums.get(name, 0) + int(data[()])
+    group.clear()
+    for name, count in sums.items():
+        group[name] = count
+
+
+def _state(files: Sequence[h5py.File]) -> ScanState:
+    states = {file["entry/state"][()].decode() for file in files}
+    return ScanState.COMPLETE if states == {ScanState.COMPLETE} else ScanState.ABORTED
+
+
+def _replace(whole: h5py.File, name: str, value: str | int) -> None:
+    del whole[name]
+    whole[name] = value

@@ -1,0 +1,40 @@
+"""Maps of a scan's shards as maps of the scan: by what is measured, in any order, and a model's only if it is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+import numpy as np
+
+from stream_rrvae.maps.products import merge_named
+from stream_rrvae.maps.statistics import pearson
+from stream_rrvae.messages import Float32Array
+
+CLEAR_CORRELATION = 0.1  # below it neighbours decide nothing
+LATENT, SIGNED_LATENT = "latent_", "latent_1"
+LEARNT = ("rotation", "rotation_confidence", "misfit", LATENT)
+
+
+def merged_maps(parts: Sequence[Mapping[str, Float32Array]], one_model: bool) -> dict[str, Float32Array]:
+    """Every map of the parts [scan_y, scan_x] by name, those that were learnt only from `one_model`."""
+    names = {name: None for part in parts for name in part}
+    chosen = [name for name in names if one_model or not name.startswith(LEARNT)]
+    return {name: _merged(name, [part[name] for part in parts if name in part]) for name in chosen}
+
+
+def _merged(name: str, parts: Sequence[Float32Array]) -> Float32Array:
+    """By what is measured; the first latent is signed by the COM, further ones by nothing but their neighbours."""
+    if not name.startswith(LATENT) or name == SIGNED_LATENT:
+        return merge_named(name, parts)
+    return reduce(lambda whole, part: merge_named(name, [whole, with_sign_of(whole, part)]), parts)
+
+
+def with_sign_of(reference: Float32Array, part: Float32Array) -> Float32Array:
+    """`part` [y, x] or its negative, whichever continues `reference` [y, x] better from line to line; NaN = not there.
+
+    For values whose sign is free, such as a principal score: positions on neighbouring lines are mostly alike.
+    """
+    here = np.concatenate([reference[:-1].ravel(), reference[1:].ravel()])
+    beside = np.concatenate([part[1:].ravel(), part[:-1].ravel()])
+    return -part if pearson(here, beside) < -CLEAR_CORRELATION else part
