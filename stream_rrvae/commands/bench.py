@@ -14,6 +14,7 @@ import numpy as np
 
 from stream_rrvae.bench.com import com_lines, com_rows
 from stream_rrvae.bench.drain import Drained, drained
+from stream_rrvae.bench.model import model_lines, model_rows
 from stream_rrvae.bench.rows import Row, this_machine, versions, write_json
 from stream_rrvae.bench.rrvae import RrvaeOptions, compare, rows_of, table
 from stream_rrvae.bench.scan_frames import ScanFrames, announced_disc, from_file, received
@@ -78,6 +79,12 @@ def _rrvae(options: BenchOptions) -> list[Row]:
     return rows_of(standings)
 
 
+def _model(options: BenchOptions) -> list[Row]:
+    rows = list(model_rows(options.seconds or TURN_S, options.scan_shape))
+    _show(model_lines(rows))
+    return rows
+
+
 def _com(_options: BenchOptions) -> list[Row]:
     rows = com_rows()
     _show(com_lines(rows))
@@ -132,6 +139,12 @@ def _recording(options: BenchOptions) -> list[Row]:
     return measure_recording(options.seconds or TURN_S, options.rounds, click.echo)
 
 
+def _replay(options: BenchOptions) -> list[Row]:
+    from stream_rrvae.commands.bench_replay import measure_replay
+
+    return measure_replay(options.rounds, click.echo)
+
+
 def _drained(sender: Child) -> Drained:
     taken = drained(f"tcp://{sender.line_with('bound tcp://')}", lambda: sender.process.poll() is not None)
     sender.check()
@@ -140,11 +153,13 @@ def _drained(sender: Child) -> Drained:
 
 BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {
     "rrvae": _rrvae,
+    "model": _model,
     "com": _com,
     "sender": _sender,
     "ingest": _ingest,
     "latency": _latency,
     "recording": _recording,
+    "replay": _replay,
 }
 
 
