@@ -59,9 +59,7 @@ class LearnSettings(_Part):
     round_s: float = Field(2.0, gt=0)  # training between two published versions
     budget_s: float = Field(12.0, gt=0)  # training for one scan, counted over its rounds
     assumed_dose_electrons: float = Field(1e4, gt=0)  # for data that is not in counts
-    cell_nm: tuple[PositiveFloat, PositiveFloat] | None = (
-        None  # the specimen's unit cell along the scan's y and x, where it is known
-    )
+    cell_nm: tuple[PositiveFloat, PositiveFloat] | None = None  # of the specimen, along the scan's (y, x), if known
     context: Context = "none"  # "scan": average counted frames over lattice and neighbours at its end
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from stream_rrvae.bench.com import com_lines, com_rows
 from stream_rrvae.bench.drain import Drained, drained
+from stream_rrvae.bench.model import model_lines, model_rows
 from stream_rrvae.bench.rows import Row, this_machine, versions, write_json
 from stream_rrvae.bench.rrvae import RrvaeOptions, compare, rows_of, table
 from stream_rrvae.bench.scan_frames import ScanFrames, announced_disc, from_file, received
@@ -76,6 +77,12 @@ def _rrvae(options: BenchOptions) -> list[Row]:
     standings = compare(scan, asked, lambda who: click.echo(f"running {who}", err=True))
     _show(table(standings))
     return rows_of(standings)
+
+
+def _model(options: BenchOptions) -> list[Row]:
+    rows = list(model_rows(options.seconds or TURN_S, options.scan_shape))
+    _show(model_lines(rows))
+    return rows
 
 
 def _com(_options: BenchOptions) -> list[Row]:
@@ -146,6 +153,7 @@ def _drained(sender: Child) -> Drained:
 
 BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {
     "rrvae": _rrvae,
+    "model": _model,
     "com": _com,
     "sender": _sender,
     "ingest": _ingest,

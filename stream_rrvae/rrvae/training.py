@@ -74,6 +74,9 @@ class Trainer:
             self._step(x, share, kl_weight)
             frames += self.spec.batch
             taken_s = perf_counter() - begun_s
+        if x.is_cuda:  # steps are only asked for as yet
+            torch.cuda.synchronize(x.device)
+            taken_s = perf_counter() - begun_s
         return frames, taken_s
 
     def _step(self, x: Tensor, share: float, kl_weight: float) -> None:
