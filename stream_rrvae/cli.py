@@ -97,6 +97,30 @@ def _as_tree(options: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
+def _cluster_options(command: F) -> F:
+    """The options that say on which processes frames are measured; `_cluster_of` takes them."""
+    path = click.Path(path_type=Path)
+    for option in (
+        click.option("--allow-remote", is_flag=True, help="A scheduler beyond here without TLS: closed networks only."),
+        click.option("--tls-key", type=path, help="Its key (PEM)."),
+        click.option("--tls-cert", type=path, help="Our certificate for the scheduler (PEM)."),
+        click.option("--tls-ca", type=path, help="Certificate authority of the scheduler (PEM)."),
+        click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler to work at, such as tls://host:8786."),
+        click.option("--workers", type=click.IntRange(1), help="Processes here to measure in, with Dask."),
+    ):
+        command = option(command)
+    return command
+
+
+def _cluster_of(options: dict[str, Any]) -> Any:
+    """Takes the options of `_cluster_options` out of `options`."""
+    from stream_rrvae.batch.cluster import ClusterOptions
+
+    return ClusterOptions(
+        **{field.name: options.pop(field.name) for field in fields(ClusterOptions) if field.name in options}
+    )
+
+
 @cli.command()
 @click.option("--headless", is_flag=True, help="No dashboard and no browser.")
 @click.option(
@@ -186,22 +210,13 @@ def merge(results: tuple[Path, ...], out: Path | None, **options: Any) -> None:
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
 @click.option("--detector-rotation-deg", type=float, help="Rotation of the detector against the scan axes in degrees.")
 @click.option("--detector-flip/--no-detector-flip", default=None, help="The detector is mirrored in y.")
-@click.option(
-    "--workers", type=click.IntRange(1), help="Processes here, with Dask.  [default: one a core for several INPUTs]"
-)
-@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler to work at, such as tls://host:8786.")
-@click.option("--tls-ca", type=click.Path(path_type=Path), help="Certificate authority of the scheduler (PEM).")
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="Our certificate for the scheduler (PEM).")
-@click.option("--tls-key", type=click.Path(path_type=Path), help="Its key (PEM).")
-@click.option("--allow-remote", is_flag=True, help="A scheduler beyond this machine without TLS: closed networks only.")
+@_cluster_options
 def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Path | None, **options: Any) -> None:
     """Analyse INPUTs with the live code: recordings, DECTRIS masters, file.h5[::/dataset], .npy, .mib, EMPAD .xml."""
-    from stream_rrvae.batch.cluster import ClusterOptions
     from stream_rrvae.commands.analyse import AnalyseOptions, run_analyse
     from stream_rrvae.config import load
 
-    given = {field.name: options.pop(field.name) for field in fields(ClusterOptions) if field.name in options}
-    cluster = ClusterOptions(**given)
+    cluster = _cluster_of(options)
     run_analyse(AnalyseOptions(sources, out, report, cluster), load(file, _as_tree(options)))
 
 
@@ -289,12 +304,19 @@ def bench(**options: Any) -> None:
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad, of every file.")
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel, of every file.")
 @click.option("--licence", default="", show_default="not stated", help="Licence of the weights, kept with them.")
-def train(sources: tuple[str, ...], out: Path, file: Path | None, licence: str, **options: Any) -> None:
+@click.option(
+    "--most-frames", type=click.IntRange(64), default=1 << 20, help="Frames kept for training, of all INPUTs."
+)
+@_cluster_options
+def train(
+    sources: tuple[str, ...], out: Path, file: Path | None, licence: str, most_frames: int, **options: Any
+) -> None:
     """Train a checkpoint on INPUTs (recordings, or any file that `analyse` takes), measured by the live code."""
-    from stream_rrvae.commands.train import run_train
+    from stream_rrvae.commands.train import TrainOptions, run_train
     from stream_rrvae.config import load
 
-    run_train(sources, out, licence, load(file, _as_tree(options)))
+    cluster = _cluster_of(options)
+    run_train(TrainOptions(sources, out, licence, most_frames, cluster), load(file, _as_tree(options)))
 
 
 @cli.command("export")

@@ -49,13 +49,18 @@ def training_scan(frames: FrameFile, settings: Settings, progress: Progress) -> 
     """Measure a file as if it came live. Raises FileFormatError when nothing can be learnt from it."""
     around = Surroundings(settings, Meter(new_metrics()), DEFAULT_FOLDER, lambda _store: None, lambda *_told: None)
     with measured(frames, around, progress) as store:
-        data = prepare(store, settings.learn.assumed_dose_electrons)
-        if len(data.positions) < FEWEST_FRAMES or not data.modulation >= SMALLEST_MODULATION:
-            raise FileFormatError(
-                f"nothing can be learnt from {frames.name}: {len(data.positions)} frames with counts (wanted "
-                f"{FEWEST_FRAMES}), rms modulation {data.modulation:.3g} of the noise (wanted {SMALLEST_MODULATION})"
-            )
-        return TrainingScan(data, basis_of(store), *com_beside(store, data), _about(frames, store, data))
+        return training_scan_of(store, frames.name, settings)
+
+
+def training_scan_of(store: ScanStore, name: str, settings: Settings) -> TrainingScan:
+    """The same of a scan that is measured. Raises FileFormatError when nothing can be learnt from it."""
+    data = prepare(store, settings.learn.assumed_dose_electrons, settings.learn.cell_nm)
+    if len(data.positions) < FEWEST_FRAMES or not data.modulation >= SMALLEST_MODULATION:
+        raise FileFormatError(
+            f"nothing can be learnt from {name}: {len(data.positions)} frames with counts (wanted "
+            f"{FEWEST_FRAMES}), rms modulation {data.modulation:.3g} of the noise (wanted {SMALLEST_MODULATION})"
+        )
+    return TrainingScan(data, basis_of(store), *com_beside(store, data), _about(name, store, data))
 
 
 def pretrain(
@@ -100,14 +105,14 @@ def _rounds(settings: LearnSettings) -> Iterator[tuple[float, float]]:
     yield from ((number / count, (number + 1) / count) for number in range(count))
 
 
-def _about(frames: FrameFile, store: ScanStore, data: Prepared) -> dict[str, Any]:
+def _about(name: str, store: ScanStore, data: Prepared) -> dict[str, Any]:
     calibration = store.start.calibration
     return {
-        "name": Path(frames.name).name,
+        "name": Path(name).name,
         "frames": len(data.positions),
-        "scan_shape": list(frames.scan_shape),
-        "frame_shape": list(frames.frame_shape),
-        "pixel_type": frames.pixel_type,
+        "scan_shape": list(store.shape.scan_shape),
+        "frame_shape": list(store.start.frame_shape),
+        "pixel_type": store.start.pixel_type,
         "counts_per_frame": float(np.median(store.sum[data.positions])) if data.noise_variance else None,
         "calibration": to_plain(calibration),
     }
@@ -122,7 +127,10 @@ def _provenance(
         "settings": settings.model_dump(mode="json"),
         "frames_trained": sum(report.frames for report in reports),
         "heldout_loglikelihood": reports[-1].heldout_loglikelihood,
-        "scans": [{**scan.about, "agreement": _agreement(model, scan)} for scan in scans],
+        "scans": [
+            {**scan.about, "frames_kept": len(scan.data.positions), "agreement": _agreement(model, scan)}
+            for scan in scans
+        ],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -12,10 +12,10 @@ import click
 from stream_rrvae.batch.cluster import WANTED, ClusterOptions, connected, dask_is_there
 from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.many import Analysed, OutFor, learn_from, one_by_one
-from stream_rrvae.batch.spread import Spread, Told
-from stream_rrvae.commands.notes import tell_notes
+from stream_rrvae.batch.spread import Spread
+from stream_rrvae.commands.frames_bar import frames_bar
 from stream_rrvae.config import Settings
-from stream_rrvae.errors import ConfigError, FileFormatError, StreamRrvaeError
+from stream_rrvae.errors import ConfigError, FileFormatError
 from stream_rrvae.maps.results import free_name, summary
 
 NAMES_FOR_THE_INSIDE = ("master", "data", "frames")  # of files that are named alike in every folder
@@ -57,27 +57,10 @@ def _analysed(
 ) -> Iterator[Analysed]:
     if not cluster.wanted and not dask_is_there():
         click.echo(f"one input after the other: {WANTED}", err=True)
-        return one_by_one(inputs, settings, out_for, stack.enter_context(_bar(inputs)))
+        return one_by_one(inputs, settings, out_for, stack.enter_context(frames_bar(inputs)))
     client = stack.enter_context(connected(cluster))
-    spread = Spread(client, settings, stack.enter_context(_bar(inputs)))
+    spread = Spread(client, settings, stack.enter_context(frames_bar(inputs)))
     return learn_from(spread.outcomes(inputs), settings, out_for)
-
-
-@contextmanager
-def _bar(inputs: Sequence[Input]) -> Iterator[Told]:
-    """A bar over the frames of all inputs."""
-    with click.progressbar(length=sum(map(_frames_in, inputs)), label="frames measured") as bar:
-        yield bar.update
-
-
-def _frames_in(input_: Input) -> int:
-    """How many frames the input holds; what was taken for granted of it is told."""
-    try:
-        with input_.open() as frames:
-            tell_notes(frames)
-            return frames.n_arrivals
-    except StreamRrvaeError:
-        return 0  # what is wrong with it is said when its turn comes
 
 
 def _stem(input_: Input) -> str:

@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from stream_rrvae import log
-from stream_rrvae.batch.pretrain import TrainingScan, pretrain, training_scan
+from stream_rrvae.batch.cluster import ClusterOptions, connected
+from stream_rrvae.batch.inputs import Input
+from stream_rrvae.batch.pretrain import TrainingScan, pretrain, training_scan, training_scan_of
+from stream_rrvae.batch.reservoir import Reservoir
+from stream_rrvae.batch.spread import Spread
+from stream_rrvae.commands.frames_bar import frames_bar
 from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.config import Settings
-from stream_rrvae.errors import CheckpointError
+from stream_rrvae.errors import CheckpointError, FileFormatError
 from stream_rrvae.recording.frame_file import open_frames
 from stream_rrvae.rrvae.checkpoint import save
 from stream_rrvae.rrvae.model import RoundReport
 
 
-def run_train(sources: Sequence[str], out: Path, licence: str, settings: Settings) -> None:
-    """Measure `sources`, train, write `out`. Raises StreamRrvaeError when that cannot be done."""
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What `stream-rrvae train` was asked for beside the settings."""
+
+    sources: tuple[str, ...]
+    out: Path
+    licence: str
+    most_frames: int
+    cluster: ClusterOptions
+
+
+def run_train(options: TrainOptions, settings: Settings) -> None:
+    """Measure the sources, train, write the checkpoint. Raises StreamRrvaeError when that cannot be done."""
     log.set_up()
+    out = options.out
+    options.cluster.check()
     if not out.absolute().parent.is_dir():
         raise CheckpointError(f"there is no folder {out.absolute().parent}: choose another --out")
-    scans, moving = [_measure(source, settings) for source in sources], sys.stdout.isatty()
+    reservoir, moving = Reservoir(options.most_frames, settings.learn.seed), sys.stdout.isatty()
+    for scan in _measured(options, settings):
+        reservoir.add(scan)
+    scans = reservoir.scans
+    kept = sum(len(scan.data.positions) for scan in scans)
+    if kept < reservoir.seen:
+        click.echo(f"{kept:,} of {reservoir.seen:,} frames are kept for training: --most-frames")
     with click.progressbar(length=1000, label="training", item_show_func=lambda text: text) as bar:
 
         def told(share: float, report: RoundReport) -> None:
@@ -32,7 +57,7 @@ def run_train(sources: Sequence[str], out: Path, licence: str, settings: Setting
             if not moving:
                 click.echo(f"training {share:.0%}, {state}")
 
-        made = pretrain(scans, settings.learn, licence, told)
+        made = pretrain(scans, settings.learn, options.licence, told)
     save(out, made)
     for scan in made.provenance["scans"]:
         click.echo(f"{scan['name']}: {_agreement(scan['agreement'])}")
@@ -40,7 +65,21 @@ def run_train(sources: Sequence[str], out: Path, licence: str, settings: Setting
     click.echo(f"{out}: {made.name}, {frames} frames trained, held-out {likelihood:.3f} nats a frame")
 
 
-def _measure(source: str, settings: Settings) -> TrainingScan:
+def _measured(options: TrainOptions, settings: Settings) -> Iterator[TrainingScan]:
+    if not options.cluster.wanted:
+        yield from (_measured_here(source, settings) for source in options.sources)
+        return
+    inputs = [Input.of(source, settings.scan_shape, settings.channel) for source in options.sources]
+    with connected(options.cluster) as client, frames_bar(inputs) as told:
+        for outcome in Spread(client, settings, told).outcomes(inputs):
+            if outcome.store is None:
+                raise outcome.error or FileFormatError(f"{outcome.input.source} cannot be measured")
+            with outcome.store as store:
+                scan = training_scan_of(store, outcome.input.source, settings)
+            yield scan
+
+
+def _measured_here(source: str, settings: Settings) -> TrainingScan:
     with (
         open_frames(source, settings.scan_shape, settings.channel) as frames,
         click.progressbar(length=frames.n_arrivals, label=f"measuring {Path(frames.name).name}") as bar,
