@@ -284,7 +284,10 @@ def doctor(out: Path) -> None:
     help="Interpreter with the peers.",
 )
 def bench(**options: Any) -> None:
-    """Benchmarks beside references in the same run: rrvae, com, sender, ingest, latency; without NAME all of them."""
+    """Benchmarks beside references in the same run.
+
+    rrvae, model, com, sender, ingest, latency, recording, replay; without NAME all of them.
+    """
     from stream_rrvae.commands.bench import BenchOptions, run_bench
 
     run_bench(BenchOptions(**options))
