@@ -119,8 +119,8 @@ def scan() -> Scan:
 
 @pytest.fixture
 def publisher(scan: Scan) -> Iterator[Publisher]:
-    """Publishes `scan` at 10 Hz once it is started."""
-    made = Publisher("tcp://127.0.0.1:*", "test", 10.0, scan)
+    """Publishes `scan` at 20 Hz, as a service does, once it is started."""
+    made = Publisher("tcp://127.0.0.1:*", "test", 20.0, scan)
     made.start()
     yield made
     made.stop()
