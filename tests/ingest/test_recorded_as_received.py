@@ -37,7 +37,7 @@ def test_a_recording_holds_what_was_received_good_or_not(
     with Acquisition(settings, metrics, listener, tmp_path, recorder):
         native.start(specimen)
         for number in numbers:
-            _send_packed(detector, specimen, number, BAD_BLOCKS if number == 20 else None)
+            _send_packed(native, specimen, number, BAD_BLOCKS if number == 20 else None)
         native.send(b"\xc1\xff not msgpack")
         native.end()
         store = listener.wait_closed()
