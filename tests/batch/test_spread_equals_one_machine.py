@@ -104,11 +104,12 @@ def test_an_input_that_fails_ends_nothing_but_itself(cluster: Any, scan_file: Pa
 def test_a_file_that_goes_away_meanwhile_leaves_no_store(cluster: Any, scan_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "going.npy"
     path.write_bytes(scan_file.read_bytes())
-    before = set(DEFAULT_FOLDER.glob("stream-rrvae*"))
+    ours = f"stream-rrvae-{os.getpid()}-*"
+    before = set(DEFAULT_FOLDER.glob(ours))
     (outcome,) = spread(cluster, [path], lambda _count: path.unlink(missing_ok=True))
     assert outcome.store is None
     assert "going.npy is not there" in str(outcome.error)
-    assert set(DEFAULT_FOLDER.glob("stream-rrvae*")) <= before
+    assert set(DEFAULT_FOLDER.glob(ours)) == before
 
 
 def test_a_disorderly_recording_gives_the_account_of_one_machine(cluster: Any, disorderly_recording: Path) -> None:
