@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import stream_rrvae
 from stream_rrvae.errors import ConfigError, FileFormatError
+from stream_rrvae.maps.exports.export import export
 from stream_rrvae.maps.results import Provenance, write_results
 from stream_rrvae.messages import Calibration, Counters, ScanStart, ScanState
 from stream_rrvae.scan_store import Account, ScanStore
@@ -146,6 +147,7 @@ def test_a_recording_has_both_and_says_what_is_missing(
             assert not scan.frames[0, :2].any()
             assert scan.arrays["com_x"].units == "mrad"
             assert scan.calibration == CALIBRATION
+    assert export(folder, tmp_path / "out", ["csv"]) == [tmp_path / "out" / "scan.csv"]
 
 
 def test_frames_without_maps_say_how_to_make_them(npy: Path) -> None:
