@@ -231,6 +231,15 @@ def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Pat
     help="Frames/s at speed 1.  [default: as recorded, 1000 for files without times]",
 )
 @click.option("--loop", is_flag=True, help="Again and again, as new scans, until stopped.")
+@click.option(
+    "--control", metavar="URL", help="Answer here, on this machine, who holds the key: pause, play, speed, seek."
+)
+@click.option(
+    "--control-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("replay.key"),
+    help="File of the key.",
+)
 @click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")
 @click.option("--channel", help=_CHANNEL_HELP)
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")

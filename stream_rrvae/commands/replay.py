@@ -6,7 +6,9 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -15,9 +17,11 @@ from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.messages import Calibration
 from stream_rrvae.recording.frame_file import FrameFile, open_frames
 from stream_rrvae.recording.replay import Replay, start_again
-from stream_rrvae.recording.replay_messages import largest_message_bytes
+from stream_rrvae.recording.replay_clock import ReplayClock
+from stream_rrvae.recording.replay_control import ReplayControl, control_key
+from stream_rrvae.recording.replay_messages import largest_message_bytes, messages_of
 from stream_rrvae.recording.replay_outlet import ReplayOutlet, protocol_and_address
-from stream_rrvae.recording.replay_pace import due_times_s
+from stream_rrvae.recording.replay_pace import due_times_s, speed_of
 
 LOOK_S = 0.5
 
@@ -36,34 +40,49 @@ class ReplayOptions:
     semiangle_mrad: float | None = None
     mrad_per_px: float | None = None
     allow_remote: bool = False
+    control: str | None = None  # where it answers who holds the key
+    control_key: Path = Path("replay.key")
 
 
 def run_replay(options: ReplayOptions) -> None:
     """Send the file to its end, or again and again, until stopped. Raises StreamRrvaeError when that cannot be."""
     protocol, address = protocol_and_address(options.to, options.allow_remote)
-    given = Calibration(mrad_per_px=options.mrad_per_px, semiangle_mrad=options.semiangle_mrad)
-    with open_frames(options.file, options.scan_shape, options.channel) as frames:
+    speed = speed_of(options.speed)
+    with open_frames(options.file, options.scan_shape, options.channel) as frames, ExitStack() as stack:
         tell_notes(frames)
-        due_s = due_times_s(frames, options.speed, options.frame_rate_fps)
         outlet = ReplayOutlet(address, largest_message_bytes(protocol, frames.frame_bytes))
-        _stop_on_signals(outlet)
+        stack.callback(outlet.close)
+        clock = ReplayClock(speed, frames.n_arrivals)
+        _stop_on_signals(outlet, clock)
+        if options.control:
+            control = ReplayControl(options.control, control_key(options.control_key), clock)
+            stack.callback(control.close)
+            click.echo(f"control {control.address}")
         click.echo(f"bound {outlet.address}")
         sys.stdout.flush()
-        series = int(time.time())
-        try:
-            while True:
-                replay = Replay(frames, outlet, protocol, start_again(frames, given, series), due_s)
-                _run_shown(replay, frames)
-                if outlet.stopping or not options.loop:
-                    return
-                series += 1
-        finally:
-            outlet.close()
+        _run_scans(options, frames, outlet, clock, protocol)
 
 
-def _stop_on_signals(outlet: ReplayOutlet) -> None:
+def _run_scans(
+    options: ReplayOptions, frames: FrameFile, outlet: ReplayOutlet, clock: ReplayClock, protocol: str
+) -> None:
+    """One scan after another: the next pass of a loop, or from where somebody wants it to go on."""
+    given = Calibration(mrad_per_px=options.mrad_per_px, semiangle_mrad=options.semiangle_mrad)
+    due_s, series = due_times_s(frames, options.frame_rate_fps), int(time.time())
+    while True:
+        messages = messages_of(protocol, start_again(frames, given, series))
+        _run_shown(Replay(frames, outlet, messages, due_s, clock), frames)
+        sought = clock.take_sought()
+        if outlet.stopping or (sought is None and not options.loop):
+            return
+        clock.passed(sought or 0)
+        series += 1
+
+
+def _stop_on_signals(outlet: ReplayOutlet, clock: ReplayClock) -> None:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         outlet.stop()
+        clock.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)

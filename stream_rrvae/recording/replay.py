@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Calibration, ScanStart
 from stream_rrvae.recording.frame_file import FrameFile
-from stream_rrvae.recording.replay_messages import messages_of
+from stream_rrvae.recording.replay_clock import ReplayClock
+from stream_rrvae.recording.replay_messages import ReplayMessages
 from stream_rrvae.recording.replay_outlet import ReplayOutlet
 from stream_rrvae.recording.replay_pace import message_ends
 from stream_rrvae.wire.start_limits import MAX_ID_CHARS, check_metadata
 
 READ_BYTES = 4 << 20
 READ_FRAMES = 1024
-LOOK_AHEAD_S = 0.002  # waits shorter than this are not worth it
 
 
 def start_again(frames: FrameFile, given: Calibration, series: int) -> ScanStart:
@@ -39,25 +39,25 @@ def start_again(frames: FrameFile, given: Calibration, series: int) -> ScanStart
 
 
 class Replay:
-    """Sends one scan; frames come `due_s` [n_arrivals] after the first, None = as fast as it goes."""
+    """Sends one scan, from the frame at which `clock` stands; frames are due `due_s` [n_arrivals] at speed 1."""
 
     def __init__(
         self,
         frames: FrameFile,
         outlet: ReplayOutlet,
-        protocol: str,
-        start: ScanStart,
-        due_s: NDArray[np.float64] | None,
+        messages: ReplayMessages,
+        due_s: NDArray[np.float64],
+        clock: ReplayClock,
     ) -> None:
         self._frames = frames
         self._outlet = outlet
-        self._messages = messages_of(protocol, start)
+        self._messages = messages
         self._due_s = due_s
-        self._began_s = 0.0
+        self._clock = clock
         self.sent = 0
 
     def run(self) -> bool:
-        """Send start, frames and end; False when the outlet was stopped before all was handed over."""
+        """Send start, frames and end; False when it was stopped, or is to go on elsewhere, before its last frame."""
         outlet = self._outlet
         whole = outlet.send(self._messages.start()) and self._send_frames() and outlet.send(self._messages.end())
         if not whole:
@@ -66,30 +66,26 @@ class Replay:
 
     def _send_frames(self) -> bool:
         step = max(1, min(READ_FRAMES, READ_BYTES // self._frames.frame_bytes))
-        self._began_s = time.monotonic()
-        for first in range(0, self._frames.n_arrivals, step):
-            last = min(first + step, self._frames.n_arrivals)
-            for begin, end in self._paced(first, last):
-                if not self._send(begin, end):
-                    return False
+        n_frames, first = self._frames.n_arrivals, self._clock.state.frame
+        self._clock.begin(float(self._due_s[first]) if first < n_frames else 0.0)
+        for begin in range(first, n_frames, step):
+            if not all(self._send(*part) for part in self._paced(begin, min(begin + step, n_frames))):
+                return False
         return True
 
-    def _paced(self, first: int, last: int) -> list[tuple[int, int]]:
+    def _paced(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The frames first <= i < last by when they are due."""
-        if self._due_s is None:
-            return [(first, last)]
-        cuts = [first, *(first + message_ends(self._due_s[first:last])).tolist(), last]
-        return list(itertools.pairwise(cuts))
+        ends = message_ends(self._due_s[first:last], self._clock.speed)
+        return itertools.pairwise([first, *(first + ends).tolist(), last])
 
     def _send(self, begin: int, end: int) -> bool:
         frames = self._frames
         stored, numbers = frames.stored(begin, end), frames.numbers_of(np.arange(begin, end)).tolist()
-        if self._due_s is not None:
-            wait_s = self._began_s + float(self._due_s[begin]) - time.monotonic()
-            if wait_s > LOOK_AHEAD_S:
-                self._outlet.wait(wait_s)
+        if not self._clock.wait(float(self._due_s[begin])):
+            return False
         for parts, count in self._messages.frames(numbers, stored):
             if not self._outlet.send(parts):
                 return False
             self.sent += count
+        self._clock.passed(end)
         return True

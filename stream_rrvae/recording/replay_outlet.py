@@ -49,11 +49,6 @@ class ReplayOutlet:
         """End what waits; what was not sent stays unsent."""
         self._stopping.set()
 
-    def wait(self, seconds: float) -> None:
-        """Let the time pass, less if stopped."""
-        if seconds > 0:
-            self._stopping.wait(seconds)
-
     def send(self, parts: Sequence[bytes]) -> bool:
         """Wait for room (the receiver sets the pace); False when stopped meanwhile."""
         while not self._stopping.is_set():

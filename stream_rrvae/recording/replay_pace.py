@@ -12,33 +12,31 @@ USUAL_FPS = 1000.0  # of files without times
 MESSAGE_S = 0.01  # frames that were longer apart than this are not sent in one message
 
 
-def due_times_s(frames: FrameFile, speed: str, frame_rate_fps: float | None) -> NDArray[np.float64] | None:
-    """Seconds from the first frame to each stored one, ascending; None = as fast as it goes. Raises ConfigError.
+def speed_of(text: str) -> float:
+    """How many times as fast as recorded; infinite for max. Raises ConfigError."""
+    try:
+        speed = np.inf if text == "max" else float(text)
+    except ValueError:
+        speed = 0.0
+    if not speed > 0 or (speed == np.inf and text != "max"):
+        raise ConfigError(f"--speed is a number above 0 or max, not {text!r}")
+    return speed
+
+
+def due_times_s(frames: FrameFile, frame_rate_fps: float | None) -> NDArray[np.float64]:
+    """Seconds from the first frame to each stored one at speed 1, ascending.
 
     The times of the file, if it has any and no rate is given.
     """
-    if speed == "max":
-        return None
-    factor = _factor(speed)
     times_s = None if frame_rate_fps is not None else _recorded_s(frames)
-    if times_s is None:
-        times_s = np.arange(frames.n_arrivals) / (frame_rate_fps or USUAL_FPS)
-    return times_s / factor
+    return np.arange(frames.n_arrivals) / (frame_rate_fps or USUAL_FPS) if times_s is None else times_s
 
 
-def message_ends(due_s: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Where messages have to end, so that none holds frames further apart than `MESSAGE_S`."""
-    return np.flatnonzero(np.diff(np.floor((due_s - due_s[0]) / MESSAGE_S))) + 1
-
-
-def _factor(speed: str) -> float:
-    try:
-        factor = float(speed)
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor < np.inf:
-        raise ConfigError(f"--speed is a number above 0 or max, not {speed!r}")
-    return factor
+def message_ends(due_s: NDArray[np.float64], speed: float) -> NDArray[np.intp]:
+    """Where messages have to end, so that none holds frames that are sent further apart than `MESSAGE_S`."""
+    if speed == np.inf:
+        return np.empty(0, np.intp)
+    return np.flatnonzero(np.diff(np.floor((due_s - due_s[0]) / (MESSAGE_S * speed)))) + 1
 
 
 def _recorded_s(frames: FrameFile) -> NDArray[np.float64] | None:

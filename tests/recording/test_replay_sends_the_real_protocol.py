@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +14,10 @@ from stream_rrvae.errors import ConfigError, SecurityError
 from stream_rrvae.messages import Calibration, Frame, Message, ScanEnd, ScanStart
 from stream_rrvae.recording.frame_file import FrameFile, open_frames
 from stream_rrvae.recording.replay import Replay, start_again
+from stream_rrvae.recording.replay_clock import ReplayClock
+from stream_rrvae.recording.replay_messages import messages_of
 from stream_rrvae.recording.replay_outlet import ReplayOutlet, protocol_and_address
-from stream_rrvae.recording.replay_pace import due_times_s, message_ends
+from stream_rrvae.recording.replay_pace import due_times_s, message_ends, speed_of
 from stream_rrvae.wire.pixels import decode_pixels
 from stream_rrvae.wire.registry import protocol
 
@@ -36,15 +37,17 @@ def file(tmp_path: Path, data: NDArray[np.uint16]) -> Iterator[FrameFile]:
 
 
 @contextmanager
-def replaying(frames: FrameFile, name: str = "native", due_s: Any = None) -> Iterator[tuple[Replay, ReplayOutlet]]:
+def replaying(frames: FrameFile, name: str = "native", speed: str = "1") -> Iterator[tuple[Replay, ReplayOutlet]]:
     outlet = ReplayOutlet("tcp://127.0.0.1:*")
-    replay = Replay(frames, outlet, name, start_again(frames, GIVEN, 7), due_s)
+    messages, clock = messages_of(name, start_again(frames, GIVEN, 7)), ReplayClock(speed_of(speed), frames.n_arrivals)
+    replay = Replay(frames, outlet, messages, due_times_s(frames, None), clock)
     sender = threading.Thread(target=replay.run)
     sender.start()
     try:
         yield replay, outlet
     finally:
         outlet.stop()
+        clock.stop()
         sender.join()
         outlet.close()
 
@@ -66,7 +69,7 @@ def received(address: str, name: str) -> list[Message]:
 def test_a_receiver_gets_every_frame_as_stored(
     file: FrameFile, data: NDArray[np.uint16], name: str, speed: str
 ) -> None:
-    with replaying(file, name, due_times_s(file, speed, None)) as (replay, outlet):
+    with replaying(file, name, speed) as (replay, outlet):
         messages = received(outlet.address, name)
     start = messages[0]
     assert isinstance(start, ScanStart)
@@ -79,7 +82,7 @@ def test_a_receiver_gets_every_frame_as_stored(
 
 
 def test_without_a_receiver_it_waits_and_can_be_stopped(file: FrameFile) -> None:
-    with replaying(file, due_s=due_times_s(file, "1", None)) as (replay, outlet):
+    with replaying(file) as (replay, outlet):
         outlet.stop()
     assert replay.sent == 0
 
@@ -91,15 +94,16 @@ def test_every_replay_is_a_scan_of_its_own(file: FrameFile) -> None:
 
 
 def test_frames_come_when_they_came(file: FrameFile) -> None:
-    assert due_times_s(file, "max", None) is None
-    usual_s, quick_s = due_times_s(file, "1", None), due_times_s(file, "2", 50.0)
-    assert usual_s is not None and quick_s is not None
-    np.testing.assert_allclose(np.diff(usual_s), 1e-3)
-    np.testing.assert_allclose(np.diff(quick_s), 1e-2)
-    assert message_ends(np.array([0.0, 0.004, 0.009, 0.011, 0.019, 0.5])).tolist() == [3, 5]
+    np.testing.assert_allclose(np.diff(due_times_s(file, None)), 1e-3)
+    np.testing.assert_allclose(np.diff(due_times_s(file, 50.0)), 2e-2)
+    due_s = np.array([0.0, 0.004, 0.009, 0.011, 0.019, 0.5])
+    assert message_ends(due_s, 1.0).tolist() == [3, 5]
+    assert message_ends(due_s, 2.0).tolist() == [5]
+    assert message_ends(due_s, np.inf).size == 0
+    assert (speed_of("max"), speed_of("0.5")) == (np.inf, 0.5)
     for speed in ("0", "-1", "fast", "nan", "inf"):
         with pytest.raises(ConfigError, match="--speed"):
-            due_times_s(file, speed, None)
+            speed_of(speed)
 
 
 def test_only_addresses_of_this_machine_are_bound_unasked() -> None:
