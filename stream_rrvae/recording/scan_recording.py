@@ -80,6 +80,7 @@ class ScanRecording:
             segment = self._segment_for(run)
             segment.append(FrameRun(run.addresses, run.sizes, run.numbers, unix_s, run.flags, run.encoding))
             self._unflushed += len(run)
+            self._check_space(self.part)  # between two flushes much may come
         self.flush_if_due()
 
     @property
