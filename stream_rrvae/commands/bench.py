@@ -18,7 +18,7 @@ from stream_rrvae.bench.model import model_lines, model_rows
 from stream_rrvae.bench.rows import Row, this_machine, versions, write_json
 from stream_rrvae.bench.rrvae import RrvaeOptions, compare, rows_of, table
 from stream_rrvae.bench.scan_frames import ScanFrames, announced_disc, from_file, received
-from stream_rrvae.commands.children import Child
+from stream_rrvae.commands.children import Child, end_on_sigterm
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.recording.frame_file import open_frames
 
@@ -51,6 +51,7 @@ def run_bench(options: BenchOptions) -> None:
     unknown = [name for name in options.names if name not in BENCHES]
     if unknown:
         raise ConfigError(f"there is no benchmark {unknown[0]!r}; there are {', '.join(BENCHES)}")
+    end_on_sigterm()
     click.echo(this_machine())
     click.echo(", ".join(f"{name} {number}" for name, number in versions().items()))
     rows: list[Row] = []

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, Self
 
 from stream_rrvae.errors import StreamRrvaeError
@@ -88,3 +88,12 @@ class Child:
         for line in stream:
             self._lines.put(line)
         self._lines.put(None)
+
+
+def end_on_sigterm() -> None:
+    """From here on SIGTERM ends this process as Ctrl-C does, so that its children are ended too."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import click
 
-from stream_rrvae.commands.children import Child
+from stream_rrvae.commands.children import Child, end_on_sigterm
 from stream_rrvae.commands.progress import ScanProgress
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.messages import Snapshot
@@ -51,7 +49,7 @@ class DemoOptions:
 
 def run_demo(options: DemoOptions) -> None:
     """Run the demo to its end or until Ctrl-C. Raises StreamRrvaeError when a part of it fails."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     before = set(options.out.glob("*.results.h5"))
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-rrvae-demo-"))
@@ -113,7 +111,3 @@ def _summarise(options: DemoOptions, before: set[Path]) -> None:
     link.hardlink_to(written[-1])
     link.replace(last)
     click.echo(f"{last}: {summary(last)}")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -33,3 +35,15 @@ def test_an_unknown_benchmark_is_wrong_usage() -> None:
     ended = bench("rvae")
     assert ended.returncode == 2
     assert "rrvae" in ended.stderr
+
+
+def test_a_terminated_benchmark_leaves_no_process_behind() -> None:
+    bench_ingest = [sys.executable, "-m", "stream_rrvae", "bench", "ingest", "--seconds", "60"]
+    with subprocess.Popen(bench_ingest, stdout=subprocess.DEVNULL) as ended:
+        waiting = psutil.Process(ended.pid)
+        while not (started := waiting.children(recursive=True)):
+            assert ended.poll() is None
+        ended.terminate()
+        assert ended.wait(60) == 0
+    gone, alive = psutil.wait_procs(started, timeout=10)
+    assert gone and not alive
