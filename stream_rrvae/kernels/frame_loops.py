@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stream_rrvae.kernels.binning import Bins, bin_pixels, fit_narrow, make_bins
 from stream_rrvae.kernels.byte_bins import MOST_BEHIND, WIDEST_PX
-from stream_rrvae.kernels.compiled import FAST_MATH, compiled
+from stream_rrvae.kernels.compiled import INLINED, compiled
 from stream_rrvae.kernels.exact_sums import TOP, WITHOUT_DATA, write_moments
 from stream_rrvae.kernels.float_queue import FloatQueue, make_float_queue
 from stream_rrvae.kernels.float_rows import FloatRow, make_float_row
@@ -90,6 +90,6 @@ def _measure_float(
     measure_float(frame, bounds[0], bounds[1], layout, room.float_row, room.floats, i, moments[i], features)
 
 
-@overload(measure, jit_options={"nogil": True, "fastmath": FAST_MATH, "forceinline": True}, strict=False)
+@overload(measure, jit_options=INLINED, strict=False)
 def _chosen(frame: Any, *_others: Any) -> Any:
     return _measure_float if isinstance(frame.dtype, types.Float) else _measure_whole_numbers
