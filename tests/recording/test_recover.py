@@ -63,6 +63,10 @@ def test_no_acknowledged_frame_is_lost_when_recording_is_killed(recorded_scans: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.skipif(
+    "STREAM_RRVAE_LONG_CHECKS" not in os.environ,
+    reason="NOT CHECKED with 200 kills, which takes minutes: set STREAM_RRVAE_LONG_CHECKS=1 (3 kills were)",
+)
 def test_no_acknowledged_frame_is_lost_when_recording_is_killed_200_times(
     recorded_scans: ModuleType, tmp_path: Path
 ) -> None:
