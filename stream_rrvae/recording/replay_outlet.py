@@ -32,12 +32,13 @@ class ReplayOutlet:
 
     def __init__(self, address: str, largest_message_bytes: int = 1 << 20) -> None:
         self._stopping = threading.Event()
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.PUSH)
         self._socket.set(zmq.SNDHWM, max(2, min(QUEUE_MESSAGES, QUEUE_BYTES // largest_message_bytes)))
         try:
             self._socket.bind(address)
         except zmq.ZMQError as error:
-            self._socket.close(0)
+            self._context.destroy(0)
             raise ConfigError(f"cannot bind {address}: {error}") from error
         self.address: str = self._socket.get_string(zmq.LAST_ENDPOINT)
 
@@ -66,5 +67,6 @@ class ReplayOutlet:
             self._socket.send_multipart(parts)
 
     def close(self) -> None:
-        """What was sent is still delivered, for as long as is bearable."""
+        """Wait until what was sent is delivered, for as long as is bearable: a process that ends takes it along."""
         self._socket.close(LINGER_STOPPED_MS if self.stopping else LINGER_MS)
+        self._context.term()

@@ -26,6 +26,7 @@ def file(tmp_path: Path) -> Path:
 def messages(address: str) -> Iterator[Message]:
     decoder = protocol("native", None, 1 << 20)
     with zmq.Context() as context, context.socket(zmq.PULL) as socket:
+        socket.rcvhwm = 1
         socket.connect(address)
         while socket.poll(20_000):
             yield from decoder.decode([memoryview(part.buffer) for part in socket.recv_multipart(copy=False)])
@@ -62,6 +63,26 @@ def test_a_scan_that_is_stopped_is_announced_as_over(file: Path) -> None:
                 break
         assert replay.process.wait(30) == 0
     assert [type(message) for message in seen] == [ScanStart, Frame, ScanEnd]
+
+
+def test_a_receiver_that_takes_its_time_gets_everything(tmp_path: Path) -> None:
+    np.save(tmp_path / "large.npy", np.zeros((16, 16, 256, 256), np.uint16))  # 32 MiB: more than the kernel buffers
+    to = ("--to", "native+pull://127.0.0.1:*", "--speed", "max")
+    with Child("replay", "stream_rrvae", "replay", str(tmp_path / "large.npy"), *to) as replay:
+        seen = messages(replay.line_with("bound"))
+        assert isinstance(next(seen), ScanStart)
+        replay.line_with("sent 256 of 256 frames")  # into its own queue
+        numbers = [message.number for message in seen_to_the_end(seen)]
+        assert replay.process.wait(30) == 0
+    assert numbers == list(range(256))
+
+
+def seen_to_the_end(seen: Iterator[Message]) -> Iterator[Frame]:
+    for message in seen:
+        if isinstance(message, ScanEnd):
+            return
+        assert isinstance(message, Frame)
+        yield message
 
 
 def test_what_is_wrong_is_one_line_and_a_status(file: Path) -> None:
