@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from stream_rrvae.byte_queue import QueueClosedError
 from stream_rrvae.config import Settings
 from stream_rrvae.ingest import compute
-from stream_rrvae.ingest.hand_over import HandOver, HandOverClosedError
+from stream_rrvae.ingest.hand_over import HandOver
 from stream_rrvae.ingest.line import make_line, warm_up_line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.receiver import Receiver
@@ -123,7 +124,7 @@ class Acquisition:
         """Nothing dies silently: the first error is kept, and one thread's end ends the other."""
         try:
             run()
-        except HandOverClosedError:
+        except QueueClosedError:
             log.debug("the other thread ended first")
         except BaseException as error:
             log.exception("acquisition ends: %s", error)

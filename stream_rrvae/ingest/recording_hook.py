@@ -45,7 +45,7 @@ class RecordedHandOver:
         self._recorder = recorder
 
     def put(self, item: Item) -> None:
-        """Give `item` to both, waiting for room. Raises HandOverClosedError when it is not measured any more."""
+        """Give `item` to both, waiting for room. Raises QueueClosedError when it is not measured any more."""
         if isinstance(item, Opened):
             self._recorder.opened(item.start, item.scan_shape)
         elif isinstance(item, Closed):

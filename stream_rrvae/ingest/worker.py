@@ -8,11 +8,12 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
+from stream_rrvae.byte_queue import QueueClosedError
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import StoreError, WireError
 from stream_rrvae.ingest.events import Closed, Ended, Opened
 from stream_rrvae.ingest.frame_batch import FrameBatch
-from stream_rrvae.ingest.hand_over import Batch, HandOver, HandOverClosedError, Item
+from stream_rrvae.ingest.hand_over import Batch, HandOver, Item
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.quiet import QuietLog
 from stream_rrvae.ingest.recording_hook import FrameRecorder
@@ -69,7 +70,7 @@ class Worker:
         try:
             while True:
                 self._take_one()
-        except HandOverClosedError:
+        except QueueClosedError:
             self._close_what_is_open()
         except TurnsFailedError:
             log.debug("another computing thread failed")

@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.byte_queue import QueueClosedError
 from stream_rrvae.config import RecordingSettings
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.kernels.frame_pass import despite_full_disk
@@ -21,7 +23,7 @@ from stream_rrvae.messages import Calibration, ReceivedFrames, ScanStart, ScanSt
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.recording.chunk_loop import warm_up_chunks
 from stream_rrvae.recording.finish import finish
-from stream_rrvae.recording.frame_queue import FrameQueue, ScanClosed, ScanOpened
+from stream_rrvae.recording.frame_queue import FrameQueue, Item, ScanClosed, ScanOpened
 from stream_rrvae.recording.layout import Flag
 from stream_rrvae.recording.master import Facts
 from stream_rrvae.recording.scan_recording import ClosedRecording, ScanRecording
@@ -64,15 +66,15 @@ class Recorder:
 
     def opened(self, start: ScanStart, scan_shape: tuple[int, int]) -> None:
         """A scan begins."""
-        self._queue.put(ScanOpened(start, scan_shape))
+        self._queue.give(ScanOpened(start, scan_shape))
 
     def frames(self, frames: ReceivedFrames) -> None:
         """Frames of the open scan; waits while too many are not on the disk yet, and lets them go when they are."""
-        self._queue.put(frames)
+        self._queue.give(frames)
 
     def closed(self, state: ScanState) -> None:
         """The scan takes no more frames."""
-        self._queue.put(ScanClosed(state))
+        self._queue.give(ScanClosed(state))
 
     def undecodable(self, start: ScanStart, number: int, received_s: float) -> None:
         """A frame that came at this time (monotonic) turned out to be damaged; from any thread."""
@@ -135,21 +137,21 @@ class Recorder:
                 self._changed.notify_all()
 
     def _run(self) -> None:
-        while True:
-            deadline_s = self._recording.deadline_s if self._recording else None
-            item, is_over = self._queue.get(deadline_s)
-            if isinstance(item, ScanOpened):
-                self._close(ScanState.ABORTED)
-                self._open(item)
-            elif isinstance(item, ReceivedFrames):
-                self._write(item)
-            elif isinstance(item, ScanClosed):
-                self._close(item.state)
-            elif is_over:
-                break
-            else:
-                self._flush()
+        with suppress(QueueClosedError):
+            while True:
+                self._take(self._queue.get(self._recording.deadline_s if self._recording else None))
         self._close(ScanState.ABORTED)
+
+    def _take(self, item: Item | None) -> None:
+        if isinstance(item, ScanOpened):
+            self._close(ScanState.ABORTED)
+            self._open(item)
+        elif isinstance(item, ReceivedFrames):
+            self._write(item)
+        elif isinstance(item, ScanClosed):
+            self._close(item.state)
+        else:
+            self._flush()
 
     def _open(self, opened: ScanOpened) -> None:
         start = opened.start

@@ -5,8 +5,9 @@ from time import monotonic
 
 import pytest
 
+from stream_rrvae.byte_queue import QueueClosedError
 from stream_rrvae.ingest.events import Closed, Ended, Refused
-from stream_rrvae.ingest.hand_over import ITEM_BYTES, Batch, HandOver, HandOverClosedError, Item
+from stream_rrvae.ingest.hand_over import ITEM_BYTES, Batch, HandOver, Item
 from stream_rrvae.messages import Refusal, ScanState
 
 PATIENCE_S = 30.0
@@ -35,14 +36,14 @@ class Giver(threading.Thread):
         super().__init__(daemon=True)
         self.hand_over, self.count = hand_over, count
         self.given = threading.Semaphore(0)
-        self.error: HandOverClosedError | None = None
+        self.error: QueueClosedError | None = None
 
     def run(self) -> None:
         try:
             for _ in range(self.count):
                 self.hand_over.put(batch(1000))
                 self.given.release()
-        except HandOverClosedError as error:
+        except QueueClosedError as error:
             self.error = error
 
     def wait_given(self, count: int) -> None:
@@ -77,7 +78,7 @@ def test_a_taker_that_leaves_wakes_the_giver() -> None:
     giver.wait_given(2)
     hand_over.abandon()
     giver.join(PATIENCE_S)
-    assert isinstance(giver.error, HandOverClosedError)
+    assert isinstance(giver.error, QueueClosedError)
 
 
 def test_after_the_last_word_what_is_inside_is_still_taken() -> None:
@@ -85,5 +86,5 @@ def test_after_the_last_word_what_is_inside_is_still_taken() -> None:
     hand_over.put(batch(500))
     hand_over.finish()
     assert hand_over.get() == batch(500)
-    with pytest.raises(HandOverClosedError):
+    with pytest.raises(QueueClosedError):
         hand_over.get()
