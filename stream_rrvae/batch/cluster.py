@@ -6,6 +6,7 @@ cluster is bound to loopback and has a certificate of its own, made for the run,
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -125,10 +126,14 @@ def _at_scheduler(options: ClusterOptions) -> Iterator[Any]:
             f"{address} is beyond this machine and runs whatever it is sent: use tls:// with --tls-ca, --tls-cert and "
             "--tls-key, or say --allow-remote on a closed network"
         )
+    client, fault = None, ""
     try:
         client = Client(address, security=security, timeout=options.connect_s, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(f"cannot reach the Dask scheduler {address}: {error}") from error
+        fault = str(error)
+    if client is None:
+        gc.collect()  # now and here: half a client that ends in the thread of the next one stops that for ever
+        raise ConfigError(f"cannot reach the Dask scheduler {address}: {fault}")
     with silence_logging_cmgr(logging.CRITICAL), client:  # what goes wrong there is told by us, in a line
         yield client
 

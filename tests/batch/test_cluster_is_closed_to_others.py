@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import ipaddress
 import sys
 import urllib.error
@@ -126,6 +127,22 @@ def test_what_is_unsafe_or_half_is_refused(options: dict[str, Any], error: type[
     pytest.importorskip("distributed")
     with pytest.raises(error, match=advice), connected(ClusterOptions(**options)):
         pass
+
+
+def test_a_client_that_reached_nobody_is_gone_at_once() -> None:
+    distributed = pytest.importorskip("distributed")
+
+    def clients() -> int:
+        return sum(isinstance(thing, distributed.Client) for thing in gc.get_objects())
+
+    gc.disable()  # or it may go by chance, in whatever thread
+    try:
+        before = clients()
+        with pytest.raises(ConfigError), connected(ClusterOptions(scheduler="tcp://127.0.0.1:9", connect_s=0.2)):
+            pass
+        assert clients() <= before
+    finally:
+        gc.enable()
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
