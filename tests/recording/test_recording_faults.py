@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import h5py
 import numpy as np
@@ -64,17 +65,17 @@ def test_a_disk_with_too_little_space_ends_the_recording_and_not_the_scan(
     assert not list(tmp_path.iterdir())
 
 
+def give_3000(giver: Any) -> None:
+    for begin in range(0, 3000, 100):
+        giver.give(range(begin, begin + 100), Encoding.NONE)
+
+
 def test_when_the_reserve_is_reached_what_was_recorded_is_finished_and_readable(
     recorded_scans: ModuleType, small_disk: Path
 ) -> None:
     frames = recorded_scans.make_frames()
-
-    def give(giver: object) -> None:
-        for begin in range(0, 3000, 100):
-            giver.give(range(begin, begin + 100), Encoding.NONE)  # type: ignore[attr-defined]
-
     start = recorded_scans.make_start(frames, scan_shape=(30, 100))
-    recorder = recorded_scans.record(small_disk, give, frames, start, keep_free_bytes=300_000, flush_s=0.001)
+    recorder = recorded_scans.record(small_disk, give_3000, frames, start, keep_free_bytes=300_000, flush_s=0.001)
     assert "are free" in recorder.fault
     with h5py.File(small_disk / "scan" / "master.h5") as file:
         n = file["entry/frames/data"].shape[0]
@@ -87,13 +88,8 @@ def test_a_disk_that_is_full_all_at_once_leaves_what_was_acknowledged(
     recorded_scans: ModuleType, small_disk: Path, tmp_path: Path
 ) -> None:
     frames = recorded_scans.make_frames()
-
-    def give(giver: object) -> None:
-        for begin in range(0, 3000, 100):
-            giver.give(range(begin, begin + 100), Encoding.NONE)  # type: ignore[attr-defined]
-
     start = recorded_scans.make_start(frames, scan_shape=(30, 100))
-    recorder = recorded_scans.record(small_disk, give, frames, start, flush_s=0.001)
+    recorder = recorded_scans.record(small_disk, give_3000, frames, start, flush_s=0.001)
     acknowledged = recorder.acknowledged
     assert recorder.fault
     assert acknowledged >= 100
