@@ -1,7 +1,8 @@
 """In which state an instrument is, told by word, shape and colour class alike.
 
-WAITING -> IDLE | LIVE <-> LAG, PARTIAL | COMPLETE | ABORTED -> STALE -> UNREACHABLE. DISCONNECTED, when
-the page has lost this server, is painted by the page itself.
+WAITING -> IDLE | LIVE <-> LAG, PARTIAL | COMPLETE | ABORTED -> STALE -> UNREACHABLE. STALE is of running scans alone:
+an instrument that rests owes nobody anything but a sign of life. DISCONNECTED, when the page has lost this server, is
+painted by the page itself.
 """
 
 from __future__ import annotations
@@ -13,10 +14,6 @@ from datetime import datetime
 from dashboards.live_feed import LiveFeed
 from dashboards.numbers_text import fixed
 from stream_rrvae.messages import ScanState, Snapshot
-
-STALE_S = 2.0  # no snapshot, or no frame while a scan runs
-UNREACHABLE_S = 10.0  # no snapshot
-LAG_S = 1.0  # frame received -> in the maps
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +44,24 @@ def feed_state(feed: LiveFeed) -> FeedState:
     frame = feed.newest
     if frame is None:
         return FeedState("WAITING", "○", "idle", f"no service on {feed.url} yet; trying on")
+    limits, snapshot = feed.thresholds, frame.snapshot
     silent_s = feed.clock() - frame.received_s
-    since = clock_text(frame.snapshot.published_unix_s)
-    if silent_s > UNREACHABLE_S:
+    since = clock_text(snapshot.published_unix_s)
+    if silent_s > limits.unreachable_s:
         return FeedState("UNREACHABLE", "◆", "invalid", f"nothing heard since {since}; trying on", stale=True)
-    if silent_s > STALE_S:
+    is_running = snapshot.state is ScanState.RUNNING
+    if silent_s > limits.stale_s and is_running:
         return FeedState("STALE", "■", "major", f"no data since {since}; waiting for the service", stale=True)
-    snapshot = frame.snapshot
     amiss = amiss_shards(snapshot)
-    if snapshot.state is not ScanState.RUNNING:
+    if not is_running:
         state = _BY_SCAN[snapshot.state]
         return replace(state, reason=f"{state.reason}; {amiss}") if amiss else state
     quiet_s = snapshot.health.last_frame_age_s
-    if quiet_s > STALE_S:
+    if quiet_s > limits.quiet_s(feed.pace.period_s):
         last = clock_text(snapshot.published_unix_s - quiet_s)
         return FeedState("STALE", "■", "major", f"no frame from the detector since {last}", stale=True)
     latency_s = snapshot.health.latency_p95_s
-    if latency_s > LAG_S:
+    if latency_s > limits.lag_s:
         return FeedState("LAG", "▲", "minor", f"maps are {fixed(latency_s, 1)} s behind the detector")
     return FeedState("PARTIAL", "▲", "minor", f"{amiss}; others go on") if amiss else FeedState("LIVE", "●", "live")
 

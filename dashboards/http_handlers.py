@@ -8,7 +8,6 @@ from typing import Any
 
 from tornado.web import RedirectHandler, RequestHandler, StaticFileHandler
 
-from dashboards.feed_state import UNREACHABLE_S
 from dashboards.live_feed import LiveFeed
 from dashboards.templates import PAGES
 
@@ -31,11 +30,16 @@ class ReadyHandler(RequestHandler):
 
     def get(self) -> None:
         ages = {feed.url: _age_s(feed) for feed in self._feeds}
-        ready = all(age is not None and age <= UNREACHABLE_S for age in ages.values())
+        ready = all(_is_heard(feed) for feed in self._feeds)
         self.set_status(200 if ready else 503)
         self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Type", "application/json")
         self.write(json.dumps({"ready": ready, "last_snapshot_age_s": ages}))
+
+
+def _is_heard(feed: LiveFeed) -> bool:
+    age_s = _age_s(feed)
+    return age_s is not None and age_s <= feed.thresholds.unreachable_s
 
 
 def _age_s(feed: LiveFeed) -> float | None:

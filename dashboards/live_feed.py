@@ -10,6 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from tornado.ioloop import IOLoop
 
+from dashboards.frame_pace import FramePace
+from dashboards.thresholds import Thresholds
 from dashboards.view_frame import ViewFrame
 from stream_rrvae.errors import FeedError
 from stream_rrvae.feed.subscriber import Subscriber
@@ -26,9 +28,13 @@ class LiveFeed:
     `url` is what it was read from; `clock` is monotonic seconds.
     """
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, clock: Callable[[], float] = time.monotonic, thresholds: Thresholds | None = None
+    ) -> None:
         self.url = url
         self.clock = clock
+        self.thresholds = thresholds or Thresholds()
+        self.pace = FramePace(clock)
         self.newest: ViewFrame | None = None
         self.malformed = 0
         self._listeners: set[Callable[[], None]] = set()
@@ -41,6 +47,7 @@ class LiveFeed:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take `snapshot` as the newest and tell everybody."""
+        self.pace.told(snapshot)
         generation = 0
         if self.newest is not None:
             generation = self.newest.model_generation + (not _same_model(self.newest.snapshot, snapshot))

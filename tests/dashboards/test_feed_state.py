@@ -11,6 +11,8 @@ import pytest
 from dashboards.feed_state import clock_text, feed_state
 from dashboards.live_feed import LiveFeed
 from dashboards.readings import status
+from dashboards.thresholds import Thresholds
+from stream_rrvae.errors import ConfigError
 from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, ScanState, ShardStatus, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
@@ -47,6 +49,34 @@ def test_the_scan_is_seen(
     assert feed_state(feed).word == word
 
 
+def test_an_instrument_at_rest_is_not_stale(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    feed.publish(make_snapshot(state=ScanState.IDLE))
+    feed.clock.now_s += 9.0  # type: ignore[attr-defined]  # the test's own clock
+    assert feed_state(feed).word == "IDLE"
+    feed.clock.now_s += 2.0  # type: ignore[attr-defined]
+    assert feed_state(feed).word == "UNREACHABLE"
+
+
+def test_a_slow_scan_is_not_taken_for_one_that_stopped(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    for received in range(1, 4):  # a frame every 3 s
+        feed.publish(make_snapshot(counters=Counters(received=received)))
+        feed.clock.now_s += 3.0  # type: ignore[attr-defined]  # the test's own clock
+    for age_s, word in ((14.0, "LIVE"), (16.0, "STALE")):
+        feed.publish(make_snapshot(counters=Counters(received=3), health=Health(last_frame_age_s=age_s)))
+        assert feed_state(feed).word == word
+
+
+def test_thresholds_are_the_sites_own(clock: Callable[[], float], make_snapshot: MakeSnapshot) -> None:
+    feed = LiveFeed("tcp://127.0.0.1:5556", clock, Thresholds(lag_s=0.2, stale_s=30.0, unreachable_s=60.0))
+    feed.publish(make_snapshot(health=Health(latency_p95_s=0.3, last_frame_age_s=29.0)))
+    assert feed_state(feed).word == "LAG"
+    feed.clock.now_s += 31.0  # type: ignore[attr-defined]  # the test's own clock
+    assert feed_state(feed).word == "STALE"
+    for wrong in (Thresholds(stale_s=0.0), Thresholds(lag_s=math.nan), Thresholds(stale_s=20.0)):
+        with pytest.raises(ConfigError):
+            wrong.checked()
+
+
 def test_before_the_first_snapshot_the_page_waits(feed: LiveFeed) -> None:
     assert feed_state(feed).word == "WAITING"
     assert feed.url in status(feed)["reason"]
@@ -57,6 +87,7 @@ def test_states_differ_by_shape_and_word(feed: LiveFeed, make_snapshot: MakeSnap
     for state in ScanState:
         feed.publish(make_snapshot(state=state))
         seen.append(feed_state(feed))
+    feed.publish(make_snapshot())
     for step in (3.0, 10.0):
         feed.clock.now_s += step  # type: ignore[attr-defined]  # the test's own clock
         seen.append(feed_state(feed))
