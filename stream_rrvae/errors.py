@@ -8,7 +8,8 @@ StreamRrvaeError
 ├── CalibrationError   the beam or the geometry could not be determined
 ├── CheckpointError    a model file is malformed, foreign or does not fit
 ├── FileFormatError    a recording or results file cannot be read or written
-└── FeedError          a snapshot from a service cannot be understood
+├── FeedError          a snapshot from a service cannot be understood
+└── RequestError       what was asked of a service could not be answered
 """
 
 from __future__ import annotations
@@ -65,3 +66,7 @@ class FileFormatError(StreamRrvaeError):
 
 class FeedError(StreamRrvaeError):
     """A snapshot from a service cannot be understood."""
+
+
+class RequestError(StreamRrvaeError):
+    """What was asked of a service could not be answered; the text is for whoever asked."""

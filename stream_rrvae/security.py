@@ -1,11 +1,18 @@
-"""What is refused for safety's sake: sockets open to a network that nobody said to trust."""
+"""What is refused for safety's sake: sockets open to a network that nobody said to trust, keys that others may read."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
+import secrets
+import stat
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from stream_rrvae.errors import SecurityError
+from stream_rrvae.errors import ConfigError, SecurityError
+
+LEAST_KEY_CHARS = 16
+KEY_FILE_BYTES = 4096
 
 
 def check_bind(url: str, allow_remote: bool = False) -> str:
@@ -28,3 +35,39 @@ def is_local(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def make_key(path: Path) -> str:
+    """The key in the file, which is made if it is not there. Raises SecurityError as `read_key`, ConfigError."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return read_key(path)
+    except OSError as error:
+        raise ConfigError(f"cannot write the key file {path}: {error.strerror}") from error
+    with os.fdopen(handle, "w") as file:
+        key = secrets.token_urlsafe(32)
+        file.write(key)
+    return key
+
+
+def _is_private(status: os.stat_result) -> bool:
+    mode = stat.S_IMODE(status.st_mode)
+    # As systemd hands out credentials: root's, with an access list for the one user of the service.
+    is_credential = mode == 0o440 and status.st_uid == status.st_gid == 0
+    return not mode & 0o077 or is_credential
+
+
+def read_key(path: Path) -> str:
+    """The key in the file. Raises SecurityError when others may read it or it is too short, ConfigError."""
+    try:
+        with path.open("rb") as file:
+            # Of the file that was opened: another may lie under its name a moment later.
+            if not _is_private(os.fstat(file.fileno())):
+                raise SecurityError(f"others may read the key file {path}: chmod 600 {path}")
+            key = file.read(KEY_FILE_BYTES).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the key file {path}: {error}") from error
+    if len(key) < LEAST_KEY_CHARS:
+        raise SecurityError(f"the key in {path} is too short: remove the file, and another is made")
+    return key

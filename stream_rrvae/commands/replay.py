@@ -14,14 +14,16 @@ from types import FrameType
 import click
 
 from stream_rrvae.commands.notes import tell_notes
+from stream_rrvae.feed.request_server import RequestServer
 from stream_rrvae.messages import Calibration
 from stream_rrvae.recording.frame_file import FrameFile, open_frames
 from stream_rrvae.recording.replay import Replay, start_again
 from stream_rrvae.recording.replay_clock import ReplayClock
-from stream_rrvae.recording.replay_control import ReplayControl, control_key
+from stream_rrvae.recording.replay_control import replay_answers
 from stream_rrvae.recording.replay_messages import largest_message_bytes, messages_of
 from stream_rrvae.recording.replay_outlet import ReplayOutlet, protocol_and_address
 from stream_rrvae.recording.replay_pace import due_times_s, speed_of
+from stream_rrvae.security import make_key
 
 LOOK_S = 0.5
 
@@ -55,9 +57,10 @@ def run_replay(options: ReplayOptions) -> None:
         clock = ReplayClock(speed, frames.n_arrivals)
         _stop_on_signals(outlet, clock)
         if options.control:
-            control = ReplayControl(options.control, control_key(options.control_key), clock)
-            stack.callback(control.close)
-            click.echo(f"control {control.address}")
+            control = RequestServer(options.control, make_key(options.control_key), replay_answers(clock))
+            control.start()
+            stack.callback(control.stop)
+            click.echo(f"control {control.url}")
         click.echo(f"bound {outlet.address}")
         sys.stdout.flush()
         _run_scans(options, frames, outlet, clock, protocol)

@@ -13,14 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_rrvae.errors import FeedError
-from stream_rrvae.feed.codec import (
-    DEPTH_LIMIT,
-    ITEMS_LIMIT,
-    PROTOCOL,
-    VERSION,
-    decode_snapshot,
-    encode_snapshot,
-)
+from stream_rrvae.feed.codec import PROTOCOL, VERSION, decode_snapshot, encode_snapshot
+from stream_rrvae.feed.plain_msgpack import DEPTH_LIMIT, ITEMS_LIMIT
 from stream_rrvae.messages import Snapshot
 
 MakeSnapshot = Callable[[int, tuple[int, int]], Snapshot]
