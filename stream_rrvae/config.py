@@ -42,7 +42,7 @@ class IngestSettings(_Part):
     batch_frames: int = Field(2048, ge=1, le=4096)
     batch_wait_s: float = Field(0.01, gt=0)
     queue_bytes: int = Field(256 << 20, ge=1 << 20)  # frames received and not yet computed
-    settle_frames: int = Field(32, ge=1)  # frames looked at to find the beam when the stream does not say
+    settle_frames: int = Field(32, ge=1)  # first frames, looked at to find what the stream does not say; shown after
     stall_timeout_s: float = Field(5.0, gt=0)  # no frame for so long: the scan is aborted
     end_grace_s: float = Field(0.5, ge=0)  # late frames are still taken after the announced end
     frame_bytes_limit: int = Field(256 << 20, ge=1)

@@ -1,7 +1,8 @@
 """One scan on the computing side, from its announcement to its close.
 
-Where the disc is not known, the first frames are held until there are enough of them (or the
-time is over) to find it; then the scan store is made and everything is measured.
+Where the disc is not known, the first frames are held until there are enough of them to find it; then the scan store
+is made and everything is measured. Which frames are looked at never depends on when they came: a replay at any speed
+finds what was found live.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import CalibrationError, WireError
@@ -30,7 +30,7 @@ from stream_rrvae.scan_store import ScanStore, StoreShape
 from stream_rrvae.wire.pixels import decode_pixels
 from stream_rrvae.wire.shards import own_positions
 
-SETTLE_WAIT_S = 0.5
+MOST_REFUSALS_HELD = 256  # between the frames that are waited for
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +56,11 @@ class ScanWork:
         own, n_positions = own_positions(opened.start, opened.scan_shape), math.prod(opened.scan_shape)
         self._account = ScanAccount(n_positions, own)
         self._held: list[Accepted | Refused] = []
-        self._settle_s: float | None = None
         self._compute: ScanCompute | None = None
         self._packed: PackedCompute | None = None
         n_own = n_positions if own is None else max(1, int(own.sum()))
         self._wanted = min(around.settings.ingest.settle_frames, n_own)  # frames to find the disc on
-        self._waits_for_frames = needs_frames(opened.start, around.settings.calibration)
-
-    @property
-    def deadline_s(self) -> float | None:
-        """When `on_deadline` has to be called; None = nothing to wait for."""
-        return self._settle_s
+        self._waits_for_frames = needs_frames(self._start, self._site.settings)
 
     @property
     def store(self) -> ScanStore | None:
@@ -100,10 +94,6 @@ class ScanWork:
     def _hold(self, items: Sequence[Accepted | Refused]) -> None:
         self._held.extend(items)
         n_frames = sum(isinstance(item, Accepted) for item in self._held)
-        if not n_frames:
-            self._let_go()
-        elif self._settle_s is None:
-            self._settle_s = monotonic() + SETTLE_WAIT_S
         if n_frames >= self._wanted:
             self._look()
 
@@ -112,17 +102,14 @@ class ScanWork:
         """Where batches of messages may be measured as they are; None = not yet, `take` what is in them."""
         return self._packed
 
+        elif not n_frames or len(self._held) > n_frames + MOST_REFUSALS_HELD:
+            self._let_go()
     def take_batch(self, batch: FrameBatch) -> None:
         """The same for a batch: one by one as many as are looked at, then as it is."""
         while self._packed is None and len(batch):
             self.take(batch.take_events(self._frames_to_look_at))
         if self._packed is not None and len(batch):
             self._packed.keep(self._packed.measure(batch))
-
-    def on_deadline(self) -> None:
-        """The wait for the first frames is over."""
-        if self._compute is None:
-            self._look()
 
     def end(self) -> None:
         """The end was announced."""
@@ -151,7 +138,6 @@ class ScanWork:
         """Find the disc on the held frames; if none of them is any good, wait for others."""
         mean = MeanPattern(self._start)
         self._held = [self._looked_at(item, mean) for item in self._held]
-        self._settle_s = None
         if mean.n_frames:
             held, self._held = self._held, []
             self._open(mean).take(held, self._around.on_refused)
@@ -159,11 +145,11 @@ class ScanWork:
             self._let_go()
 
     def _let_go(self) -> None:
-        """Account for what is held, which is refusals alone: a storm of them must not be kept."""
+        """Account for the refusals that are held: a storm of them must not be kept."""
         for item in self._held:
             if isinstance(item, Refused):
                 self._account.refused(item.reason, item.number)
-        self._held.clear()
+        self._held = [item for item in self._held if isinstance(item, Accepted)]
 
     def _looked_at(self, item: Accepted | Refused, mean: MeanPattern) -> Accepted | Refused:
         if isinstance(item, Refused):

@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from stream_rrvae.calibration import geometry
 from stream_rrvae.calibration.center_check import seen_elsewhere
 from stream_rrvae.calibration.disc import Disc, find_disc
 from stream_rrvae.calibration.hot_pixels import hot_pixels
+from stream_rrvae.calibration.override import override
 from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import CalibrationError
 from stream_rrvae.kernels.basis import BasisSpec
@@ -55,17 +55,6 @@ class Settled:
     start: ScanStart  # calibration filled in
     disc: Disc
     com_reference: str  # "beam_center" if that was given, "scan_mean" if it was only estimated
-
-
-def override(stream: Calibration, site: CalibrationSettings) -> Calibration:
-    """The stream's calibration with the site's word over it."""
-    given: dict[str, Any] = site.model_dump(exclude_none=True)
-    rotation_deg = given.pop("detector_rotation_deg", None)
-    if rotation_deg is not None:
-        given["detector_rotation_rad"] = math.radians(rotation_deg)
-    if "semiangle_mrad" in given and "mrad_per_px" in given:
-        given["disc_radius_px"] = given["semiangle_mrad"] / given["mrad_per_px"]
-    return replace(stream, **given)
 
 
 def _known_disc(calibration: Calibration, frame_shape: tuple[int, int]) -> Known:

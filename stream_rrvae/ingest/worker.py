@@ -91,7 +91,7 @@ class Worker:
 
     def _take_one(self) -> None:
         with self._taking:
-            item = self._hand_over.get(self._scan.deadline_s if self._scan else None)
+            item = self._hand_over.get()
             packed = self._scan.packed if self._scan is not None else None
             if packed is None or not isinstance(item, FrameBatch):
                 self._turns.wait()
@@ -128,8 +128,6 @@ class Worker:
             self._scan.take_batch(item)
         elif isinstance(item, Ended):
             self._scan.end()
-        else:
-            self._scan.on_deadline()
 
     def _close(self, state: ScanState) -> None:
         if self._scan is None:

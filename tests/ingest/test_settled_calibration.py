@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stream_rrvae.calibration.override import override
 from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import CalibrationError
 from stream_rrvae.ingest.mean_pattern import MeanPattern
-from stream_rrvae.ingest.settle import NOTE, needs_frames, override, plan_of, settle, settle_without_disc
+from stream_rrvae.ingest.settle import NOTE, needs_frames, plan_of, settle, settle_without_disc
 from stream_rrvae.messages import Calibration, ScanStart
 from tests.ingest.conftest import CENTER_PX, RADIUS_PX, Specimen
 

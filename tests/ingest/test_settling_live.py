@@ -1,12 +1,16 @@
 """A scan whose disc nobody knows: its first frames are held, looked at, and measured like the others."""
 
 from collections.abc import Callable
+from time import sleep
 from typing import Any
 
 import numpy as np
 import pytest
 
+from stream_rrvae.calibration.disc import find_disc
 from stream_rrvae.ingest.acquisition import Acquisition
+from stream_rrvae.ingest.mean_pattern import MeanPattern
+from stream_rrvae.ingest.scan_work import MOST_REFUSALS_HELD
 from stream_rrvae.ingest.settle import NOTE
 from stream_rrvae.messages import Counters, ScanState
 from stream_rrvae.metrics import Metrics
@@ -33,16 +37,47 @@ def test_the_disc_is_found_and_no_frame_is_lost(
     np.testing.assert_allclose(store.com_x, specimen.com(1, calibration.beam_center_px or CENTER_PX), atol=1e-4)
 
 
-def test_held_frames_do_not_wait_for_the_last_ones(
+@pytest.mark.parametrize("pause_s", [0.0, 0.7])
+def test_where_the_disc_is_found_depends_on_frames_and_not_on_when_they_come(
+    native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen, pause_s: float
+) -> None:
+    pull(ingest={"settle_frames": 8})
+    native.start(specimen, **UNKNOWN)
+    for first in (0, 3, 6, 9):
+        native.packed(specimen, list(range(first, first + 3 if first < 9 else 30)))
+        sleep(pause_s if first < 3 else 0)
+    native.end()
+    store = listener.wait_closed()
+    assert store.read_account().counters.processed == 30
+    seen = MeanPattern(store.start)
+    for frame in specimen.frames[:8]:
+        seen.add(frame)
+    assert store.start.calibration.beam_center_px == find_disc(seen.values, np.ones((20, 24), np.bool_)).center_px
+
+
+def test_a_scan_of_fewer_frames_than_are_looked_at_is_measured_at_its_end(
     native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen
 ) -> None:
     pull(ingest={"settle_frames": 30})
     native.start(specimen, **UNKNOWN)
     native.packed(specimen, [0, 1, 2])
-    listener.wait_processed(3)
+    native.end()
+    counters = listener.wait_closed().read_account().counters
+    assert (counters.processed, counters.missing) == (3, 27)
+
+
+def test_a_storm_between_the_first_frames_is_counted_and_not_kept(
+    native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen
+) -> None:
+    pull(ingest={"settle_frames": 30})
+    native.start(specimen, **UNKNOWN)
+    native.packed(specimen, [0, 1, 2])
+    for _ in range(2 * MOST_REFUSALS_HELD):
+        native.send(b"\xc1")
     native.packed(specimen, list(range(3, 30)))
     native.end()
-    assert listener.wait_closed().read_account().counters.processed == 30
+    counters = listener.wait_closed().read_account().counters
+    assert counters == Counters(542, 542, 0, 30, 512, 0, 0, {"header": 512})
 
 
 def test_bad_frames_are_not_looked_at(
