@@ -60,7 +60,7 @@ class ScanWork:
         self._packed: PackedCompute | None = None
         n_own = n_positions if own is None else max(1, int(own.sum()))
         self._wanted = min(around.settings.ingest.settle_frames, n_own)  # frames to find the disc on
-        self._waits_for_frames = needs_frames(self._start, self._site.settings)
+        self._waits_for_frames = needs_frames(opened.start, around.settings.calibration)
 
     @property
     def store(self) -> ScanStore | None:
@@ -96,14 +96,14 @@ class ScanWork:
         n_frames = sum(isinstance(item, Accepted) for item in self._held)
         if n_frames >= self._wanted:
             self._look()
+        elif not n_frames or len(self._held) > n_frames + MOST_REFUSALS_HELD:
+            self._let_go()
 
     @property
     def packed(self) -> PackedCompute | None:
         """Where batches of messages may be measured as they are; None = not yet, `take` what is in them."""
         return self._packed
 
-        elif not n_frames or len(self._held) > n_frames + MOST_REFUSALS_HELD:
-            self._let_go()
     def take_batch(self, batch: FrameBatch) -> None:
         """The same for a batch: one by one as many as are looked at, then as it is."""
         while self._packed is None and len(batch):
