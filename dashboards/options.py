@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from dashboards.thresholds import Thresholds
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.security import check_bind
+
+MOST_FEEDS = 12  # as many tiles as a wall can show
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,8 @@ class DashboardOptions:
     """`feeds` are the services' feed addresses, in the order in which they are shown.
 
     `allow_origins` are the public host:port names under which browsers reach this server
-    through a proxy; `prefix` is the path that the proxy puts before ours.
+    through a proxy; `prefix` is the path that the proxy puts before ours. `operators_key` holds the
+    passphrase that makes a viewer an operator; see `dashboards.roles` for what is without one.
     """
 
     feeds: tuple[str, ...]
@@ -24,11 +29,13 @@ class DashboardOptions:
     allow_origins: tuple[str, ...] = ()
     allow_remote: bool = False
     max_sessions: int = 20
+    operators_key: Path | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     def checked(self) -> DashboardOptions:
         """These options, if they make sense. Raises ConfigError or SecurityError."""
-        if not self.feeds:
-            raise ConfigError("a dashboard needs at least one --feed")
+        if not 1 <= len(self.feeds) <= MOST_FEEDS:
+            raise ConfigError(f"a dashboard shows 1 to {MOST_FEEDS} feeds, not {len(self.feeds)}")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"{self.port} is no port between 0 and 65535")
         if self.max_sessions < 1:
@@ -36,6 +43,7 @@ class DashboardOptions:
         for origin in self.allow_origins:
             if "*" in origin or urlsplit(f"//{origin}").hostname is None:
                 raise ConfigError(f"the origin {origin!r} must be one host:port, without wildcards")
+        self.thresholds.checked()
         check_bind(f"tcp://{self.address}:{self.port}", self.allow_remote)
         return self
 

@@ -156,12 +156,22 @@ def demo(**options: Any) -> None:
     "--allow-origin", "allow_origins", multiple=True, help="Public host:port of a reverse proxy; may be repeated."
 )
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
-def dashboard(**options: Any) -> None:
+@click.option(
+    "--operators-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the operators' passphrase, made if it is not there.  [default: only this machine operates]",
+)
+@click.option("--max-sessions", type=click.IntRange(1), default=20, help="Most pages open at a time.")
+@click.option("--lag-s", type=float, default=1.0, help="LAG: maps are so far behind the detector.")
+@click.option("--stale-s", type=float, default=2.0, help="STALE: no frame for so long, or five frame periods.")
+@click.option("--unreachable-s", type=float, default=10.0, help="UNREACHABLE: nothing from the service for so long.")
+def dashboard(lag_s: float, stale_s: float, unreachable_s: float, **options: Any) -> None:
     """The web pages: /live for one instrument, /control for all."""
     from dashboards.options import DashboardOptions
     from dashboards.server import serve
+    from dashboards.thresholds import Thresholds
 
-    serve(DashboardOptions(**options))
+    serve(DashboardOptions(thresholds=Thresholds(lag_s, stale_s, unreachable_s), **options))
 
 
 @cli.command()
