@@ -44,7 +44,11 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = new_metrics()
-        self._recorder = Recorder(settings.record, settings.recording, self._metrics) if settings.record else None
+        self._recorder = (
+            Recorder(settings.record, settings.recording, self._metrics, lambda _start: settings.calibration)
+            if settings.record
+            else None
+        )
         self._acquisition = Acquisition(settings, self._metrics, self, recorder=self._recorder)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed = settings.feed

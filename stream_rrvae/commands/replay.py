@@ -14,8 +14,8 @@ from types import FrameType
 import click
 
 from stream_rrvae.commands.notes import tell_notes
+from stream_rrvae.config import load
 from stream_rrvae.feed.request_server import RequestServer
-from stream_rrvae.messages import Calibration
 from stream_rrvae.recording.frame_file import FrameFile, open_frames
 from stream_rrvae.recording.replay import Replay, start_again
 from stream_rrvae.recording.replay_clock import ReplayClock
@@ -70,7 +70,8 @@ def _run_scans(
     options: ReplayOptions, frames: FrameFile, outlet: ReplayOutlet, clock: ReplayClock, protocol: str
 ) -> None:
     """One scan after another: the next pass of a loop, or from where somebody wants it to go on."""
-    given = Calibration(mrad_per_px=options.mrad_per_px, semiangle_mrad=options.semiangle_mrad)
+    said = {"mrad_per_px": options.mrad_per_px, "semiangle_mrad": options.semiangle_mrad}
+    given = load(None, {"calibration": said}).calibration
     due_s, series = due_times_s(frames, options.frame_rate_fps), int(time.time())
     while True:
         messages = messages_of(protocol, start_again(frames, given, series))

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 
 from stream_rrvae.batch.inputs import Input
+from stream_rrvae.calibration.override import override
 from stream_rrvae.maps.report_data import read_report_data
 from stream_rrvae.maps.results import DEFINITION
 from stream_rrvae.notebook.lazy_frames import LazyFrames
@@ -27,7 +28,8 @@ def open_scan(source: str | Path, scan_shape: tuple[int, int] | None, channel: s
         return Opened(str(source), "results file", None, results, results.calibration, ExitStack())
     with ExitStack() as stack:
         frames = stack.enter_context(input_.open())
-        calibration = frames.start.calibration if results is None else results.calibration
+        known = override(frames.start.calibration, frames.site)
+        calibration = known if results is None else results.calibration
         return Opened(str(source), frames.kind, LazyFrames(frames, input_), results, calibration, stack.pop_all())
 
 

@@ -6,12 +6,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+from stream_rrvae.calibration.override import NOTHING_SAID, given, override, site_of
+from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import FileFormatError, WireError
 from stream_rrvae.messages import ScanStart
 from stream_rrvae.plain import from_plain
 from stream_rrvae.recording.description import Description
 from stream_rrvae.wire.protocol import DEFAULT_LIMIT_BYTES
-from stream_rrvae.wire.start_limits import check_metadata, check_start, sanitised_id
+from stream_rrvae.wire.start_limits import check_calibration, check_metadata, check_start, sanitised_id
 
 
 def announced(name: str, description: Description, wanted: tuple[int, int] | None) -> tuple[ScanStart, tuple[str, ...]]:
@@ -33,6 +35,22 @@ def announced(name: str, description: Description, wanted: tuple[int, int] | Non
         return check_start(from_plain(ScanStart, fields), DEFAULT_LIMIT_BYTES), (*description.notes, *notes, *ignored)
     except (WireError, TypeError, ValueError) as error:
         raise FileFormatError(f"what {name} says of its scan is not acceptable: {error}") from error
+
+
+def recorded_site(name: str, description: Description, start: ScanStart) -> tuple[CalibrationSettings, tuple[str, ...]]:
+    """The geometry that was set when it was recorded, and a word of it. Raises FileFormatError."""
+    try:
+        site = site_of(description.site)
+    except FileFormatError as error:
+        return NOTHING_SAID, (str(error),)
+    try:
+        check_calibration(override(start.calibration, site))
+    except WireError as error:
+        raise FileFormatError(
+            f"the geometry that was set when {name} was recorded is not acceptable: {error}"
+        ) from error
+    said = ", ".join(f"{key} {value}" for key, value in given(site).items())
+    return site, (f"with the geometry that was set when it was recorded, unless set again: {said}",) if said else ()
 
 
 def _metadata(said: Any) -> tuple[Any, tuple[str, ...]]:

@@ -42,6 +42,7 @@ class Description:
     scan_shape: tuple[int, int] | None = None  # (y, x): announced or guessed, for frames in a row
     may_be_short: bool = False  # fewer frames than positions are a scan with holes, not a mistake
     start: Mapping[str, Any] = field(default_factory=dict)  # fields of a ScanStart
+    site: Mapping[str, Any] = field(default_factory=dict)  # the geometry that was set over it when it was recorded
     notes: tuple[str, ...] = ()  # what whoever opened the file should be told
     channels: tuple[str, ...] = ()
     index: ChunkIndex | None = None  # None: frames are asked for

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import FileFormatError, WireError
 from stream_rrvae.messages import BoolArray, Frame, ScanStart
-from stream_rrvae.recording.announced import announced
+from stream_rrvae.recording.announced import announced, recorded_site
 from stream_rrvae.recording.description import Description
 from stream_rrvae.recording.npy_file import described_npy, is_npy
 from stream_rrvae.recording.reader import described_by_reader
-from stream_rrvae.recording.stored_frames import Stored, StoredFrames
+from stream_rrvae.recording.stored_frames import PackedFrames, Stored, StoredFrames
 from stream_rrvae.wire.limits import ITEM_BYTES
 from stream_rrvae.wire.pixels import decode_pixels
 
@@ -36,6 +37,7 @@ class FrameFile:
     name: str
     kind: str
     start: ScanStart
+    site: CalibrationSettings  # the geometry that was set over the announcement when it was recorded
     notes: tuple[str, ...]
     numbers: NDArray[np.int64] | None  # [n_arrivals]; None = one a position, in order
     received_s: NDArray[np.float64] | None  # [n_arrivals] unix time, or from the first frame on
@@ -81,6 +83,10 @@ class FrameFile:
     def stored(self, first: int, last: int) -> Sequence[Stored]:
         """Stored frames first <= i < last as they are. Raises FileFormatError when the file cannot be read."""
         return self._stored.take(first, min(last, self.n_arrivals))
+
+    def packed(self, first: int, last: int) -> PackedFrames:
+        """Stored frames first <= i < last by where their bytes lie. Raises FileFormatError."""
+        return self._stored.packed(first, min(last, self.n_arrivals))
 
     def arrivals(self, first: int, last: int) -> Sequence[Frame]:
         """Stored frames first <= i < last as messages, still encoded, in the order in which they arrived."""
@@ -160,6 +166,7 @@ def _frame_file(
     name: str, description: Description, stored: StoredFrames, scan_shape: tuple[int, int] | None
 ) -> FrameFile:
     start, notes = announced(name, description, scan_shape)
+    site, site_notes = recorded_site(name, description, start)
     assert start.scan_shape is not None
     n_stored = int(np.prod(description.shape[:-2]))
     positions = start.scan_shape[0] * start.scan_shape[1]
@@ -167,7 +174,8 @@ def _frame_file(
         name=name,
         kind=description.kind,
         start=start,
-        notes=notes,
+        site=site,
+        notes=(*notes, *site_notes),
         numbers=description.numbers,
         received_s=description.received_s,
         flags=description.flags,

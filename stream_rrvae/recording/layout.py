@@ -14,6 +14,7 @@ FORMAT_VERSION = 1
 PART_SUFFIX = ".part"
 JOURNAL_NAME, MASTER_NAME, RESULTS_NAME = "journal.jsonl", "master.h5", "results.h5"
 FRAMES, START = "entry/data/frames", "entry/start"
+MASTER_FLAGS, SITE = "entry/frames/flags", "entry/site_calibration"
 SIDES: dict[str, np.dtype[Any]] = {
     "frame_number": np.dtype(np.int64),
     "received_s": np.dtype(np.float64),

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae import __version__
+from stream_rrvae.calibration.override import NOTHING_SAID, given
+from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.messages import Calibration, ScanStart, ScanState
 from stream_rrvae.plain import to_plain
 from stream_rrvae.recording import layout
@@ -24,6 +26,7 @@ from stream_rrvae.recording.layout import Flag
 from stream_rrvae.recording.scan_view import first_good_copies, patches
 from stream_rrvae.recording.segment import FORMAT_BOUNDS
 from stream_rrvae.recording.start_json import start_to_json
+from stream_rrvae.recording.undecodable import flag_undecodable
 
 DEFINITION = "stream_rrvae_recording"
 MOST_PATCHES = 16_384  # of the view as a scan: opening a file with more would take seconds
@@ -44,6 +47,7 @@ class Facts:
     calibration: Calibration | None = None  # as settled; None = as announced
     undecodable: Sequence[tuple[int, float]] = ()  # number and time received of frames that turned out damaged
     recovered: bool = False
+    site: CalibrationSettings = NOTHING_SAID  # what the site set over the announcement
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,7 @@ def _read_sides(folder: Path, facts: Facts) -> _Sides:
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     counts = [int(part.size) for part in columns["flags"][1:]]
     numbers, received_s, flags = whole["frame_number"], whole["received_s"], whole["flags"]
-    for number, unix_s in facts.undecodable:
-        flags[(numbers == number) & (received_s == unix_s)] |= np.uint8(Flag.UNDECODABLE)
+    flag_undecodable(flags, numbers, received_s, facts.undecodable)
     return _Sides([path.name for path in paths], counts, stored, numbers, received_s, flags)
 
 
@@ -113,6 +116,7 @@ def _write_facts(entry: h5py.Group, facts: Facts) -> None:
     entry["recovered"] = np.uint8(facts.recovered)
     entry["start"] = start_to_json(start)
     entry["calibration"] = json.dumps(to_plain(calibration))
+    entry["site_calibration"] = json.dumps(given(facts.site))
     detector = entry.create_group("instrument/detector")
     entry["instrument"].attrs["NX_class"] = "NXinstrument"
     detector.attrs["NX_class"] = "NXdetector"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.byte_queue import QueueClosedError
-from stream_rrvae.config import RecordingSettings
+from stream_rrvae.calibration.override import NOTHING_SAID
+from stream_rrvae.config import CalibrationSettings, RecordingSettings
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.kernels.frame_pass import despite_full_disk
 from stream_rrvae.log import event
@@ -28,8 +30,7 @@ from stream_rrvae.recording.layout import Flag
 from stream_rrvae.recording.master import Facts
 from stream_rrvae.recording.scan_recording import ClosedRecording, ScanRecording
 from stream_rrvae.recording.segment import FrameRun
-
-UNDECODABLE_KEPT = 10_000  # of one scan; more are not told apart
+from stream_rrvae.recording.undecodable import UndecodableFrames
 
 
 class Recorder:
@@ -37,22 +38,30 @@ class Recorder:
 
     `opened`, `frames` and `closed` are called in the order in which it was received, by one thread;
     `complete` when a scan's results are known, in the order of the scans.
+    `site` gives what the site says of a scan, which is kept with its recording.
     """
 
-    def __init__(self, folder: Path, settings: RecordingSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: RecordingSettings,
+        metrics: Metrics,
+        site: Callable[[ScanStart], CalibrationSettings] = lambda _start: NOTHING_SAID,
+    ) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileFormatError(f"cannot record into {folder}: {error}; choose another --record") from error
         self._folder = folder
         self._settings = settings
+        self._site = site
         self._metrics = metrics
         self._queue = FrameQueue(settings.queue_bytes, metrics.recording_queue_bytes.set)
         self._thread = threading.Thread(target=self._guarded, name="record", daemon=True)
         self._recording: ScanRecording | None = None
         self._seen: NDArray[np.bool_] = np.empty(0, np.bool_)
         self._closed: deque[ClosedRecording | ScanStart] = deque()
-        self._undecodable: dict[tuple[str, int], list[tuple[int, float]]] = {}
+        self._undecodable = UndecodableFrames()
         self._acknowledged = 0
         self._journaled = 0  # of the running scan's undecodable frames
         self._changed = threading.Condition()
@@ -66,6 +75,8 @@ class Recorder:
 
     def opened(self, start: ScanStart, scan_shape: tuple[int, int]) -> None:
         """A scan begins."""
+        if not self._is_over:
+            self._undecodable.expect(start)
         self._queue.give(ScanOpened(start, scan_shape))
 
     def frames(self, frames: ReceivedFrames) -> None:
@@ -77,11 +88,11 @@ class Recorder:
         self._queue.give(ScanClosed(state))
 
     def undecodable(self, start: ScanStart, number: int, received_s: float) -> None:
-        """A frame that came at this time (monotonic) turned out to be damaged; from any thread."""
-        with self._changed:
-            noted = self._undecodable.setdefault(_key(start), [])
-            if len(noted) < UNDECODABLE_KEPT:
-                noted.append((number, received_s))
+        """A frame that came at this time (monotonic) turned out to be damaged; from any thread.
+
+        `start` is the very announcement that `opened` was called with.
+        """
+        self._undecodable.add(start, number, received_s)
 
     def complete(self, start: ScanStart, calibration: Calibration, results: Path | None = None) -> Path | None:
         """Finish the recording of a scan that was measured, with its maps; gives its folder, None if there is none.
@@ -117,6 +128,11 @@ class Recorder:
     def fault(self) -> str:
         """What ended a recording early, the first time."""
         return str(self.error or "")
+
+    @property
+    def keeps_notes(self) -> bool:
+        """Whether damaged frames of any scan are kept for its recording."""
+        return bool(self._undecodable)
 
     def _next_closed(self) -> ClosedRecording | ScanStart | None:
         with self._changed:
@@ -156,8 +172,10 @@ class Recorder:
     def _open(self, opened: ScanOpened) -> None:
         start = opened.start
         try:
-            self._recording = ScanRecording(self._folder, start, opened.scan_shape, self._settings)
+            site = self._site(start)
+            self._recording = ScanRecording(self._folder, start, opened.scan_shape, self._settings, site)
         except OSError as error:
+            self._undecodable.take(start)
             self._tell_fault(start, str(error))
             self._hand_on(start)
             return
@@ -199,9 +217,7 @@ class Recorder:
             return
         self._metrics.frames_recorded.inc(recording.acknowledged - before)
         self._set_acknowledged(recording.acknowledged)
-        with self._changed:
-            noted = self._undecodable.get(_key(recording.start), [])[self._journaled :]
-        if noted:
+        if noted := self._undecodable.behind(recording.start, self._journaled):
             recording.note_undecodable(noted)
             self._journaled += len(noted)
 
@@ -246,11 +262,10 @@ class Recorder:
         return flags
 
     def _finish(self, closed: ClosedRecording, calibration: Calibration | None, results: Path | None) -> Path:
-        with self._changed:
-            noted = self._undecodable.pop(_key(closed.start), [])
+        noted = self._undecodable.take(closed.start)
         facts = Facts(
             closed.start, closed.scan_shape, closed.state, closed.fault, closed.opened_unix_s, closed.closed_unix_s,
-            calibration, [(number, at_s + closed.since_monotonic_s) for number, at_s in noted],
+            calibration, [(number, at_s + closed.since_monotonic_s) for number, at_s in noted], site=closed.site,
         )  # fmt: skip
         try:
             folder = finish(closed.part, facts, results)
@@ -267,9 +282,5 @@ class Recorder:
         self.error = self.error or FileFormatError(f"recording {start.scan_id}: {reason}")
 
 
-def _key(start: ScanStart) -> tuple[str, int]:
-    return start.scan_id, start.series
-
-
 def _same(one: ScanStart, other: ScanStart) -> bool:
-    return _key(one) == _key(other)
+    return (one.scan_id, one.series) == (other.scan_id, other.series)

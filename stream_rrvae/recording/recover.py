@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+from stream_rrvae.calibration.override import NOTHING_SAID, site_of
+from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.messages import ScanStart, ScanState
 from stream_rrvae.recording import layout
@@ -30,6 +33,8 @@ from stream_rrvae.recording.salvage import Mark, Salvaged
 from stream_rrvae.recording.start_json import start_from_json
 
 Task = tuple[Path, Path, Sequence[Mark]]  # a segment, the file to write it to, what the journal says of it
+
+log = logging.getLogger(__name__)
 
 RECOVERED = "-recovered"
 CRASHED = "the recording process ended before it could finish"
@@ -191,7 +196,17 @@ def _facts(lines: Sequence[dict[str, Any]], announced: Sequence[str], has_holes:
         closed_unix_s=float(lines[-1].get("unix_s", 0.0)) if lines else 0.0,
         undecodable=[(int(n), float(s)) for line in lines for n, s in line.get("undecodable", ())],
         recovered=True,
+        site=_site(opened),
     )
+
+
+def _site(opened: dict[str, Any]) -> CalibrationSettings:
+    """What the site had set, as far as this program knows it: frames matter more."""
+    try:
+        return site_of(opened.get("site", {}))
+    except FileFormatError as error:
+        log.warning("%s", error)
+        return NOTHING_SAID
 
 
 def _guessed_shape(start: ScanStart) -> tuple[int, int]:

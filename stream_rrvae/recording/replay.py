@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.calibration.override import over_recorded, override
+from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import WireError
-from stream_rrvae.messages import Calibration, ScanStart
+from stream_rrvae.messages import ScanStart
 from stream_rrvae.recording.frame_file import FrameFile
 from stream_rrvae.recording.replay_clock import ReplayClock
 from stream_rrvae.recording.replay_messages import ReplayMessages
@@ -24,17 +26,16 @@ READ_BYTES = 4 << 20
 READ_FRAMES = 1024
 
 
-def start_again(frames: FrameFile, given: Calibration, series: int) -> ScanStart:
-    """The announcement of `frames` under a new identity, with what is `given` over its calibration."""
+def start_again(frames: FrameFile, site: CalibrationSettings, series: int) -> ScanStart:
+    """The announcement of `frames` under a new identity, its calibration as the site set it then, or sets it now."""
     start = frames.start
-    known = {f.name: getattr(given, f.name) for f in fields(Calibration) if getattr(given, f.name)}
     scan_id = f"{start.scan_id[: MAX_ID_CHARS - 16]}-replay-{uuid.uuid4().hex[:8]}"
     metadata = {**start.metadata, "replayed_from": Path(frames.name).name, "replayed_scan": start.scan_id}
     try:
         check_metadata(metadata)
     except WireError:
         metadata = dict(start.metadata)  # it fills all the room there is
-    calibration = replace(start.calibration, **known)
+    calibration = override(start.calibration, over_recorded(frames.site, site))
     return replace(start, scan_id=scan_id, series=series, calibration=calibration, metadata=metadata)
 
 

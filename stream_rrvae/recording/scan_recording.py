@@ -15,13 +15,15 @@ from pathlib import Path
 from time import monotonic, time
 
 from stream_rrvae import __version__
-from stream_rrvae.config import RecordingSettings
+from stream_rrvae.calibration.override import NOTHING_SAID, given
+from stream_rrvae.config import CalibrationSettings, RecordingSettings
 from stream_rrvae.messages import ScanStart, ScanState
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.chunk_loop import checksum_text
 from stream_rrvae.recording.journal import Journal
 from stream_rrvae.recording.segment import FrameRun, Segment
 from stream_rrvae.recording.start_json import start_to_json
+from stream_rrvae.wire.shards import name_of_files
 
 log = logging.getLogger(__name__)
 
@@ -46,20 +48,27 @@ class ClosedRecording:
     since_monotonic_s: float  # unix time minus the monotonic clock
     frames: int  # acknowledged
     fault: str  # why it ended early; empty if it did not
+    site: CalibrationSettings  # what the site said over the announcement
 
 
 class ScanRecording:
     """Raises OSError from any method when the disk does not take what it should."""
 
     def __init__(
-        self, folder: Path, start: ScanStart, scan_shape: tuple[int, int], settings: RecordingSettings
+        self,
+        folder: Path,
+        start: ScanStart,
+        scan_shape: tuple[int, int],
+        settings: RecordingSettings,
+        site: CalibrationSettings = NOTHING_SAID,
     ) -> None:
         self.start, self.scan_shape = start, scan_shape
         self._settings = settings
+        self._site = site
         self._opened_unix_s = time()
         self._since_monotonic_s = self._opened_unix_s - monotonic()
         self._check_space(folder)
-        self.part = _new_folder(folder, start.scan_id)
+        self.part = _new_folder(folder, name_of_files(start))
         self._journal = Journal(self.part / layout.JOURNAL_NAME)
         self._segment: Segment | None = None
         self._n_segments = 0
@@ -70,6 +79,7 @@ class ScanRecording:
         self._journal.write({
             "opened": {"format_version": layout.FORMAT_VERSION, "program": f"stream-rrvae {__version__}"},
             "unix_s": self._opened_unix_s, "scan_shape": list(scan_shape), "start": start_to_json(start),
+            "site": given(site),
         })  # fmt: skip
         self._sync = _Sync(self._journal, settings.fsync_s)
 
@@ -131,7 +141,7 @@ class ScanRecording:
         self._journal.close()
         return ClosedRecording(
             self.part, self.start, self.scan_shape, state, self._opened_unix_s, time(), self._since_monotonic_s,
-            self.acknowledged, "; ".join(faults),
+            self.acknowledged, "; ".join(faults), self._site,
         )  # fmt: skip
 
     def _finish_segment(self) -> None:
@@ -178,11 +188,11 @@ class ScanRecording:
             raise DiskFullError(f"only {free_bytes >> 20} MiB are free in {folder}: recording keeps a reserve")
 
 
-def _new_folder(folder: Path, scan_id: str) -> Path:
-    """`folder/scan_id.part`, numbered when that name is taken: nothing is ever overwritten."""
-    if scan_id.endswith(layout.PART_SUFFIX):
-        scan_id += "_"  # or its folder would never look complete
-    number, stem = 1, scan_id
+def _new_folder(folder: Path, name: str) -> Path:
+    """`folder/name.part`, numbered when that name is taken: nothing is ever overwritten."""
+    if name.endswith(layout.PART_SUFFIX):
+        name += "_"  # or its folder would never look complete
+    number, stem = 1, name
     while True:
         part = folder / f"{stem}{layout.PART_SUFFIX}"
         if not (folder / stem).exists():
@@ -193,7 +203,7 @@ def _new_folder(folder: Path, scan_id: str) -> Path:
             else:
                 return part
         number += 1
-        stem = f"{scan_id}-{number}"
+        stem = f"{name}-{number}"
 
 
 class _Sync:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,11 +27,25 @@ class Stored:
     payload: memoryview
 
 
+@dataclass(frozen=True, slots=True)
+class PackedFrames:
+    """Frames [n] by where their bytes lie, without an object a frame."""
+
+    addresses: NDArray[np.uint64]
+    sizes: NDArray[np.int64]  # bytes; less than announced, or 0, where a file was cut
+    encodings: NDArray[np.uint8]  # index into ENCODINGS
+    content: Sequence[NDArray[Any]]  # what lies there
+
+
 class StoredFrames(Protocol):
     """Whatever holds frames in the order in which they were stored."""
 
     def take(self, first: int, last: int) -> Sequence[Stored]:
         """Frames first <= i < last. Raises FileFormatError when they cannot be read."""
+        ...
+
+    def packed(self, first: int, last: int) -> PackedFrames:
+        """The same by addresses. Raises FileFormatError."""
         ...
 
     def close(self) -> None:
@@ -64,8 +78,17 @@ class BlockFrames:
 
     def take(self, first: int, last: int) -> Sequence[Stored]:
         """See StoredFrames."""
-        block = np.ascontiguousarray(self._read(first, last), dtype=self._dtype)
-        return [Stored(Encoding.NONE, frame.data.cast("B")) for frame in block]
+        return [Stored(Encoding.NONE, frame.data.cast("B")) for frame in self._block(first, last)]
+
+    def packed(self, first: int, last: int) -> PackedFrames:
+        """See StoredFrames."""
+        block = self._block(first, last)
+        count, size = len(block), block[0].nbytes if len(block) else 0
+        addresses = np.uint64(block.ctypes.data) + np.arange(count, dtype=np.uint64) * np.uint64(size)
+        return PackedFrames(addresses, np.full(count, size), np.zeros(count, np.uint8), [block])
+
+    def _block(self, first: int, last: int) -> NDArray[Any]:
+        return np.ascontiguousarray(self._read(first, last), dtype=self._dtype)
 
     def close(self) -> None:
         """See StoredFrames."""
@@ -82,18 +105,29 @@ class IndexedFrames:
     def take(self, first: int, last: int) -> Sequence[Stored]:
         """See StoredFrames."""
         index, taken = self._index, []
-        files, encodings = index.file[first:last].tolist(), index.encoding[first:last].tolist()
-        begins, sizes = index.offset[first:last].tolist(), index.size[first:last].tolist()
-        at = 0
-        while at < len(files):
-            end = _run(files, begins, sizes, at)
-            base = begins[at]
-            bytes_ = memoryview(self._read(files[at], base, begins[end - 1] + sizes[end - 1] - base))
-            for i in range(at, end):
-                payload = bytes_[begins[i] - base : begins[i] - base + sizes[i]]
-                taken.append(Stored(ENCODINGS[encodings[i]], payload))
-            at = end
+        begins, sizes = index.offset[first:last].astype(np.int64), index.size[first:last].astype(np.int64)
+        encodings = index.encoding[first:last].tolist()
+        for begin, end in _runs(index.file[first:last], begins, sizes):
+            base, stop = int(begins[begin]), int(begins[end - 1] + sizes[end - 1])
+            content = memoryview(self._read(int(index.file[first + begin]), base, stop - base))
+            at = (begins[begin:end] - base).tolist()
+            for i, offset, size in zip(range(begin, end), at, sizes[begin:end].tolist(), strict=True):
+                taken.append(Stored(ENCODINGS[encodings[i]], content[offset : offset + size]))
         return taken
+
+    def packed(self, first: int, last: int) -> PackedFrames:
+        """See StoredFrames."""
+        index, last = self._index, min(last, len(self._index.size))
+        begins, sizes = index.offset[first:last].astype(np.int64), index.size[first:last].astype(np.int64)
+        addresses, content = np.zeros(begins.size, np.uint64), []
+        for begin, end in _runs(index.file[first:last], begins, sizes):
+            base, stop = int(begins[begin]), int(begins[end - 1] + sizes[end - 1])
+            got = np.frombuffer(self._read(int(index.file[first + begin]), base, stop - base), np.uint8)
+            content.append(got)
+            at = begins[begin:end] - base
+            addresses[begin:end] = np.uint64(got.ctypes.data) + at.astype(np.uint64)
+            sizes[begin:end] = np.clip(got.size - at, 0, sizes[begin:end])
+        return PackedFrames(addresses, sizes, index.encoding[first:last], content)
 
     def close(self) -> None:
         """See StoredFrames."""
@@ -117,12 +151,9 @@ class IndexedFrames:
         return self._open[file]
 
 
-def _run(files: list[int], begins: list[int], sizes: list[int], at: int) -> int:
-    """The end of the run of frames from `at` on that lie one after another in one file."""
-    end = at + 1
-    while end < len(files) and files[end] == files[at]:
-        gap = begins[end] - (begins[end - 1] + sizes[end - 1])
-        if not 0 <= gap <= GAP_BYTES:
-            break
-        end += 1
-    return end
+def _runs(files: NDArray[np.uint32], begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Ranges of frames that lie one after another in one file."""
+    if begins.size:
+        gaps = begins[1:] - (begins[:-1] + sizes[:-1])
+        breaks = np.flatnonzero((np.diff(files) != 0) | (gaps < 0) | (gaps > GAP_BYTES)) + 1
+        yield from zip([0, *breaks.tolist()], [*breaks.tolist(), begins.size], strict=True)

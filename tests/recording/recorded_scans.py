@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.config import RecordingSettings
+from stream_rrvae.calibration.override import NOTHING_SAID
+from stream_rrvae.config import CalibrationSettings, RecordingSettings
 from stream_rrvae.messages import Calibration, Encoding, ReceivedFrames, ScanStart, ScanState
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.recording.recorder import Recorder
@@ -88,10 +89,16 @@ class Giver:
 
 
 def record(
-    folder: Path, give: Callable[[Giver], object], frames: NDArray[Any], start: ScanStart | None = None, **settings: Any
+    folder: Path,
+    give: Callable[[Giver], object],
+    frames: NDArray[Any],
+    start: ScanStart | None = None,
+    site: CalibrationSettings = NOTHING_SAID,
+    **settings: Any,
 ) -> Recorder:
     """One scan recorded to its end; the recorder has stopped."""
-    recorder = Recorder(folder, RecordingSettings(**{"keep_free_bytes": 0, **settings}), new_metrics())
+    recording = RecordingSettings(**{"keep_free_bytes": 0, **settings})
+    recorder = Recorder(folder, recording, new_metrics(), lambda _start: site)
     recorder.start()
     announced = start or make_start(frames)
     recorder.opened(announced, announced.scan_shape or SCAN_SHAPE)

@@ -58,8 +58,10 @@ def test_a_disk_with_too_little_space_ends_the_recording_and_not_the_scan(
     giver.give(range(30))
     recorder.closed(ScanState.COMPLETE)
     assert recorder.complete(start, start.calibration) is None
+    recorder.undecodable(start, *giver.given[0])
     recorder.stop()
     assert giver.let_go == 30
+    assert not recorder.keeps_notes
     assert "are free" in recorder.fault
     assert metrics.registry.get_sample_value("stream_rrvae_frames_not_recorded_total") == 30
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,7 +65,7 @@ def test_order_copies_overflow_and_damage_are_kept_and_flagged(recorded_scans: M
         giver.recorder.undecodable(start, *giver.given[-1])
         giver.give([3, 29, 30, 2])
 
-    recorded_scans.record(tmp_path, give, frames)
+    recorded_scans.record(tmp_path, give, frames, start)
     with h5py.File(tmp_path / "scan" / "master.h5") as file:
         assert file["entry/frames/frame_number"][()].tolist() == [0, 2, 1, 1, 3, 3, 29, 30, 2]
         copy, overflow, undecodable = Flag.COPY, Flag.OVERFLOW, Flag.UNDECODABLE
@@ -134,6 +135,14 @@ def test_a_taken_name_is_never_used_again(recorded_scans: ModuleType, tmp_path: 
         recorded_scans.record(tmp_path, lambda giver: giver.give(range(3)), frames)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scan", "scan-2.part", "scan-3"]
     assert (left / "segment-0000.h5").read_bytes() == b"of a crash"
+
+
+def test_shards_of_a_scan_in_one_folder_are_told_apart_by_name(recorded_scans: ModuleType, tmp_path: Path) -> None:
+    frames = recorded_scans.make_frames()
+    for shard_id in (0, 1):
+        start = replace(recorded_scans.make_start(frames), shard_id=shard_id, shard_count=2)
+        recorded_scans.record(tmp_path, lambda giver: giver.give(range(3)), frames, start)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scan.shard-0", "scan.shard-1"]
 
 
 def test_while_it_runs_acknowledged_frames_are_readable_and_the_name_says_it_is_not_over(

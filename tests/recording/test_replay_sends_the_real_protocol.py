@@ -10,8 +10,10 @@ import pytest
 import zmq
 from numpy.typing import NDArray
 
+from stream_rrvae.calibration.override import NOTHING_SAID
+from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import ConfigError, SecurityError
-from stream_rrvae.messages import Calibration, Frame, Message, ScanEnd, ScanStart
+from stream_rrvae.messages import Frame, Message, ScanEnd, ScanStart
 from stream_rrvae.recording.frame_file import FrameFile, open_frames
 from stream_rrvae.recording.replay import Replay, start_again
 from stream_rrvae.recording.replay_clock import ReplayClock
@@ -21,7 +23,7 @@ from stream_rrvae.recording.replay_pace import due_times_s, message_ends, speed_
 from stream_rrvae.wire.pixels import decode_pixels
 from stream_rrvae.wire.registry import protocol
 
-GIVEN = Calibration(mrad_per_px=1.5)
+GIVEN = CalibrationSettings(mrad_per_px=1.5)
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def test_without_a_receiver_it_waits_and_can_be_stopped(file: FrameFile) -> None
 
 
 def test_every_replay_is_a_scan_of_its_own(file: FrameFile) -> None:
-    first, second = (start_again(file, Calibration(), series) for series in (1, 2))
+    first, second = (start_again(file, NOTHING_SAID, series) for series in (1, 2))
     assert first.scan_id != second.scan_id and first.scan_id.startswith("frames-replay-")
     assert second.series == 2
 

@@ -9,10 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
+from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.messages import Encoding, ScanState
 from stream_rrvae.recording.formats.opened import Opened
 from stream_rrvae.recording.frame_file import open_frames
+from stream_rrvae.recording.layout import Flag
+from stream_rrvae.recording.replay import start_again
 from stream_rrvae.recording.summary import frame_file_lines
 
 Open = Callable[..., Opened]
@@ -92,6 +95,64 @@ def test_a_running_recording_is_read_as_far_as_it_was_acknowledged(recorded_scan
         assert frames.n_arrivals == 20
         np.testing.assert_array_equal(frames.frames(0, 20), data[:20])
     recording.close(ScanState.ABORTED)
+
+
+@pytest.fixture
+def damaged(recorded_scans: ModuleType, tmp_path: Path) -> Path:
+    """A recording of four frames, the third of which turned out to be damaged, with a geometry of the site's."""
+    frames = recorded_scans.make_frames()
+    start = recorded_scans.make_start(frames)
+
+    def give(giver: object) -> None:
+        giver.give([0, 1])  # type: ignore[attr-defined]
+        giver.give([2])  # type: ignore[attr-defined]
+        giver.recorder.undecodable(start, *giver.given[-1])  # type: ignore[attr-defined]
+        giver.give([3])  # type: ignore[attr-defined]
+
+    site = CalibrationSettings(semiangle_mrad=27.0, beam_center_px=(9.5, 11.5), detector_rotation_deg=90.0)
+    recorded_scans.record(tmp_path, give, frames, start, site, flush_s=0.001)
+    return tmp_path / "scan"
+
+
+def _only_the_journal(folder: Path) -> None:
+    (folder / "master.h5").unlink()
+
+
+def _only_the_master(folder: Path) -> None:
+    (folder / "journal.jsonl").unlink()
+
+
+@pytest.mark.parametrize("left", [lambda _folder: None, _only_the_journal, _only_the_master])
+def test_frames_found_damaged_later_and_the_sites_geometry_are_known(
+    damaged: Path, open_here: Open, left: Callable[[Path], None]
+) -> None:
+    left(damaged)
+    found = open_here(damaged).description
+    assert found.flags is not None
+    assert found.flags.tolist() == [0, 0, Flag.UNDECODABLE, 0]
+    assert found.site == {"semiangle_mrad": 27.0, "beam_center_px": [9.5, 11.5], "detector_rotation_deg": 90.0}
+
+
+def test_the_sites_geometry_is_used_and_told_and_goes_behind_what_is_set_now(damaged: Path) -> None:
+    with open_frames(str(damaged)) as frames:
+        assert any("unless set again: semiangle_mrad 27.0" in note for note in frames.notes)
+        assert frames.start.calibration.semiangle_mrad is None
+        again = start_again(frames, CalibrationSettings(semiangle_mrad=30.0), 1).calibration
+        assert (again.semiangle_mrad, again.beam_center_px, again.mrad_per_px) == (30.0, (9.5, 11.5), 2.0)
+        assert again.detector_rotation_rad == pytest.approx(np.pi / 2)
+        assert start_again(frames, CalibrationSettings(), 1).calibration.semiangle_mrad == 27.0
+
+
+def test_a_geometry_that_cannot_be_is_refused_or_left_out(damaged: Path, open_here: Open) -> None:
+    journal = damaged / "journal.jsonl"
+    text = journal.read_text()
+    journal.write_text(text.replace('"semiangle_mrad":27.0', '"semiangle_mrad":1e300'))
+    with pytest.raises(FileFormatError, match="is not acceptable"), open_frames(str(damaged)):
+        pass
+    journal.write_text(text.replace('"semiangle_mrad":27.0', '"of_a_later_version":27.0'))
+    with open_frames(str(damaged)) as frames:
+        assert frames.site == CalibrationSettings()
+        assert any("cannot be read" in note for note in frames.notes)
 
 
 def test_without_its_journal_a_recording_is_still_read(recording: Path, open_here: Open) -> None:
