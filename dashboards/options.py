@@ -31,6 +31,7 @@ class DashboardOptions:
     max_sessions: int = 20
     operators_key: Path | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
+    requests_keys: tuple[Path, ...] = ()  # key files of the services' back channels: none, one for all, or one a feed
 
     def checked(self) -> DashboardOptions:
         """These options, if they make sense. Raises ConfigError or SecurityError."""
@@ -44,6 +45,8 @@ class DashboardOptions:
             if "*" in origin or urlsplit(f"//{origin}").hostname is None:
                 raise ConfigError(f"the origin {origin!r} must be one host:port, without wildcards")
         self.thresholds.checked()
+        if len(self.requests_keys) not in (0, 1, len(self.feeds)):
+            raise ConfigError("give one --requests-key for all feeds, or one for each")
         check_bind(f"tcp://{self.address}:{self.port}", self.allow_remote)
         return self
 

@@ -17,6 +17,7 @@ from bokeh.settings import settings
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
+from dashboards.asking import Asking
 from dashboards.control_page import make_control
 from dashboards.http_handlers import ASSETS, handlers
 from dashboards.listening import bound, host_text, origins
@@ -27,7 +28,7 @@ from dashboards.options import DashboardOptions
 from dashboards.roles import Door
 from dashboards.security_headers import SecurityHeaders
 from dashboards.sessions import Sessions
-from stream_rrvae.security import is_local, make_key
+from stream_rrvae.security import is_local, make_key, read_key
 
 UNUSED_CHECK_MS = 3000
 UNUSED_LIFETIME_MS = 5000
@@ -45,8 +46,9 @@ async def _serve(options: DashboardOptions) -> None:
     logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
     loop = IOLoop.current()
     feeds = [LiveFeed(url, thresholds=options.thresholds) for url in options.feeds]
+    asking = Asking(options.feeds, [read_key(path) for path in options.requests_keys])
     readers = [FeedReader(feed, loop) for feed in feeds]
-    server, http = make_server(options, feeds)
+    server, http = make_server(options, feeds, asking)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -56,15 +58,19 @@ async def _serve(options: DashboardOptions) -> None:
     click.echo(f"http://{host_text(options.address)}:{server.port}{options.path}/live")
     await stopped.wait()
     server.stop()
+    asking.close()
     await http.close_all_connections()
     for reader in readers:
         reader.stop()
 
 
-def make_server(options: DashboardOptions, feeds: Sequence[LiveFeed]) -> tuple[BaseServer, HTTPServer]:
+def make_server(
+    options: DashboardOptions, feeds: Sequence[LiveFeed], asking: Asking | None = None
+) -> tuple[BaseServer, HTTPServer]:
     """The server on its port, not started yet, and its HTTP part; needs a running loop. Raises ConfigError."""
     settings.resources = "server"  # microscopes have no internet
     settings.allowed_ws_origin = []  # or the environment could open the websockets to any origin
+    asking = asking or Asking(options.feeds, ())
     assets = options.path + ASSETS
     door = make_door(options)
     sessions = Sessions(options.max_sessions, assets, door)

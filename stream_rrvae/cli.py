@@ -61,6 +61,12 @@ def cli() -> None:
 )
 @click.option("--channel", help="Detector channel to use.  [default: threshold_1, else the first]")
 @click.option("--feed", metavar="URL", help=f"Where snapshots are published.  [default: {DEFAULT_FEED}]")
+@click.option("--requests", metavar="URL", help="Where to answer who holds the key, such as tcp://127.0.0.1:5557.")
+@click.option(
+    "--requests-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of that key, made if it is not there.  [default: requests.key]",
+)
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
 @click.option("--detector-rotation-deg", type=float, help="Rotation of the detector against the scan axes in degrees.")
@@ -94,6 +100,8 @@ def _as_tree(options: dict[str, Any]) -> dict[str, Any]:
         (tree[part] if part else tree)[name] = value
     if "feed" in tree:
         tree["feed"] = {"url": tree["feed"]}
+    if "requests" in tree:
+        tree["requests"] = {"url": tree["requests"], "key": tree.pop("requests_key")}
     return tree
 
 
@@ -148,6 +156,13 @@ def demo(**options: Any) -> None:
 @cli.command()
 @click.option(
     "--feed", "feeds", metavar="URL", multiple=True, default=(DEFAULT_FEED,), help="Feed of a service; may be repeated."
+)
+@click.option(
+    "--requests-key",
+    "requests_keys",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help="File with the key of what services answer (serve --requests): one for all feeds, or one for each in order.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=5006, help="Port of the web server.")
 @click.option("--address", default="127.0.0.1", help="Address to bind.")

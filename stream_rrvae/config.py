@@ -76,6 +76,15 @@ class FeedSettings(_Part):
     rate_hz: float = Field(20.0, gt=0, le=60)
 
 
+class RequestSettings(_Part):
+    url: str | None = None  # where the service answers who holds the key; None: nowhere
+    key: Path = Path("requests.key")  # made if it is not there
+
+
+class KeepSettings(_Part):
+    bytes: int = Field(256 << 20, ge=0)  # of memory for frames of the running scan, to answer with; 0: none
+
+
 class Settings(BaseSettings):
     """Everything that `serve` can be told."""
 
@@ -100,6 +109,8 @@ class Settings(BaseSettings):
     learn: LearnSettings = LearnSettings()
     recording: RecordingSettings = RecordingSettings()
     feed: FeedSettings = FeedSettings()
+    requests: RequestSettings = RequestSettings()
+    keep: KeepSettings = KeepSettings()
 
     @classmethod
     def settings_customise_sources(

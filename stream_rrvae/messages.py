@@ -217,3 +217,6 @@ class Snapshot:
     shard_count: int = 1
     shard_lines: int = 1
     shards: tuple[ShardStatus, ...] = ()  # of a merged scan
+    requests_url: str | None = None  # where the service answers; see feed.requests
+    rotation_origin: str = ""  # who said how the detector is turned: stream | site file | operator | fitted
+    rotation_locked: bool = False

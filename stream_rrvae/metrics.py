@@ -32,6 +32,8 @@ class Metrics:
     recording_acknowledged_frames: Gauge
     recording_queue_bytes: Gauge
     recordings: Counter  # label: outcome
+    requests: Counter  # labels: request, outcome
+    kept_bytes: Gauge
     learner_restarts: Counter
     model_version: Gauge
 
@@ -72,6 +74,8 @@ def new_metrics() -> Metrics:
         gauge("recording_acknowledged_frames", "Frames of the latest recording that no crash takes away"),
         gauge("recording_queue_bytes", "Frames received and not yet recorded"),
         counter("recordings", "Recordings ended", "outcome"),
+        counter("requests", "Requests over the back channel", "request", "outcome"),
+        gauge("kept_bytes", "Memory that kept frames take"),
         counter("learner_restarts", "Learner processes started again"),
         gauge("model_version", "Version of the published model maps"),
     )

@@ -11,11 +11,16 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from stream_rrvae.back_channel import request_server
+from stream_rrvae.calibration.live_rotation import LiveRotation
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.feed.snapshot import build_snapshot
 from stream_rrvae.ingest.acquisition import Acquisition
+from stream_rrvae.kept.copy_loop import warm_up_keeping
+from stream_rrvae.kept.frames import KeptFrames
+from stream_rrvae.kernels.frame_pass import despite_full_disk
 from stream_rrvae.learner import Learner
 from stream_rrvae.log import event
 from stream_rrvae.maps.results import Provenance, free_name, write_results
@@ -49,7 +54,11 @@ class Service:
             if settings.record
             else None
         )
-        self._acquisition = Acquisition(settings, self._metrics, self, recorder=self._recorder)
+        self._rotation = LiveRotation(settings.calibration)
+        self._kept = KeptFrames(settings.keep.bytes)
+        self._requests = request_server(settings, self._metrics, self._kept, self._rotation, self._recorder)
+        keeper = self._kept if self._requests else None  # nobody could ask for them
+        self._acquisition = Acquisition(settings, self._metrics, self, recorder=self._recorder, keeper=keeper)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed = settings.feed
         self._publisher = Publisher(
@@ -76,6 +85,9 @@ class Service:
             self._learner.start()
         if self._recorder:
             self._recorder.start()
+        if self._requests:
+            despite_full_disk(warm_up_keeping)
+            self._requests.start()
         self._finisher.start()
         self._publisher.start()
         self._acquisition.start()
@@ -99,6 +111,8 @@ class Service:
             self._recorder.stop()
             self.error = self.error or self._recorder.error
         self._publisher.stop()
+        if self._requests:
+            self._requests.stop()
         if self._learner:
             self._learner.stop()
         if self._current:
@@ -108,6 +122,7 @@ class Service:
 
     def opened(self, store: ScanStore) -> None:
         """A scan begins: the learner and the feed turn to it."""
+        self._rotation.begin(store.start)
         previous, self._current = self._current, store
         self._opened_unix_s = time.time()
         if self._learner:
@@ -155,7 +170,14 @@ class Service:
         return path
 
     def _write_results(self, path: Path, ended: _Ended) -> None:
-        provenance = Provenance(ended.started_unix_s, ended.ended_unix_s, self._settings.model_dump(mode="json"))
+        start = ended.store.start
+        provenance = Provenance(
+            ended.started_unix_s,
+            ended.ended_unix_s,
+            self._settings.model_dump(mode="json"),
+            self._rotation.of(start),
+            self._rotation.origin_of(start),
+        )
         write_results(path, ended.store, provenance)
 
     def _complete_recording(self, recorder: Recorder, ended: _Ended, results: Path | None) -> None:
@@ -169,7 +191,7 @@ class Service:
                 except FileFormatError as error:
                     event("recording_without_maps", logging.ERROR, scan_id=start.scan_id, reason=str(error))
                     results = None
-            recorder.complete(start, start.calibration, results)
+            recorder.complete(start, self._rotation.of(start), results)
 
     def _snapshot(self) -> Snapshot:
         self._serial += 1
@@ -178,4 +200,12 @@ class Service:
             health = replace(health, learner_restarts=self._learner.restarts)
         if self._recorder:
             health = replace(health, frames_recorded=self._recorder.acknowledged, recording_fault=self._recorder.fault)
-        return build_snapshot(self._current, self._settings.instrument, self._serial, health)
+        self._metrics.kept_bytes.set(self._kept.size_bytes)
+        store, rotation = self._current, self._rotation.now
+        calibration = None if store is None else self._rotation.of(store.start)
+        return replace(
+            build_snapshot(store, self._settings.instrument, self._serial, health, calibration),
+            requests_url=self._requests.url if self._requests else None,
+            rotation_origin=rotation.origin,
+            rotation_locked=rotation.locked,
+        )

@@ -14,6 +14,7 @@ from stream_rrvae.commands.children import Child, end_on_sigterm
 from stream_rrvae.commands.progress import ScanProgress
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.messages import Snapshot
+from stream_rrvae.security import make_key
 
 LOOK_S = 0.5
 HEADLESS_FPS, WATCHED_FPS = "1000", "250"
@@ -53,14 +54,19 @@ def run_demo(options: DemoOptions) -> None:
     before = set(options.out.glob("*.results.h5"))
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-rrvae-demo-"))
-        feed = f"ipc://{folder}/feed"
+        feed, requests, key = f"ipc://{folder}/feed", f"ipc://{folder}/requests", Path(folder) / "requests.key"
+        make_key(key)
         simulator = stack.enter_context(_simulator(options))
         endpoint = simulator.line_with("bound tcp://")
         if not options.headless:
-            dashboard = Child("dashboard", "stream_rrvae", "dashboard", "--feed", feed, "--port", str(options.port))
+            dashboard = Child(
+                "dashboard", "stream_rrvae", "dashboard", "--feed", feed, "--port", str(options.port),
+                "--requests-key", str(key),
+            )  # fmt: skip
             stack.enter_context(dashboard)
             click.echo(f"open http://{dashboard.line_with('http://')}   (Ctrl-C ends the demo)")
-        service = stack.enter_context(_service(options, endpoint, feed))
+        asked = "--requests", requests, "--requests-key", str(key)
+        service = stack.enter_context(_service(options, endpoint, feed, *asked))
         service.line_with("ready", FIRST_START_S)
         _follow(service, simulator, Subscriber(feed))
     _summarise(options, before)
@@ -77,12 +83,12 @@ def _simulator(options: DemoOptions) -> Child:
     )  # fmt: skip
 
 
-def _service(options: DemoOptions, endpoint: str, feed: str) -> Child:
+def _service(options: DemoOptions, endpoint: str, feed: str, *more: str) -> Child:
     scans = ("--scans", str(options.scan_count)) if options.scan_count else ()
     context = ("--context", options.context) if options.context else ()
     return Child(
         "service", "stream_rrvae", "serve", "--source", f"native+pull://{endpoint}", "--feed", feed,
-        "--instrument", "simulator", "--out", str(options.out), "--seed", str(options.seed), *scans, *context,
+        "--instrument", "simulator", "--out", str(options.out), "--seed", str(options.seed), *scans, *context, *more,
     )  # fmt: skip
 
 

@@ -13,15 +13,18 @@ METADATA_LIMIT = 64
 METADATA_TEXT_LIMIT = 256
 
 
-def build_snapshot(store: ScanStore | None, instrument: str, serial: int, health: Health) -> Snapshot:
+def build_snapshot(
+    store: ScanStore | None, instrument: str, serial: int, health: Health, calibration: Calibration | None = None
+) -> Snapshot:
     """What viewers get: every map of `store` as it is now, or an idle service without a store.
 
-    `serial` counts the snapshots of one service, from 1.
+    `serial` counts the snapshots of one service, from 1; `calibration` None = as the scan began.
     """
     if store is None:
         return idle_snapshot(instrument, serial, health)
     account = store.read_account()
-    maps = scan_maps(store)
+    calibration = calibration or store.start.calibration
+    maps = scan_maps(store, calibration=calibration)
     latest = store.read_pattern()
     return Snapshot(
         instrument=instrument,
@@ -30,7 +33,7 @@ def build_snapshot(store: ScanStore | None, instrument: str, serial: int, health
         state=account.state,
         scan_id=store.start.scan_id,
         scan_shape=store.shape.scan_shape,
-        calibration=store.start.calibration,
+        calibration=calibration,
         counters=account.counters,
         health=health,
         model=store.read_status(),

@@ -13,6 +13,7 @@ from stream_rrvae.byte_queue import QueueClosedError
 from stream_rrvae.config import Settings
 from stream_rrvae.ingest import compute
 from stream_rrvae.ingest.hand_over import HandOver
+from stream_rrvae.ingest.keeping_hook import FrameKeeper
 from stream_rrvae.ingest.line import make_line, warm_up_line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.receiver import Receiver
@@ -45,6 +46,7 @@ class Acquisition:
         listener: ScanListener,
         folder: Path = DEFAULT_FOLDER,
         recorder: FrameRecorder | None = None,
+        keeper: FrameKeeper | None = None,
     ) -> None:
         self._settings = settings
         self._sources = parse_sources(settings.source)
@@ -56,7 +58,9 @@ class Acquisition:
         self._hand_over = HandOver(settings.ingest.queue_bytes, self._meter.queued)
         self._giver = self._hand_over if recorder is None else RecordedHandOver(self._hand_over, recorder)
         self._n_compute = settings.ingest.compute_threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
-        self._worker = Worker(self._hand_over, settings, listener, self._meter, folder, self._n_compute, recorder)
+        self._worker = Worker(
+            self._hand_over, settings, listener, self._meter, folder, self._n_compute, recorder, keeper
+        )
         self._sockets: DetectorSockets | None = None
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None

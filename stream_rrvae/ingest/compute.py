@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stream_rrvae.errors import WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.events import Accepted, Refused
+from stream_rrvae.ingest.keeping_hook import FrameKeeper, keep_each
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, write_rows
 from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames, valid_range
@@ -31,9 +32,16 @@ class ScanCompute:
     """One scan from its first measured frame to its last; used by one thread."""
 
     def __init__(
-        self, store: ScanStore, plan: FramePlan, account: ScanAccount, batch_frames: int, meter: Meter
+        self,
+        store: ScanStore,
+        plan: FramePlan,
+        account: ScanAccount,
+        batch_frames: int,
+        meter: Meter,
+        keeper: FrameKeeper | None = None,
     ) -> None:
         self.store = store
+        self.keeper = keeper
         self.plan = plan
         self.account = account
         self._counters = Counters()  # as the metrics know them
@@ -106,6 +114,8 @@ class ScanCompute:
         reduce_frames(self._slab, self.plan, self._results, count)
         numbers = np.fromiter((item.frame.number for item in held), np.int64, count)
         self.write(numbers, self._results, np.arange(count))
+        if self.keeper is not None:
+            keep_each(self.keeper, held)
         received_s = np.fromiter((item.received_s for item in held), np.float64, count)
         self.stored(received_s, int(numbers[-1]), lambda: self._slab[count - 1])
 

@@ -65,6 +65,9 @@ class PackedCompute:
         if placed.size:
             last = int(placed[-1])
             self._compute.write(batch.numbers, place.results, placed)
+            if self._compute.keeper is not None:
+                encoding = batch.frames_are.encoding
+                self._compute.keeper.keep(batch.addresses, batch.sizes, batch.numbers, placed, encoding)
             self._compute.stored(batch.received_s[placed], int(batch.numbers[last]), lambda: self._pixels(batch, last))
         self._compute.write_account(ScanState.RUNNING)
         for index, error in measured.errors.items():

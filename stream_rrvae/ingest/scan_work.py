@@ -19,6 +19,7 @@ from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.compute import OnRefused, ScanCompute
 from stream_rrvae.ingest.events import Accepted, Opened, Refused
 from stream_rrvae.ingest.frame_batch import FrameBatch
+from stream_rrvae.ingest.keeping_hook import FrameKeeper
 from stream_rrvae.ingest.mean_pattern import MeanPattern
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.packed_compute import PackedCompute
@@ -44,6 +45,7 @@ class Surroundings:
     folder: Path  # of the scan stores
     on_store: Callable[[ScanStore], None]
     on_refused: OnRefused
+    keeper: FrameKeeper | None = None
 
 
 class ScanWork:
@@ -167,7 +169,12 @@ class ScanWork:
         shape = StoreShape(self._scan_shape, self._start.frame_shape, plan.n_features, settings.learn.latents)
         info = {"basis": to_plain(BASIS), "com_reference": settled.com_reference}
         store = ScanStore.create(settled.start, shape, info, self._around.folder)
-        self._compute = ScanCompute(store, plan, self._account, settings.ingest.batch_frames, self._around.meter)
+        keeper = self._around.keeper
+        if keeper is not None:
+            keeper.begin(settled.start, self._scan_shape, plan)
+        self._compute = ScanCompute(
+            store, plan, self._account, settings.ingest.batch_frames, self._around.meter, keeper
+        )
         self._packed = PackedCompute(self._compute, self._around.on_refused)
         self._around.on_store(store)
         return self._compute

@@ -14,6 +14,7 @@ from stream_rrvae.errors import StoreError, WireError
 from stream_rrvae.ingest.events import Closed, Ended, Opened
 from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.hand_over import Batch, HandOver, Item
+from stream_rrvae.ingest.keeping_hook import FrameKeeper
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.quiet import QuietLog
 from stream_rrvae.ingest.recording_hook import FrameRecorder
@@ -53,6 +54,7 @@ class Worker:
         folder: Path,
         threads: int,
         recorder: FrameRecorder | None = None,
+        keeper: FrameKeeper | None = None,
     ) -> None:
         self._recorder = recorder
         self._opened: Opened | None = None
@@ -60,7 +62,7 @@ class Worker:
         self._listener = listener
         self._meter = meter
         self._quiet = QuietLog(log)
-        self._around = Surroundings(settings, meter, folder, listener.opened, self._refused)
+        self._around = Surroundings(settings, meter, folder, listener.opened, self._refused, keeper)
         self._scan: ScanWork | None = None
         self._taking = threading.Lock()
         self._turns = Turns(ahead=2 * threads)

@@ -16,7 +16,7 @@ import numpy as np
 
 from stream_rrvae.maps.phase import com_phase, phase_unit
 from stream_rrvae.maps.values import PositionValues, position_values
-from stream_rrvae.messages import Float32Array
+from stream_rrvae.messages import Calibration, Float32Array
 from stream_rrvae.scan_store import ScanStore
 
 ENTRY_POINTS = "stream_rrvae.map_products"
@@ -89,9 +89,9 @@ def products() -> tuple[MapProduct, ...]:
     return BUILT_IN + tuple(point.load() for point in entry_points(group=ENTRY_POINTS))
 
 
-def scan_maps(store: ScanStore, extra: Iterable[MapProduct] = ()) -> ScanMaps:
-    """Every product over the store's present content, and the latents by number."""
-    return maps_of(position_values(store), extra)
+def scan_maps(store: ScanStore, extra: Iterable[MapProduct] = (), calibration: Calibration | None = None) -> ScanMaps:
+    """Every product over the store's present content, and the latents by number; calibrated as `position_values` is."""
+    return maps_of(position_values(store, calibration), extra)
 
 
 def maps_of(values: PositionValues, extra: Iterable[MapProduct] = ()) -> ScanMaps:

@@ -22,7 +22,7 @@ import numpy as np
 from stream_rrvae import __version__
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.maps.products import PHASE, ScanMaps, scan_maps
-from stream_rrvae.messages import Counters, ModelStatus, ScanStart
+from stream_rrvae.messages import Calibration, Counters, ModelStatus, ScanStart
 from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_store import ScanStore
 
@@ -37,11 +37,13 @@ class Provenance:
     started_unix_s: float
     ended_unix_s: float
     settings: Mapping[str, Any]
+    calibration: Calibration | None = None  # as it was in the end; None = as the scan began
+    rotation_origin: str = ""  # who said how the detector is turned; see calibration.live_rotation
 
 
 def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
     """Write the store's scan to `path`, which appears whole or not at all. Raises FileFormatError."""
-    maps = scan_maps(store, extra=(PHASE,))
+    maps = scan_maps(store, (PHASE,), provenance.calibration)
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,8 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     entry["scan_id"] = store.start.scan_id
     entry["state"] = str(account.state)
     entry["configuration"] = json.dumps(dict(provenance.settings), default=str)
-    entry["calibration"] = json.dumps(to_plain(store.start.calibration))
+    entry["calibration"] = json.dumps(to_plain(provenance.calibration or store.start.calibration))
+    entry["rotation_origin"] = provenance.rotation_origin
     entry["metadata"] = json.dumps(to_plain(store.start.metadata), default=str)
     entry["model_version"] = status.version
     _write_maps(entry.create_group("maps"), store.start, maps)

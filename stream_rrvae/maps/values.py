@@ -51,9 +51,12 @@ def reference_com(store: ScanStore) -> tuple[Float32Array, Float32Array]:
     return com_y, com_x
 
 
-def position_values(store: ScanStore) -> PositionValues:
-    """The store's content at this moment, calibrated; the learner's part is of one model version."""
-    calibration = store.start.calibration
+def position_values(store: ScanStore, calibration: Calibration | None = None) -> PositionValues:
+    """The store's content at this moment, calibrated; the learner's part is of one model version.
+
+    `calibration` None = as the scan began; its rotation may have been set since.
+    """
+    calibration = calibration or store.start.calibration
     learnt = store.read_maps()
     com_y, com_x = reference_com(store)
     scale = calibration.mrad_per_px or 1.0

@@ -32,6 +32,7 @@ FILTERS: dict[Encoding, tuple[tuple[int, tuple[int, ...]], ...]] = {
 MIXED_FILTERS = FILTERS[Encoding.BSLZ4] + FILTERS[Encoding.LZ4]
 # Of a segment with both filters: which of them did not pack the chunk.
 MIXED_SKIPPED = {Encoding.NONE: 0b11, Encoding.BSLZ4: 0b10, Encoding.LZ4: 0b01}
+MIXED_ENCODINGS = {skipped: encoding for encoding, skipped in MIXED_SKIPPED.items()}
 
 
 class Flag(IntFlag):

@@ -21,7 +21,7 @@ from stream_rrvae.config import CalibrationSettings, RecordingSettings
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.kernels.frame_pass import despite_full_disk
 from stream_rrvae.log import event
-from stream_rrvae.messages import Calibration, ReceivedFrames, ScanStart, ScanState
+from stream_rrvae.messages import Calibration, Frame, ReceivedFrames, ScanStart, ScanState
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.recording.chunk_loop import warm_up_chunks
 from stream_rrvae.recording.finish import finish
@@ -59,6 +59,7 @@ class Recorder:
         self._queue = FrameQueue(settings.queue_bytes, metrics.recording_queue_bytes.set)
         self._thread = threading.Thread(target=self._guarded, name="record", daemon=True)
         self._recording: ScanRecording | None = None
+        self._latest: ScanRecording | None = None  # which may be closed
         self._seen: NDArray[np.bool_] = np.empty(0, np.bool_)
         self._closed: deque[ClosedRecording | ScanStart] = deque()
         self._undecodable = UndecodableFrames()
@@ -109,6 +110,11 @@ class Recorder:
             if mine:
                 return folder
         return None
+
+    def recorded(self, start: ScanStart, number: int) -> Frame | None:
+        """The acknowledged frame of a position in the recording of the running or last scan. From any thread."""
+        latest = self._latest
+        return latest.frame(number) if latest is not None and _same(latest.start, start) else None
 
     def stop(self) -> None:
         """Record what was given and finish what was not; nothing may be given any more."""
@@ -275,6 +281,8 @@ class Recorder:
         else:
             event("recording_finished", path=str(folder), frames=closed.frames, state=str(closed.state))
         self._metrics.recordings.labels("failed" if closed.fault or folder == closed.part else "complete").inc()
+        if self._latest is not None and self._latest.part == closed.part:
+            self._latest.folder = folder
         return folder
 
     def _tell_fault(self, start: ScanStart, reason: str) -> None:

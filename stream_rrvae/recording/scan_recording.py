@@ -17,10 +17,12 @@ from time import monotonic, time
 from stream_rrvae import __version__
 from stream_rrvae.calibration.override import NOTHING_SAID, given
 from stream_rrvae.config import CalibrationSettings, RecordingSettings
-from stream_rrvae.messages import ScanStart, ScanState
+from stream_rrvae.messages import Frame, ScanStart, ScanState
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.chunk_loop import checksum_text
 from stream_rrvae.recording.journal import Journal
+from stream_rrvae.recording.one_frame import read_closed
+from stream_rrvae.recording.places import Places
 from stream_rrvae.recording.segment import FrameRun, Segment
 from stream_rrvae.recording.start_json import start_to_json
 from stream_rrvae.wire.shards import name_of_files
@@ -70,6 +72,8 @@ class ScanRecording:
         self._check_space(folder)
         self.part = _new_folder(folder, name_of_files(start))
         self._journal = Journal(self.part / layout.JOURNAL_NAME)
+        self.folder = self.part  # where it is now
+        self._places = Places(scan_shape[0] * scan_shape[1])
         self._segment: Segment | None = None
         self._n_segments = 0
         self._in_earlier = 0  # frames in segments that were closed
@@ -89,9 +93,30 @@ class ScanRecording:
             unix_s = run.received_s + self._since_monotonic_s
             segment = self._segment_for(run)
             segment.append(FrameRun(run.addresses, run.sizes, run.numbers, unix_s, run.flags, run.encoding))
+            encoding = None if segment.mixed else segment.encoding
+            self._places.note(self._n_segments - 1, encoding, segment.count - len(run), run)
             self._unflushed += len(run)
             self._check_space(self.part)  # between two flushes much may come
         self.flush_if_due()
+
+    def frame(self, number: int) -> Frame | None:
+        """The acknowledged frame of a position, or None. From any thread, also when the recording is closed."""
+        place, segment = self._places.of(number), self._segment
+        if place is None:
+            return None
+        if segment is not None and place[0] == self._n_segments - 1:
+            found = segment.frame(place[1])
+        else:
+            try:
+                path = self.folder / layout.segment_name(place[0])
+                found = read_closed(path, place[1], self._places.encodings[place[0]])
+            except OSError as error:
+                log.debug("%s", error)  # it is just being closed, or moved away
+                return None
+        if found is None:
+            return None
+        start, (encoding, content) = self.start, found
+        return Frame(start.series, number, start.frame_shape, start.pixel_type, encoding, memoryview(content))
 
     @property
     def deadline_s(self) -> float | None:

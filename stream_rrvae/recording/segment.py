@@ -22,6 +22,7 @@ from stream_rrvae.messages import Encoding, ScanStart
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.chunk_loop import Sums, add_frame, write_chunks
 from stream_rrvae.recording.h5_calls import DATASET, N_ENTRIES, SKIPPED_FILTERS, find_write_chunk
+from stream_rrvae.recording.one_frame import chunk_of
 from stream_rrvae.recording.start_json import start_to_json
 
 # Readable by HDF5 1.10 and later; it is the oldest with this mode.
@@ -100,6 +101,13 @@ class Segment:
                 dataset.flush()
         self._waiting.clear()
         self.flushed = self.count
+
+    def frame(self, index: int) -> tuple[Encoding, bytes] | None:
+        """A flushed frame as it was received; None when it is not flushed, or the file closed. From any thread."""
+        with phil:
+            if not self._file or index >= self.flushed:
+                return None
+            return chunk_of(self._frames, index, None if self.mixed else self.encoding)
 
     def duplicate_handle(self) -> int:
         """A handle of the file for `os.fsync` in another thread; whoever asks closes it."""
