@@ -37,12 +37,26 @@ class Disc:
         return np.asarray(np.hypot(ky - self.center_px[0], kx - self.center_px[1]) < reach_px)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A disc, the cells it was seen in and the soft disc fitted to them."""
+
+    disc: Disc
+    cells: Cells
+    fit: SoftDisc
+
+
 def find_disc(mean_pattern: NDArray[Any], usable: BoolArray | None = None) -> Disc:
     """The disc in `mean_pattern` [ky, kx], on the pixels where `usable`; it may be cut by the detector's edge.
 
     Found in two steps: what is brighter than half of the plateau, then a disc with a soft edge fitted to it.
     Raises CalibrationError when there is none.
     """
+    return look_for_disc(mean_pattern, usable).disc
+
+
+def look_for_disc(mean_pattern: NDArray[Any], usable: BoolArray | None = None) -> Seen:
+    """The same with what it was fitted to. Raises CalibrationError when there is none."""
     pattern = np.asarray(mean_pattern, np.float64)
     good = np.isfinite(pattern) if usable is None else np.isfinite(pattern) & usable
     if pattern.ndim != 2 or not good.any() or not pattern[good].max() > 0:
@@ -50,14 +64,14 @@ def find_disc(mean_pattern: NDArray[Any], usable: BoolArray | None = None) -> Di
     good = without_hot(pattern, good)
     sizes_px = [math.ceil(max(pattern.shape) / cells) for cells in LOOK_CELLS]
     try:
-        return _disc(pattern, good, sizes_px[0], 1)
+        return _seen(pattern, good, sizes_px[0], 1)
     except CalibrationError:
         if sizes_px[1] == sizes_px[0]:
             raise
-    return _disc(pattern, good, sizes_px[1], sizes_px[1])
+    return _seen(pattern, good, sizes_px[1], sizes_px[1])
 
 
-def _disc(pattern: NDArray[np.float64], good: BoolArray, look_px: int, least_px: int) -> Disc:
+def _seen(pattern: NDArray[np.float64], good: BoolArray, look_px: int, least_px: int) -> Seen:
     guess = _first_look(in_cells(pattern, good, look_px))
     cells = in_cells(pattern, good, max(least_px, round(guess.radius_px / FIT_CELLS)))
     fit = fit_soft_disc(cells, _start(cells, guess))
@@ -65,7 +79,7 @@ def _disc(pattern: NDArray[np.float64], good: BoolArray, look_px: int, least_px:
     _check_edge(pattern.shape, disc)
     _check_light(pattern, good, fit, disc)
     _check_shape(cells, fit)
-    return disc
+    return Seen(disc, cells, fit)
 
 
 def _first_look(cells: Cells) -> Disc:
