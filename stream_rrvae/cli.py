@@ -216,8 +216,8 @@ def merge(results: tuple[Path, ...], out: Path | None, **options: Any) -> None:
 )
 @click.option(
     "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Page of figures (HTML) to write, with matplotlib.",
+    type=click.Path(path_type=Path),
+    help="Page of figures (HTML) to write, with matplotlib; of several INPUTs, a folder.",
 )
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
 @click.option("--scan-shape", type=ScanShape(), help="Positions, for files that hold frames in a row.")

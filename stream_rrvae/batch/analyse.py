@@ -8,6 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from stream_rrvae.batch.measure import Progress, measured
+from stream_rrvae.batch.site import with_recorded_site
+from stream_rrvae.calibration.found_rotation import with_found
+from stream_rrvae.calibration.live_rotation import FITTED
+from stream_rrvae.calibration.origin import ORIGIN
 from stream_rrvae.config import Settings
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.scan_work import Surroundings
@@ -24,7 +28,7 @@ def analyse(frames: FrameFile, settings: Settings, out: Path, progress: Progress
     Raises StreamRrvaeError when memory, the file or the results' folder is not to be had.
     """
     began_unix_s = time.time()
-    metrics = new_metrics()
+    settings, metrics = with_recorded_site(settings, frames), new_metrics()
     with ExitStack() as stack:
         learner = _learner(settings, metrics, stack)
         around = Surroundings(settings, Meter(metrics), DEFAULT_FOLDER, _teller(learner), lambda *_told: None)

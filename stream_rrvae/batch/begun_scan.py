@@ -8,7 +8,8 @@ import numpy as np
 
 from stream_rrvae.batch.chunk import Chunk, Entries, PlanRecipe, account_for, merge_chunk, recipe_of
 from stream_rrvae.batch.inputs import Input
-from stream_rrvae.batch.measure import blocks
+from stream_rrvae.batch.measure import settled
+from stream_rrvae.batch.site import with_recorded_site
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import StreamRrvaeError
 from stream_rrvae.ingest.events import Opened
@@ -29,11 +30,11 @@ class BegunScan:
         self.waiting = 0  # chunks that are measured elsewhere now
         self.all_sent = False
         self.error: StreamRrvaeError | None = None
-        self._settings = settings
         self._taken: set[int] = set()  # where chunks begin
         with input_.open() as frames:
+            self.settings = with_recorded_site(settings, frames)
             self._work = self._begun(frames)
-            self.arrivals_done = self._settled(frames)
+            self.arrivals_done = settled(self._work, frames, self.settings.ingest.settle_frames)
             self._entries = [_overflow(frames, self.arrivals_done)]
             self.ranges = _ranges(self.arrivals_done, frames, chunk_bytes)
 
@@ -65,20 +66,10 @@ class BegunScan:
 
     def _begun(self, frames: FrameFile) -> ScanWork:
         meter = Meter(new_metrics())
-        around = Surroundings(self._settings, meter, DEFAULT_FOLDER, lambda _store: None, _nobody)
+        around = Surroundings(self.settings, meter, DEFAULT_FOLDER, lambda _store: None, _nobody)
         work = ScanWork(Opened(frames.start, frames.scan_shape), around)
         work.begin()
         return work
-
-    def _settled(self, frames: FrameFile) -> int:
-        """Give in stored frames, as they arrived, until the disc is found; gives how many that took."""
-        step, done = self._settings.ingest.settle_frames, 0
-        while self._work.compute is None and done < frames.n_arrivals:
-            end = min(done + step, frames.n_arrivals)
-            for items in blocks(frames, np.arange(done, end)):
-                self._work.take(items)
-            done = end
-        return done
 
 
 def _nobody(*_told: object) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.batch.measure import blocks
+from stream_rrvae.batch.stored_batch import stored_batches
 from stream_rrvae.config import IngestSettings
-from stream_rrvae.errors import WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.compute import ScanCompute
 from stream_rrvae.ingest.frame_batch import CODES
 from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.ingest.packed_compute import PackedCompute
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.plan import FramePlan, make_plan
 from stream_rrvae.messages import BoolArray, Refusal, ScanStart
@@ -89,18 +89,20 @@ def measure_chunk(
     """
     start, plan, count = measuring.start, measuring.plan, last - first
     shape = StoreShape((1, count), start.frame_shape, plan.n_features, 1)
-    refused: list[WireError] = []
     with ScanStore.create(start, shape, folder=DEFAULT_FOLDER) as store:
         store.path.unlink()  # nobody else looks for it, and a worker killed from here on leaves nothing behind
         compute = ScanCompute(store, plan, ScanAccount(count), ingest.batch_frames, Meter(new_metrics()))
+        packed = PackedCompute(compute, lambda *_told: None)  # refusals are in the entries
         arrivals = frames.arrivals_for(first, last)
         arrivals = arrivals[arrivals >= after]
-        for items in blocks(frames, arrivals, origin=first):
-            compute.take(items, lambda error, *_when: refused.append(error))
+        outcomes = [np.empty(0, np.uint8)]
+        for batch in stored_batches(frames, arrivals, origin=first):
+            done = packed.measure(batch)
+            outcomes.append(done.workplace.outcome[: len(batch)].copy())
+            packed.keep(done)
         values = {name: getattr(store, name).copy() for name in VALUES}
-        return Chunk(
-            first, store.coverage.copy(), values, _entries(arrivals, frames.numbers_of(arrivals), first, refused)
-        )
+        entries = Entries(arrivals, frames.numbers_of(arrivals), np.concatenate(outcomes))
+        return Chunk(first, store.coverage.copy(), values, entries)
 
 
 def merge_chunk(chunk: Chunk, store: ScanStore) -> None:
@@ -122,17 +124,6 @@ def account_for(entries: Sequence[Entries], account: ScanAccount, n_positions: i
     numbers, outcomes = numbers[order], outcomes[order]
     outside = (numbers < 0) | (numbers >= n_positions)
     account.take(numbers, np.where(outside, np.uint8(CODES[Refusal.NUMBER]), np.uint8(0)), outcomes)
-
-
-def _entries(
-    arrivals: NDArray[np.intp], numbers: NDArray[np.int64], first: int, refused: Sequence[WireError]
-) -> Entries:
-    outcomes = np.zeros(numbers.size, np.uint8)
-    for error in refused:
-        assert error.frame_number is not None
-        copies = np.flatnonzero((numbers == first + error.frame_number) & (outcomes == 0))
-        outcomes[copies[0]] = CODES[error.reason]  # copies are decoded in turn until one is good
-    return Entries(arrivals, numbers, outcomes)
 
 
 def _columns(entries: Entries) -> tuple[NDArray[Any], ...]:

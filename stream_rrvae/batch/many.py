@@ -52,7 +52,11 @@ def _finished(outcome: Outcome, settings: Settings, out_for: OutFor) -> Analysed
         return Analysed(outcome.input, None, outcome.error)
     try:
         out = learn_and_write(
-            outcome.store, settings, outcome.input.source, out_for(outcome.input), outcome.began_unix_s
+            outcome.store,
+            outcome.settings or settings,
+            outcome.input.source,
+            out_for(outcome.input),
+            outcome.began_unix_s,
         )
     except StreamRrvaeError as error:
         return Analysed(outcome.input, None, error)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from stream_rrvae import __version__
+from stream_rrvae.batch.draws import smallest_drawn
 from stream_rrvae.batch.measure import Progress, measured
 from stream_rrvae.config import LearnSettings, Settings
 from stream_rrvae.errors import CheckpointError, FileFormatError
@@ -26,7 +27,7 @@ from stream_rrvae.recording.frame_file import FrameFile
 from stream_rrvae.rrvae import checkpoint
 from stream_rrvae.rrvae.checkpoint import Checkpoint, checkpoint_of, require_fit
 from stream_rrvae.rrvae.model import Model, RoundReport
-from stream_rrvae.rrvae.preparation import SMALLEST_MODULATION, Prepared, basis_of, com_beside, prepare
+from stream_rrvae.rrvae.preparation import MEASURED, SMALLEST_MODULATION, Prepared, basis_of, com_beside, prepare
 from stream_rrvae.rrvae.quality import agreement_with_com
 from stream_rrvae.rrvae.registry import factory
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore
@@ -36,31 +37,40 @@ FEWEST_FRAMES = 64
 
 @dataclass(frozen=True, slots=True)
 class TrainingScan:
-    """One scan's frames ready for a model, their COM [n] (px), and what to remember of the scan."""
+    """One scan's frames ready for a model, their COM [n] (px), what to remember of the scan, and how many are left out.
+
+    Of more frames than are wanted those are a sample.
+    """
 
     data: Prepared
     basis: BasisSpec
     com_y: Float32Array
     com_x: Float32Array
     about: dict[str, Any]
+    left_out: int = 0
 
 
-def training_scan(frames: FrameFile, settings: Settings, progress: Progress) -> TrainingScan:
-    """Measure a file as if it came live. Raises FileFormatError when nothing can be learnt from it."""
+def training_scan(frames: FrameFile, settings: Settings, progress: Progress, most: int) -> TrainingScan:
+    """Measure a file as if it came live, and keep `most` of its frames. Raises FileFormatError when nothing can be
+    learnt from it.
+    """
     around = Surroundings(settings, Meter(new_metrics()), DEFAULT_FOLDER, lambda _store: None, lambda *_told: None)
     with measured(frames, around, progress) as store:
-        return training_scan_of(store, frames.name, settings)
+        return training_scan_of(store, frames.name, settings, most)
 
 
-def training_scan_of(store: ScanStore, name: str, settings: Settings) -> TrainingScan:
+def training_scan_of(store: ScanStore, name: str, settings: Settings, most: int) -> TrainingScan:
     """The same of a scan that is measured. Raises FileFormatError when nothing can be learnt from it."""
-    data = prepare(store, settings.learn.assumed_dose_electrons, settings.learn.cell_nm)
+    there = store.coverage == MEASURED
+    among = smallest_drawn(there, most, settings.learn.seed, Path(name).name)  # before anything is gathered
+    data = prepare(store, settings.learn.assumed_dose_electrons, settings.learn.cell_nm, among)
     if len(data.positions) < FEWEST_FRAMES or not data.modulation >= SMALLEST_MODULATION:
         raise FileFormatError(
             f"nothing can be learnt from {name}: {len(data.positions)} frames with counts (wanted "
             f"{FEWEST_FRAMES}), rms modulation {data.modulation:.3g} of the noise (wanted {SMALLEST_MODULATION})"
         )
-    return TrainingScan(data, basis_of(store), *com_beside(store, data), _about(name, store, data))
+    left_out = int(np.count_nonzero(there) - np.count_nonzero(among))
+    return TrainingScan(data, basis_of(store), *com_beside(store, data), _about(name, store, data), left_out)
 
 
 def pretrain(

@@ -7,12 +7,12 @@ Spirakis, Inf. Process. Lett. 97, 181 (2006)).
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.batch.draws import draws_of
 from stream_rrvae.batch.pretrain import TrainingScan
 from stream_rrvae.messages import BoolArray
 
@@ -31,10 +31,10 @@ class Reservoir:
     def add(self, scan: TrainingScan) -> None:
         """Take the frames of `scan` in; those of others may go for it."""
         positions = scan.data.positions
-        self.seen += len(positions)
+        self.seen += len(positions) + scan.left_out
         # One draw for each position up to the last, so that a frame's does not depend on which others are good.
-        draws = np.random.default_rng([self._seed, zlib.crc32(str(scan.about["name"]).encode())])
-        self._kept.append((scan, draws.random(int(positions[-1]) + 1)[positions]))
+        draws = draws_of(self._seed, str(scan.about["name"]), int(positions[-1]) + 1)
+        self._kept.append((scan, draws[positions]))
         numbers = np.concatenate([numbers for _scan, numbers in self._kept])
         if numbers.size > self._most:
             largest = np.partition(numbers, self._most - 1)[self._most - 1]

@@ -38,6 +38,7 @@ class Outcome:
     store: ScanStore | None
     error: StreamRrvaeError | None = None
     began_unix_s: float = 0.0
+    settings: Settings | None = None  # it was measured with; None = with none
 
 
 class Spread:
@@ -110,7 +111,7 @@ class Spread:
             return
         self._open.remove(scan)
         if scan.error is None:
-            yield Outcome(scan.input, scan.close(), began_unix_s=scan.began_unix_s)
+            yield Outcome(scan.input, scan.close(), None, scan.began_unix_s, scan.settings)
         else:
             scan.abandon()
             yield Outcome(scan.input, None, scan.error)

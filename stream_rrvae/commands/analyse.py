@@ -11,10 +11,9 @@ from threadpoolctl import threadpool_limits
 from stream_rrvae import log
 from stream_rrvae.batch.analyse import analyse
 from stream_rrvae.batch.cluster import ClusterOptions
-from stream_rrvae.commands.analyse_many import analyse_many, analyse_spread
+from stream_rrvae.commands.analyse_many import analyse_many, analyse_spread, report_name
 from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.config import Settings
-from stream_rrvae.errors import ConfigError
 from stream_rrvae.maps.figures_parts import require_matplotlib
 from stream_rrvae.maps.report import write_report
 from stream_rrvae.maps.results import summary
@@ -27,7 +26,7 @@ class AnalyseOptions:
 
     sources: tuple[str, ...]
     out: Path  # of one input the results file, of several a folder
-    report: Path | None
+    report: Path | None  # of one input the page or a folder for it, of several a folder
     cluster: ClusterOptions
 
 
@@ -39,9 +38,7 @@ def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
         require_matplotlib()  # before the work, not after it
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
     if len(options.sources) > 1:
-        if options.report is not None:
-            raise ConfigError("--report draws one scan: leave it out, or analyse one input")
-        analyse_many(options.sources, options.out, settings, options.cluster)
+        analyse_many(options.sources, options.out, settings, options.cluster, options.report)
         return
     (source,), out = options.sources, options.out
     if options.cluster.wanted:
@@ -50,7 +47,8 @@ def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
         _analyse_here(source, out, settings)
     click.echo(f"{out}: {summary(out)}")
     if options.report is not None:
-        click.echo(f"report: {write_report(options.report, out)}")
+        page = options.report / report_name(out) if options.report.is_dir() else options.report
+        click.echo(f"report: {write_report(page, out)}")
 
 
 def _analyse_here(source: str, out: Path, settings: Settings) -> None:

@@ -16,6 +16,7 @@ from stream_rrvae.batch.spread import Spread
 from stream_rrvae.commands.frames_bar import frames_bar
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import ConfigError, FileFormatError
+from stream_rrvae.maps.report import write_report
 from stream_rrvae.maps.results import free_name, summary
 
 NAMES_FOR_THE_INSIDE = ("master", "data", "frames")  # of files that are named alike in every folder
@@ -30,20 +31,25 @@ def analyse_spread(source: str, out: Path, settings: Settings, cluster: ClusterO
         raise done.error
 
 
-def analyse_many(sources: Sequence[str], out: Path, settings: Settings, cluster: ClusterOptions) -> None:
-    """One results file an input, in the folder `out`. An input that fails ends nothing but itself.
+def analyse_many(
+    sources: Sequence[str], out: Path, settings: Settings, cluster: ClusterOptions, report: Path | None = None
+) -> None:
+    """One results file an input, in the folder `out`, and a page of figures in `report`. An input that fails ends
+    nothing but itself.
 
-    Raises FileFormatError at the end when any did, ConfigError when `out` can be no folder.
+    Raises FileFormatError at the end when any did, ConfigError when `out` or `report` can be no folder.
     """
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file: with several inputs --out is a folder, for one results file each")
+    _require_folder(out, "--out", "results file")
+    if report is not None:
+        _require_folder(report, "--report", "page")
+        report.mkdir(parents=True, exist_ok=True)
     inputs = [Input.of(source, settings.scan_shape, settings.channel) for source in sources]
     waiting: list[str] = []
     failed = 0
     with ExitStack() as stack:
         for done in _analysed(inputs, lambda input_: free_name(out, _stem(input_)), settings, cluster, stack):
             failed += done.out is None
-            waiting.append(_said(done))
+            waiting.append(_said(done, report))
             if not sys.stdout.isatty():  # there a bar is moving meanwhile
                 click.echo(waiting.pop())
     for line in waiting:
@@ -71,5 +77,23 @@ def _stem(input_: Input) -> str:
     return path.parent.name if path.stem in NAMES_FOR_THE_INSIDE else path.stem
 
 
-def _said(done: Analysed) -> str:
-    return f"{done.input.source}: {done.error}" if done.out is None else f"{done.out}: {summary(done.out)}"
+def report_name(results: Path) -> str:
+    """The page of figures of a results file."""
+    return f"{results.name.removesuffix('.h5').removesuffix('.results')}.report.html"
+
+
+def _require_folder(path: Path, option: str, what: str) -> None:
+    if (path.exists() and not path.is_dir()) or path.suffix in (".h5", ".html"):
+        raise ConfigError(f"{path} is a file: with several inputs {option} is a folder, for one {what} each")
+
+
+def _said(done: Analysed, report: Path | None) -> str:
+    if done.out is None:
+        return f"{done.input.source}: {done.error}"
+    told = f"{done.out}: {summary(done.out)}"
+    if report is None:
+        return told
+    try:
+        return f"{told}; report: {write_report(report / report_name(done.out), done.out)}"
+    except FileFormatError as error:
+        return f"{told}; no report: {error}"

@@ -67,7 +67,7 @@ def run_train(options: TrainOptions, settings: Settings) -> None:
 
 def _measured(options: TrainOptions, settings: Settings) -> Iterator[TrainingScan]:
     if not options.cluster.wanted:
-        yield from (_measured_here(source, settings) for source in options.sources)
+        yield from (_measured_here(source, settings, options.most_frames) for source in options.sources)
         return
     inputs = [Input.of(source, settings.scan_shape, settings.channel) for source in options.sources]
     with connected(options.cluster) as client, frames_bar(inputs) as told:
@@ -75,17 +75,17 @@ def _measured(options: TrainOptions, settings: Settings) -> Iterator[TrainingSca
             if outcome.store is None:
                 raise outcome.error or FileFormatError(f"{outcome.input.source} cannot be measured")
             with outcome.store as store:
-                scan = training_scan_of(store, outcome.input.source, settings)
+                scan = training_scan_of(store, outcome.input.source, settings, options.most_frames)
             yield scan
 
 
-def _measured_here(source: str, settings: Settings) -> TrainingScan:
+def _measured_here(source: str, settings: Settings, most: int) -> TrainingScan:
     with (
         open_frames(source, settings.scan_shape, settings.channel) as frames,
         click.progressbar(length=frames.n_arrivals, label=f"measuring {Path(frames.name).name}") as bar,
     ):
         tell_notes(frames)
-        return training_scan(frames, settings, lambda done: bar.update(done - bar.pos))
+        return training_scan(frames, settings, lambda done: bar.update(done - bar.pos), most)
 
 
 def _agreement(figures: dict[str, float | list[float]]) -> str:

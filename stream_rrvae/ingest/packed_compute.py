@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.errors import WireError
 from stream_rrvae.ingest.compute import OnRefused, ScanCompute
-from stream_rrvae.ingest.frame_batch import CODES, FrameBatch
+from stream_rrvae.ingest.frame_batch import CODES, FrameKind
 from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames
 from stream_rrvae.kernels.packed_pass import PackedPass
-from stream_rrvae.messages import Encoding, ScanState
+from stream_rrvae.messages import Encoding, Frame, ScanState
 from stream_rrvae.wire.pixels import decode_pixels
 
 
@@ -31,9 +31,35 @@ class Workplace:
     outcome: NDArray[np.uint8]  # of each entry: code of its refusal, 0 = good
 
 
+class Packed(Protocol):
+    """Entries by where their bytes lie, those of a `FrameBatch` or of a file; arrays may have room for more."""
+
+    @property
+    def frames_are(self) -> FrameKind: ...
+    @property
+    def addresses(self) -> NDArray[np.uint64]: ...
+    @property
+    def sizes(self) -> NDArray[np.int64]: ...
+    @property
+    def numbers(self) -> NDArray[np.int64]: ...
+    @property
+    def refusals(self) -> NDArray[np.uint8]: ...
+    @property
+    def received_s(self) -> NDArray[np.float64]: ...
+    def __len__(self) -> int: ...
+
+    def frame(self, index: int) -> Frame:
+        """Entry `index` as a frame whose payload is valid as long as the batch."""
+        ...
+
+    def release(self) -> None:
+        """Let the bytes go."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
-    batch: FrameBatch
+    batch: Packed
     workplace: Workplace
     errors: dict[int, WireError]  # by entry
 
@@ -46,7 +72,7 @@ class PackedCompute:
         self._on_refused = on_refused
         self._spare: deque[Workplace] = deque()
 
-    def measure(self, batch: FrameBatch) -> Measured:
+    def measure(self, batch: Packed) -> Measured:
         """Decode and measure every frame of `batch`."""
         count = len(batch)
         place = self._workplace(batch.addresses.size)
@@ -82,7 +108,7 @@ class PackedCompute:
             results = FrameResults.empty(entries, self._compute.plan.n_features)
             return Workplace({}, results, np.zeros(entries, np.uint8))
 
-    def _judged(self, batch: FrameBatch, place: Workplace, suspects: NDArray[np.intp]) -> dict[int, WireError]:
+    def _judged(self, batch: Packed, place: Workplace, suspects: NDArray[np.intp]) -> dict[int, WireError]:
         """Frames that the packed pass did not take, by the plain decoder, whose word is the last."""
         errors = {}
         for index in suspects.tolist():
@@ -98,7 +124,7 @@ class PackedCompute:
                 place.outcome[index] = 0
         return errors
 
-    def _pixels(self, batch: FrameBatch, index: int) -> NDArray[Any]:
+    def _pixels(self, batch: Packed, index: int) -> NDArray[Any]:
         return decode_pixels(batch.frame(index))
 
 

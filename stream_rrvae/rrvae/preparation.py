@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.basis import BasisSpec
-from stream_rrvae.messages import Float32Array
+from stream_rrvae.messages import BoolArray, Float32Array
 from stream_rrvae.plain import from_plain
 from stream_rrvae.rrvae.descan import Descan, without_descan
 from stream_rrvae.scan_store import ScanStore
@@ -53,12 +53,17 @@ def basis_of(store: ScanStore) -> BasisSpec:
     return basis
 
 
-def prepare(store: ScanStore, assumed_dose_electrons: float, cell_nm: tuple[float, float] | None = None) -> Prepared:
-    """Every measured position of `store`; frames without counts and NaN features are left out.
+def prepare(
+    store: ScanStore,
+    assumed_dose_electrons: float,
+    cell_nm: tuple[float, float] | None = None,
+    among: BoolArray | None = None,
+) -> Prepared:
+    """Every measured position of `store`, or `among` some [n]; frames without counts and NaN features are left out.
 
     `cell_nm` (y, x) is the specimen's unit cell along the scan's axes, None = not known.
     """
-    positions = np.flatnonzero(store.coverage == MEASURED)
+    positions = np.flatnonzero(store.coverage == MEASURED if among is None else among & (store.coverage == MEASURED))
     features = store.features[positions].astype(np.float32)
     usable = np.isfinite(features).all(axis=1)
     positions, features = positions[usable], features[usable]

@@ -55,12 +55,15 @@ def test_without_dask_they_are_analysed_one_by_one(
     monkeypatch.setitem(sys.modules, "distributed", None)  # what the import system itself uses for "not there"
     sources = [str(scan_file), str(scan_file), str(tmp_path / "nowhere.npy")]
     with pytest.raises(FileFormatError, match="1 of 3"):
-        analyse_many(sources, tmp_path / "out", OFF, NO_CLUSTER)
+        analyse_many(sources, tmp_path / "out", OFF, NO_CLUSTER, tmp_path / "pages")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"first.results.h5", "first-2.results.h5"}
+    assert {path.name for path in (tmp_path / "pages").iterdir()} == {"first.report.html", "first-2.report.html"}
     assert "pip install 'stream-rrvae[dask]'" in capsys.readouterr().err
 
 
 def test_a_file_for_several_results_is_refused(scan_file: Path, tmp_path: Path) -> None:
     (tmp_path / "out.h5").write_text("taken")
-    with pytest.raises(ConfigError, match="is a folder"):
+    with pytest.raises(ConfigError, match="--out is a folder"):
         analyse_many([str(scan_file)] * 2, tmp_path / "out.h5", OFF, NO_CLUSTER)
+    with pytest.raises(ConfigError, match="--report is a folder"):
+        analyse_many([str(scan_file)] * 2, tmp_path / "out", OFF, NO_CLUSTER, tmp_path / "page.html")

@@ -1,8 +1,9 @@
 """How measuring a file on Dask grows from one process to two, and what gathering costs the process that does it.
 
-By hand: python tests/benchmarks/analyse_workers.py [--input FILE] [--rounds N]
+By hand, on a machine that does nothing else: python tests/benchmarks/analyse_workers.py [--input FILE] [--rounds N]
 
-The rounds are interleaved and the fastest of each counts: other work on the same cores makes none of them faster.
+Without an input: discs of counts as `.npy`, then as a recording of bitshuffled LZ4. The rounds are interleaved and the
+fastest of each counts: other work on the same cores makes none of them faster.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_rrvae.batch.cluster import ClusterOptions, connected
 from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.spread import Spread
-from stream_rrvae.config import LearnSettings, Settings
+from stream_rrvae.config import LearnSettings, RecordingSettings, Settings
+from stream_rrvae.messages import Encoding, ReceivedFrames, ScanStart, ScanState
+from stream_rrvae.metrics import new_metrics
+from stream_rrvae.recording.recorder import Recorder
+from stream_rrvae.wire.pixels import encode_bslz4
 
 OFF = Settings(learn=LearnSettings(mode="off"))
 SCAN_SHAPE, FRAME_SHAPE = (96, 512), (192, 192)
@@ -55,11 +61,42 @@ def turn(client: Any, source: Path) -> Turn:
     return Turn(wall_s, sum(client.run(cpu_s).values()) - workers_s, cpu_s() - here_s, sum(done))
 
 
-def simulated(folder: Path) -> Path:
-    """A file of counted discs, 1.8 GB."""
+def line_of_discs() -> NDArray[np.uint8]:
+    """[x, ky, kx], 2,000 counts a frame."""
     rng = np.random.default_rng(0)
     ky, kx = np.indices(FRAME_SHAPE)
-    lines = rng.poisson(0.4 * (np.hypot(ky - 95.3, kx - 96.1) < 40), (SCAN_SHAPE[1], *FRAME_SHAPE)).astype(np.uint8)
+    discs = rng.poisson(0.4 * (np.hypot(ky - 95.3, kx - 96.1) < 40), (SCAN_SHAPE[1], *FRAME_SHAPE))
+    return np.asarray(discs, np.uint8)
+
+
+def recorded(folder: Path) -> Path:
+    """The same as a recording of bitshuffled LZ4, 0.1 GB."""
+    payloads = [np.frombuffer(encode_bslz4(frame), np.uint8) for frame in line_of_discs()]
+    width, n = SCAN_SHAPE[1], SCAN_SHAPE[0] * SCAN_SHAPE[1]
+    start = ScanStart("discs", 1, FRAME_SHAPE, "uint8", n, SCAN_SHAPE)
+    recorder = Recorder(folder, RecordingSettings(), new_metrics())
+    recorder.start()
+    recorder.opened(start, SCAN_SHAPE)
+    addresses = np.array([payload.ctypes.data for payload in payloads], np.uint64)
+    sizes = np.array([payload.size for payload in payloads])
+    for y in range(SCAN_SHAPE[0]):
+        numbers, times_s = np.arange(y * width, (y + 1) * width), np.full(width, time.monotonic())
+        recorder.frames(
+            ReceivedFrames(
+                np.roll(addresses, y), np.roll(sizes, y), numbers, times_s, Encoding.BSLZ4, int(sizes.sum()), int
+            )
+        )
+    recorder.closed(ScanState.COMPLETE)
+    path = recorder.complete(start, start.calibration)
+    recorder.stop()
+    if path is None:
+        raise SystemExit(recorder.fault)
+    return path
+
+
+def simulated(folder: Path) -> Path:
+    """A file of counted discs, 1.8 GB."""
+    lines = line_of_discs()
     data = np.lib.format.open_memmap(folder / "scan.npy", "w+", np.uint8, (*SCAN_SHAPE, *FRAME_SHAPE))
     for y in range(SCAN_SHAPE[0]):
         data[y] = np.roll(lines, y, axis=0)
@@ -74,13 +111,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        source = options.input or simulated(Path(folder))
-        best: dict[int, Turn] = {}
-        for _ in range(options.rounds):
-            for workers in WORKERS:
-                with connected(ClusterOptions(workers=workers)) as client:
-                    turn(client, source)  # kernels and caches
-                    best[workers] = min(turn(client, source), best.get(workers, Turn(1e9, 0, 0, 0)))
+        for make in (simulated, recorded):
+            source = options.input or make(Path(folder))
+            print(source)
+            measure(source, options.rounds)
+            if options.input:
+                return
+
+
+def measure(source: Path, rounds: int) -> None:
+    """Print the fastest turn of each number of workers on `source`."""
+    best: dict[int, Turn] = {}
+    for _ in range(rounds):
+        for workers in WORKERS:
+            with connected(ClusterOptions(workers=workers)) as client:
+                turn(client, source)  # kernels and caches
+                best[workers] = min(turn(client, source), best.get(workers, Turn(1e9, 0, 0, 0)))
     for workers, fastest in best.items():
         ratio = best[1].wall_s / fastest.wall_s
         print(
