@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -24,10 +25,19 @@ LOOK_S = 0.1
 
 
 def _run(control: Connection, settings: dict[str, Any]) -> None:
+    threading.Thread(target=_end_with_service, name="tether", daemon=True).start()
     # Imported here so that torch never loads in the acquiring process.
     from stream_rrvae.rrvae.worker import run_worker
 
     run_worker(control, LearnSettings(**settings))
+
+
+def _end_with_service() -> None:
+    """A service that was killed leaves nobody behind, not even for the rest of a round of training."""
+    service = multiprocessing.parent_process()
+    if service is not None:
+        wait([service.sentinel])
+        os._exit(0)
 
 
 class Learner:

@@ -14,6 +14,7 @@ import numpy as np
 from stream_rrvae.bench.course import Course, quickest_s
 from stream_rrvae.bench.scan_frames import Prepare, ScanFrames, centring, zero_to_one
 from stream_rrvae.errors import StreamRrvaeError
+from stream_rrvae.tethered import tethered
 
 SCRIPT = Path(__file__).with_name("peer_script.py")
 NOT_INSTALLED = 3  # exit status of the script
@@ -73,11 +74,17 @@ def _preparing(setting: PeerSetting, scan: ScanFrames) -> Prepare:
 def _started(setting: PeerSetting, run: PeerRun, folder: Path) -> subprocess.CompletedProcess[str]:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     surroundings = {**os.environ, **threads, **(KEEP_MEMORY if setting.tuned else {})}
-    command = [run.python, str(SCRIPT), str(folder / "job.json")]
+    command = tethered(run.python, str(SCRIPT), str(folder / "job.json"))
+    theirs, ours = os.pipe()
     try:
-        return subprocess.run(command, env=surroundings, cwd=folder, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, stdin=theirs, env=surroundings, cwd=folder, capture_output=True, text=True, check=False
+        )
     except OSError as error:
         raise StreamRrvaeError(f"cannot start {run.python} for the peers: {error}") from error
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 def _course(folder: Path, ended: subprocess.CompletedProcess[str], preparing_s: float) -> Course | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,8 +12,11 @@ from stream_rrvae.bench.ingest import CASES
 from stream_rrvae.bench.recording import recording_rows
 from stream_rrvae.bench.rows import Row
 from stream_rrvae.commands.bench_ingest import FREE_PORT, senders_of, service_turn
+from stream_rrvae.recording.journal import read_journal
+from stream_rrvae.recording.layout import JOURNAL_NAME, is_complete
 
 TARGET = 0.9  # of the rate without a recording
+TARGET_BYTES = 1.02  # of what was received, maps and all
 SCAN_SHAPE = (256, 256)
 
 
@@ -21,26 +25,44 @@ def measure_recording(seconds: float, rounds: int, show: Callable[[str], None]) 
     with tempfile.TemporaryDirectory(prefix="stream-rrvae-bench-") as name:
         rows = recording_rows(Path(name), rounds)
         _show(rows, show)
-        rows += _show([_beside_measuring(Path(name), seconds, rounds)], show)
+        rows += _show(_beside_measuring(Path(name), seconds, rounds), show)
     return rows
 
 
-def _beside_measuring(folder: Path, seconds: float, rounds: int) -> Row:
-    """The rate at which frames are measured, in turn with a recording and without."""
+def _beside_measuring(folder: Path, seconds: float, rounds: int) -> list[Row]:
+    """The rate at which frames are measured, in turn with a recording and without; and what a recording takes."""
     case = CASES[0]
     with_fps, without_fps = [], []
+    size: Row | None = None
     with senders_of(case, SCAN_SHAPE) as senders:
         source = f"dectris-v2://{senders.main}"
         for _ in range(rounds):
             without_fps.append(service_turn(source, seconds).fps)
             with tempfile.TemporaryDirectory(dir=folder) as to:
                 with_fps.append(service_turn(source, seconds, ("--feed", FREE_PORT, "--record", to)).fps)
+                size = _size(Path(to)) or size
     ours, without = median(with_fps), median(without_fps)
     spread = (min(with_fps), max(with_fps))
-    return Row(f"{case.name}: recorded", ours, "frames/s", "not recorded", without, TARGET * without, spread)
+    return [
+        Row(f"{case.name}: recorded", ours, "frames/s", "not recorded", without, TARGET * without, spread),
+        *filter(None, [size]),
+    ]
+
+
+def _size(folder: Path) -> Row | None:
+    """Bytes a frame of a scan that was recorded to its end, maps and all, beside the payloads alone."""
+    for recording in folder.iterdir():
+        lines = read_journal(recording / JOURNAL_NAME) if is_complete(recording) else []
+        marks = {line["segment"]: line for line in lines if "segment" in line}
+        frames, payload_bytes = (sum(int(mark[name]) for mark in marks.values()) for name in ("frames", "bytes"))
+        if frames == math.prod(SCAN_SHAPE):
+            taken = sum(path.stat().st_size for path in recording.iterdir()) / frames
+            reference = payload_bytes / frames
+            return Row("recording with maps", taken, "bytes a frame", "payloads", reference, TARGET_BYTES * reference)
+    return None
 
 
 def _show(rows: Sequence[Row], show: Callable[[str], None]) -> list[Row]:
     for row in rows:
-        show(f"{row.name:32s} {row.value:10,.0f} {row.unit} = {row.ratio:.2f} of {row.reference}")
+        show(f"{row.name:32s} {row.value:10,.0f} {row.unit} = {row.ratio:.3f} of {row.reference}")
     return list(rows)

@@ -1,4 +1,4 @@
-"""Processes that a command starts and must not leave behind."""
+"""Processes that a command starts and must not leave behind, even where it is killed itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import IO, Self
 
 from stream_rrvae.errors import StreamRrvaeError
+from stream_rrvae.tethered import tethered
 
 STOP_PATIENCE_S = 8.0
 
@@ -28,10 +30,10 @@ class Child:
     ) -> None:
         self.name = name
         self._log, self._last_words = log, "see its message above"
-        place = [module] if module.endswith(".py") else ["-m", module]
         # Its own session: Ctrl-C reaches us alone, and we end the children in order.
         self.process = subprocess.Popen(
-            [python, *place, *arguments],
+            tethered(python, module, *arguments),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if log else None,
             text=True,
@@ -56,6 +58,11 @@ class Child:
             if line.startswith(beginning):
                 return line.removeprefix(beginning).strip()
 
+    def lines(self) -> Iterator[str]:
+        """The lines that were not taken yet, as they come, until the process ends."""
+        while (line := self._lines.get()) is not None:
+            yield line.strip()
+
     def check(self) -> None:
         """Raise StreamRrvaeError when the process has failed."""
         if self.process.poll() not in (None, 0):
@@ -73,8 +80,9 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self._reader.join()
-        if self.process.stdout:
-            self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
 
     def __enter__(self) -> Self:
         return self
