@@ -180,6 +180,7 @@ class Recorder:
         try:
             site = self._site(start)
             self._recording = ScanRecording(self._folder, start, opened.scan_shape, self._settings, site)
+            self._latest = self._recording
         except OSError as error:
             self._undecodable.take(start)
             self._tell_fault(start, str(error))
