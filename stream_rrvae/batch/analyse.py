@@ -9,9 +9,6 @@ from pathlib import Path
 
 from stream_rrvae.batch.measure import Progress, measured
 from stream_rrvae.batch.site import with_recorded_site
-from stream_rrvae.calibration.found_rotation import with_found
-from stream_rrvae.calibration.live_rotation import FITTED
-from stream_rrvae.calibration.origin import ORIGIN
 from stream_rrvae.config import Settings
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.scan_work import Surroundings
