@@ -14,6 +14,14 @@ MOST_FEEDS = 12  # as many tiles as a wall can show
 
 
 @dataclass(frozen=True, slots=True)
+class Keyed:
+    """Whom to ask, and the file with the key to it."""
+
+    url: str
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class DashboardOptions:
     """`feeds` are the services' feed addresses, in the order in which they are shown.
 
@@ -32,6 +40,8 @@ class DashboardOptions:
     operators_key: Path | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
     requests_keys: tuple[Path, ...] = ()  # key files of the services' back channels: none, one for all, or one a feed
+    recordings: Keyed | None = None  # the process that reads recordings
+    replay_control: Keyed | None = None  # a running replay
 
     def checked(self) -> DashboardOptions:
         """These options, if they make sense. Raises ConfigError or SecurityError."""

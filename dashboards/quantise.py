@@ -31,7 +31,7 @@ class Limits:
     high: float
 
 
-def linear_limits(values: Values, signed: bool = False) -> Limits:
+def linear_limits(values: Values, signed: bool = False, percentiles: tuple[float, float] = PERCENTILES) -> Limits:
     """Percentiles of the visited pixels, on round numbers so that they do not flicker.
 
     `signed` makes them symmetric about zero.
@@ -41,7 +41,7 @@ def linear_limits(values: Values, signed: bool = False) -> Limits:
     visited = visited[np.isfinite(visited)].astype(np.float64)
     if not visited.size:
         return Limits(-1.0, 1.0) if signed else Limits(0.0, 1.0)
-    low, high = (float(value) for value in np.percentile(visited, PERCENTILES))
+    low, high = (float(value) for value in np.percentile(visited, percentiles))
     if signed:
         high = max(abs(low), abs(high))
         low = -high

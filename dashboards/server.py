@@ -25,9 +25,12 @@ from dashboards.live_feed import FeedReader, LiveFeed
 from dashboards.live_page import chosen_feed, make_live
 from dashboards.login import login_handlers
 from dashboards.options import DashboardOptions
+from dashboards.replay_part import ReplayPart
 from dashboards.roles import Door
 from dashboards.security_headers import SecurityHeaders
 from dashboards.sessions import Sessions
+from dashboards.snapshot_downloads import SnapshotDownloads, snapshot_handlers
+from dashboards.wall import Wall, WallHandler
 from stream_rrvae.security import is_local, make_key, read_key
 
 UNUSED_CHECK_MS = 3000
@@ -48,7 +51,8 @@ async def _serve(options: DashboardOptions) -> None:
     feeds = [LiveFeed(url, thresholds=options.thresholds) for url in options.feeds]
     asking = Asking(options.feeds, [read_key(path) for path in options.requests_keys])
     readers = [FeedReader(feed, loop) for feed in feeds]
-    server, http = make_server(options, feeds, asking)
+    replay = ReplayPart(options)
+    server, http = make_server(options, feeds, asking, replay)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -59,35 +63,54 @@ async def _serve(options: DashboardOptions) -> None:
     await stopped.wait()
     server.stop()
     asking.close()
+    replay.close()
     await http.close_all_connections()
     for reader in readers:
         reader.stop()
 
 
 def make_server(
-    options: DashboardOptions, feeds: Sequence[LiveFeed], asking: Asking | None = None
+    options: DashboardOptions,
+    feeds: Sequence[LiveFeed],
+    asking: Asking | None = None,
+    replay: ReplayPart | None = None,
 ) -> tuple[BaseServer, HTTPServer]:
     """The server on its port, not started yet, and its HTTP part; needs a running loop. Raises ConfigError."""
     settings.resources = "server"  # microscopes have no internet
     settings.allowed_ws_origin = []  # or the environment could open the websockets to any origin
     asking = asking or Asking(options.feeds, ())
+    replay_part = replay or ReplayPart(options)
     assets = options.path + ASSETS
     door = make_door(options)
     sessions = Sessions(options.max_sessions, assets, door)
+    downloads = SnapshotDownloads()
+    wall = Wall(feeds)
 
     def live(document: Document) -> None:
-        make_live(document, chosen_feed(feeds, _argument(document, "instrument")), assets)
+        make_live(document, chosen_feed(feeds, _argument(document, "instrument")), assets, asking, downloads)
 
     def control(document: Document) -> None:
-        make_control(document, feeds, assets)
+        make_control(document, wall, assets)
+
+    def replayed(document: Document) -> None:
+        replay_part.page(document, _arguments(document), assets)
 
     listening = bound(options)
     names = origins(options, listening.getsockname()[1])
     tornado = BokehTornado(
-        {"/live": sessions.application("live", live), "/control": sessions.application("control", control)},
+        {
+            "/live": sessions.application("live", live),
+            "/replay": sessions.application("replay", replayed),
+            "/control": sessions.application("control", control, WallHandler(wall)),
+        },
         prefix=options.path,
         extra_websocket_origins=names,
-        extra_patterns=[*handlers(feeds, options.path), *login_handlers(door, names, options.path)],
+        extra_patterns=[
+            *handlers(feeds, options.path),
+            *snapshot_handlers(downloads),
+            *replay_part.handlers(),
+            *login_handlers(door, names, options.path),
+        ],
         use_index=False,
         cookie_secret=door.cookie_secret,
         **_security(),
@@ -106,9 +129,13 @@ def make_door(options: DashboardOptions) -> Door:
 
 def _argument(document: Document, name: str) -> Sequence[bytes]:
     """The values of `name` in the page's URL."""
+    return _arguments(document).get(name, ())
+
+
+def _arguments(document: Document) -> Mapping[str, Sequence[bytes]]:
     request = getattr(document.session_context, "request", None)
     arguments: Mapping[str, Sequence[bytes]] = getattr(request, "arguments", {})
-    return arguments.get(name, ())
+    return arguments
 
 
 def _security() -> dict[str, Any]:

@@ -164,6 +164,23 @@ def demo(**options: Any) -> None:
     multiple=True,
     help="File with the key of what services answer (serve --requests): one for all feeds, or one for each in order.",
 )
+@click.option(
+    "--recordings",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of recordings (serve --record) for /replay.",
+)
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where results of analyses from /replay go.  [default: `analyses` in the folder of recordings]",
+)
+@click.option(
+    "--checkpoints", type=click.Path(file_okay=False, path_type=Path), help="Folder of models to analyse with."
+)
+@click.option("--replay-control", metavar="URL", help="A running replay that /replay may pause and move (its --control).")
+@click.option(
+    "--replay-key", type=click.Path(dir_okay=False, path_type=Path), default=Path("replay.key"), help="File of its key."
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=5006, help="Port of the web server.")
 @click.option("--address", default="127.0.0.1", help="Address to bind.")
 @click.option("--prefix", default="", help="Path prefix behind a reverse proxy.")
@@ -181,12 +198,35 @@ def demo(**options: Any) -> None:
 @click.option("--stale-s", type=float, default=2.0, help="STALE: no frame for so long, or five frame periods.")
 @click.option("--unreachable-s", type=float, default=10.0, help="UNREACHABLE: nothing from the service for so long.")
 def dashboard(lag_s: float, stale_s: float, unreachable_s: float, **options: Any) -> None:
-    """The web pages: /live for one instrument, /control for all."""
-    from dashboards.options import DashboardOptions
-    from dashboards.server import serve
+    """The web pages: /live for one instrument, /replay for recordings, /control for all instruments."""
+    from dashboards.options import DashboardOptions, Keyed
     from dashboards.thresholds import Thresholds
+    from stream_rrvae.commands.dashboard import RecordingsChoice, run_dashboard
 
-    serve(DashboardOptions(thresholds=Thresholds(lag_s, stale_s, unreachable_s), **options))
+    choice = RecordingsChoice(*(options.pop(name) for name in ("recordings", "results", "checkpoints")))
+    control, key = options.pop("replay_control"), options.pop("replay_key")
+    options["replay_control"] = Keyed(control, key) if control else None
+    run_dashboard(DashboardOptions(thresholds=Thresholds(lag_s, stale_s, unreachable_s), **options), choice)
+
+
+@cli.command()
+@click.option(
+    "--folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of recordings."
+)
+@click.option("--requests", metavar="URL", required=True, help="Where to answer who holds the key.")
+@click.option(
+    "--requests-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("recordings.key"),
+    help="File of that key, made if it is not there.",
+)
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Where results of analyses go.")
+@click.option("--checkpoints", type=click.Path(file_okay=False, path_type=Path), help="Folder of models.")
+def recordings(**options: Any) -> None:
+    """Read recordings for the pages; `dashboard --recordings` starts this by itself."""
+    from stream_rrvae.commands.recordings import RecordingsOptions, run_recordings
+
+    run_recordings(RecordingsOptions(**options))
 
 
 @cli.command()
@@ -362,9 +402,9 @@ def train(
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(["png", "csv", "hspy", "py4dstem"]),
+    type=click.Choice(["png", "csv", "hdf5", "hspy", "py4dstem"]),
     multiple=True,
-    help="What to write into a folder; may be repeated.  [default: png, csv]",
+    help="What to write into a folder; may be repeated.  hdf5 = a results file.  [default: png, csv]",
 )
 def export_(results: Path, to: Path, formats: tuple[str, ...]) -> None:
     """Write RESULTS as pictures, as a table, or for HyperSpy or py4DSTEM."""

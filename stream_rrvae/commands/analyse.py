@@ -13,6 +13,7 @@ from stream_rrvae.batch.analyse import analyse
 from stream_rrvae.batch.cluster import ClusterOptions
 from stream_rrvae.commands.analyse_many import analyse_many, analyse_spread, report_name
 from stream_rrvae.commands.notes import tell_notes
+from stream_rrvae.commands.told_progress import told_progress
 from stream_rrvae.config import Settings
 from stream_rrvae.maps.figures_parts import require_matplotlib
 from stream_rrvae.maps.report import write_report
@@ -54,7 +55,7 @@ def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
 def _analyse_here(source: str, out: Path, settings: Settings) -> None:
     with (
         open_frames(source, settings.scan_shape, settings.channel) as frames,
-        click.progressbar(length=frames.n_arrivals, label="frames measured") as bar,
+        told_progress(frames.n_arrivals, "frames measured") as tell,
     ):
         tell_notes(frames)
-        analyse(frames, settings, out, lambda done: bar.update(done - bar.pos))
+        analyse(frames, settings, out, tell)

@@ -59,6 +59,11 @@ class ReaderProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it can still answer."""
+        return self._process.poll() is None
+
     def ask(self, **request: Any) -> ReaderMessage:
         """The answer to `request`. Raises FileFormatError when there is none, or when it is a refusal."""
         with self._lock:
@@ -89,6 +94,7 @@ class ReaderProcess:
             raise FileFormatError(f"{self._name} cannot be read: {self._how_it_ended()}") from None
         except TimeoutError:
             self._process.kill()
+            self._process.wait()
             raise FileFormatError(f"{self._name} cannot be read: no answer in {self._patience_s:.0f} s") from None
 
     def _read(self, count: int, end_s: float) -> bytes:

@@ -1,6 +1,7 @@
 """The process that opens files which others wrote: little memory, no writing, answers through its pipes.
 
-Run as a module by `reader`; the first request names the file, the others ask for blocks of frames.
+Run as a module by `reader`; the first request names the file, the others ask for blocks of frames. A process that is
+asked to `look` opens nothing for good: it goes through one recording or results file after another.
 """
 
 from __future__ import annotations
@@ -46,12 +47,15 @@ class _Answers:
 
     def to(self, request: Any) -> ReaderMessage:
         try:
+            if "look" in request:
+                return _looked(request)
             return self._blocks(request) if self._opened else self._description(request)
         except FileFormatError as error:
             return ReaderMessage({"error": str(error)})
         except Exception as error:
             # Whatever a library makes of a damaged file: told, and the file is refused.
-            text = f"{request.get('path', 'the file')} is damaged: {type(error).__name__}: {str(error)[:500]}"
+            name = request.get("path") or request.get("look") or "the file"
+            text = f"{name} is damaged: {type(error).__name__}: {str(error)[:500]}"
             return ReaderMessage({"error": text})
 
     def _description(self, request: Any) -> ReaderMessage:
@@ -72,6 +76,17 @@ class _Answers:
         block = flat_block(opened.data, request["first"], request["last"])
         dtype = np.dtype(opened.description.pixel_type).newbyteorder("<")
         return ReaderMessage({}, {"frames": np.ascontiguousarray(block, dtype=dtype)})
+
+
+def _looked(request: Any) -> ReaderMessage:
+    from pathlib import Path
+
+    from stream_rrvae.recording.formats import own_results
+
+    path = Path(request["look"])
+    if request.get("map"):
+        return own_results.stored_map(path, str(request["map"]))
+    return own_results.look_at_unfinished(path) if request.get("unfinished") else own_results.look_at(path)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from stream_rrvae.maps.exports.csv_table import write_csv
 from stream_rrvae.maps.exports.emd import write_emd
 from stream_rrvae.maps.exports.hyperspy import write_hspy
 from stream_rrvae.maps.exports.png import write_pngs
+from stream_rrvae.maps.exports.results_copy import write_results_copy
 from stream_rrvae.maps.report_data import ReportData, read_report_data
 
 PNG = "png"
@@ -19,7 +20,8 @@ _WRITERS: dict[str, tuple[Callable[[ReportData, Path], None], str]] = {
     "hspy": (write_hspy, ".hspy"),
     "py4dstem": (write_emd, ".emd.h5"),
 }
-FORMATS = (PNG, *_WRITERS)
+HDF5 = "hdf5"  # as a results file
+FORMATS = (PNG, HDF5, *_WRITERS)
 MASTER = "master.h5"  # of a recording
 DEFAULT = (PNG, "csv")
 _BY_SUFFIX = {".csv": "csv", ".hspy": "hspy", ".emd": "py4dstem", ".h5": "py4dstem"}
@@ -58,7 +60,8 @@ def _kind_of_file(to: Path, formats: Sequence[str]) -> str | None:
 def _into(folder: Path, stem: str, wanted: str, data: ReportData, results: Path) -> list[Path]:
     if wanted == PNG:
         return write_pngs(data, folder, stem)
-    return [_written(data, wanted, folder / f"{stem}{_WRITERS[wanted][1]}", results)]
+    suffix = ".results.h5" if wanted == HDF5 else _WRITERS[wanted][1]
+    return [_written(data, wanted, folder / f"{stem}{suffix}", results)]
 
 
 def _written(data: ReportData, kind: str, path: Path, results: Path) -> Path:
@@ -67,7 +70,10 @@ def _written(data: ReportData, kind: str, path: Path, results: Path) -> Path:
         raise ConfigError(f"{path} is the results file itself: choose another name")
     part = path.with_name(f".{path.name}.part")
     try:
-        _WRITERS[kind][0](data, part)
+        if kind == HDF5:
+            write_results_copy(results, part)
+        else:
+            _WRITERS[kind][0](data, part)
         part.replace(path)
     finally:
         with suppress(OSError):
