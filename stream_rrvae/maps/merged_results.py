@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from stream_rrvae.errors import FileFormatError
+from stream_rrvae.maps.manifold_file import PLACE
 from stream_rrvae.maps.merging import merged_maps
 from stream_rrvae.maps.phase import phase_of
 from stream_rrvae.maps.products import COVERAGE, PHASE
@@ -73,6 +74,7 @@ def _write_merged(whole: h5py.File, files: Sequence[h5py.File]) -> None:
     if PHASE.name in maps and whole[MAPS].attrs["vector_axes"] == "scan":
         unit = whole[f"{MAPS}/com_x"].attrs["units"]
         maps[PHASE.name] = phase_of(maps["com_y"], maps["com_x"], unit, calibration)
+    whole.pop(PLACE, None)  # of a shard's own positions
     _replace_maps(whole, files, maps)
     _replace_account(whole, files)
     _replace(whole, "entry/state", str(_state(files)))

@@ -12,8 +12,10 @@ from string import Template
 import numpy as np
 
 from stream_rrvae.errors import FileFormatError
+from stream_rrvae.maps.figure_manifold import manifold_figure
 from stream_rrvae.maps.figures import image_figure, latent_figure, relation_figure, vector_figure
 from stream_rrvae.maps.figures_parts import DPI, require_matplotlib
+from stream_rrvae.maps.manifold import FEWEST_IN_CELL
 from stream_rrvae.maps.report_data import ReportData, Values, read_report_data
 
 PAGE = Path(__file__).with_name("report.html")
@@ -35,6 +37,10 @@ ACCOUNT = ("expected", "received", "missing", "processed", "refused", "duplicate
 LATENTS_CAPTION = (
     "In units of one frame's noise; unused: a spread far below it, which the model's shapes hardly depend on. "
     "r is Pearson's correlation with the COM magnitude; latent 1 is signed to fall where the COM grows."
+)
+MANIFOLD_CAPTION = (
+    "The frames with such latents, turned back by their rotation and averaged, less the scan's mean: the shape that "
+    f"each point of latent space stands for, within the bright disc. Grey: fewer than {FEWEST_IN_CELL} frames."
 )
 IMAGES_CAPTION = (
     "Virtual detectors; in scan axes, the phase integrated from the COM; how much worse the model "
@@ -80,6 +86,8 @@ def _figures(data: ReportData) -> Iterable[str]:
     if latents and relations:
         yield _figure(latents, "Latents", LATENTS_CAPTION)
         yield _figure(relations, "What the latents say", "Every dot is a probe position.")
+    if data.manifold is not None:
+        yield _figure(manifold_figure(data.manifold), "Latent manifold", MANIFOLD_CAPTION)
     yield _figure(image_figure(data), "Images", IMAGES_CAPTION)
 
 

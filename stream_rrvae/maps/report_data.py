@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.errors import FileFormatError
+from stream_rrvae.maps.manifold import Manifold
+from stream_rrvae.maps.manifold_file import read_manifold
 from stream_rrvae.messages import Calibration, Float32Array
 from stream_rrvae.plain import from_plain
 
@@ -35,6 +37,7 @@ class ReportData:
     provenance: Mapping[str, str]
     configuration: Mapping[str, Any]
     calibration: Calibration
+    manifold: Manifold | None = None  # older files have none
 
     @property
     def latents(self) -> list[Float32Array]:
@@ -77,6 +80,7 @@ def _read(path: Path, entry: h5py.Group) -> ReportData:
         provenance=_provenance(entry),
         configuration=json.loads(entry["configuration"][()]) if "configuration" in entry else {},
         calibration=from_plain(Calibration, json.loads(entry["calibration"][()])),
+        manifold=read_manifold(entry.file),
     )
 
 

@@ -3,7 +3,8 @@
 /entry (NXentry): definition, program and its version, start and end, configuration (JSON);
 /entry/maps (NXdata): the maps [scan_y, scan_x] with `units`, over the axes scan_y and scan_x;
 /entry/quality: figures of the model and the account of the frames; /entry/process: the learner's settings and, in
-`model`, what made the maps: decoder, latents, what it began with, hashes of it and of the checkpoint behind it.
+`model`, what made the maps: decoder, latents, what it began with, hashes of it and of the checkpoint behind it;
+/entry/manifold (NXdata), where there is a model: what frames with such latents look like (`maps.manifold`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import numpy as np
 
 from stream_rrvae import __version__
 from stream_rrvae.errors import FileFormatError
+from stream_rrvae.maps.manifold import manifold_of
+from stream_rrvae.maps.manifold_file import write_manifold
 from stream_rrvae.maps.products import PHASE, ScanMaps, scan_maps
 from stream_rrvae.messages import Calibration, Counters, ModelStatus, ScanStart
 from stream_rrvae.plain import to_plain
@@ -49,6 +52,7 @@ def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(part, "w") as file:
             _write_entry(file, store, maps, provenance)
+            write_manifold(file, manifold_of(store))
         part.replace(path)
     except OSError as error:
         with suppress(OSError):
