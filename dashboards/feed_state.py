@@ -27,7 +27,7 @@ class FeedState:
     stale: bool = False  # what the panels show is old
 
 
-_AMISS = {
+AMISS = {
     "silent": "is silent",
     "lost": "left this scan",
     "unlike": "has other units or axes",
@@ -68,7 +68,7 @@ def feed_state(feed: LiveFeed) -> FeedState:
 
 def amiss_shards(snapshot: Snapshot) -> str:
     """What is wrong with shards of a merged scan; "" = nothing."""
-    return ", ".join(f"shard {each.shard_id} {_AMISS[each.state]}" for each in snapshot.shards if each.state in _AMISS)
+    return ", ".join(f"shard {each.shard_id} {AMISS[each.state]}" for each in snapshot.shards if each.state in AMISS)
 
 
 def clock_text(unix_s: float) -> str:

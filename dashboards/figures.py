@@ -5,6 +5,7 @@ from __future__ import annotations
 from bokeh.models import (
     ColumnDataSource,
     CustomJS,
+    LassoSelectTool,
     LinearColorMapper,
     PanTool,
     Range1d,
@@ -112,14 +113,58 @@ def add_com_cross(plot: Figure, source: ColumnDataSource) -> None:
         plot.scatter("com_x", "com_y", source=source, marker="cross", size=20, line_color=colour, line_width=width)
 
 
-def latent_figure(name: str, source: ColumnDataSource) -> Figure:
-    """Latent space: two latents, coloured by COM magnitude."""
+def add_crosshair(plot: Figure, source: ColumnDataSource) -> None:
+    """Dashed lines through the pinned position, from edge to edge."""
+    for colour, dash in (("#000000", "solid"), ("#ffffff", "dashed")):
+        plot.hspan(y="y", source=source, line_color=colour, line_dash=dash, line_width=1.2, line_alpha=0.8)
+        plot.vspan(x="x", source=source, line_color=colour, line_dash=dash, line_width=1.2, line_alpha=0.8)
+
+
+def add_outline(plot: Figure, source: ColumnDataSource) -> None:
+    """The outline of the positions in the lasso."""
+    colours = LinearColorMapper(palette=["#00000000", "#000000", "#ffffff"], low=0, high=2)
+    image = Image(image="outline", x="map_x", y="map_y", dw="map_w", dh="map_h", color_mapper=colours)
+    plot.add_glyph(source, image)
+
+
+def add_arrows(plot: Figure, source: ColumnDataSource) -> None:
+    """Vectors as arrows, light on dark."""
+    for colour, width in (("#000000", 3.0), ("#ffffff", 1.2)):
+        plot.segment("x0", "y0", "x1", "y1", source=source, line_color=colour, line_width=width, line_cap="round")
+
+
+def add_rings(plot: Figure, source: ColumnDataSource) -> None:
+    """The edges of a virtual detector, which the page lets be dragged."""
+    for colour, dash, width in (("#000000", "solid", 3.0), ("#ffffff", "solid", 1.4)):
+        plot.circle(
+            "x",
+            "y",
+            radius="radius",
+            source=source,
+            fill_color=None,
+            line_color=colour,
+            line_dash=dash,
+            line_width=width,
+        )
+
+
+def latent_figure(name: str, points: ColumnDataSource, density: ColumnDataSource, lasso: ColumnDataSource) -> Figure:
+    """Latent space: two latents, coloured by COM magnitude, over the density of all positions; drag draws a lasso."""
     x_range, y_range = (Range1d(start=-4, end=4, syncable=False) for _ in range(2))
     plot = _bare_figure(name, x_range, y_range, border=None)
+    tool = LassoSelectTool(continuous=False)
+    plot.add_tools(tool)
+    plot.toolbar.active_drag = tool
     plot.xaxis.axis_label, plot.yaxis.axis_label = "z1", "z2"
+    add_image(plot, density, "density", "box", "grey")
     colour = transform("colour", LinearColorMapper(palette=palette("ember"), low=0, high=255))
-    plot.scatter("x", "y", source=source, size=3.5, fill_color=colour, line_color=None, fill_alpha=0.75)
+    dots = plot.scatter("x", "y", source=points, size=3.5, fill_color=colour, line_color=None, fill_alpha=0.75)
+    dots.selection_glyph = dots.nonselection_glyph = None
+    for line, dash in (("#000000", "solid"), ("#ffffff", "dashed")):
+        plot.patch("x", "y", source=lasso, fill_alpha=0.0, line_color=line, line_dash=dash, line_width=1.4)
     _style_axes(plot)
+    plot.js_on_event("selectiongeometry", CustomJS(args={}, code="window.streamRrvae?.lasso?.(cb_obj)"))
+    plot.js_on_event("doubletap", _double_click(plot, name))
     return plot
 
 
@@ -152,7 +197,26 @@ def _dimension(unit: str) -> Metric:
     return Metric(base_unit=base, include=_UNITS[base])
 
 
+def report_drags(plot: Figure) -> None:
+    """Taps and drags of `plot` go to the page's script; nothing pans it."""
+    plot.toolbar.active_drag = None
+    plot.tools = [tool for tool in plot.tools if not isinstance(tool, PanTool)]
+    for event in ("panstart", "pan", "panend"):
+        plot.js_on_event(event, CustomJS(args={"name": event}, code="window.streamRrvae?.drag?.(name, cb_obj)"))
+
+
+def report_taps(plot: Figure, name: str) -> None:
+    """Taps on `plot` go to the page's script."""
+    plot.js_on_event("tap", CustomJS(args={"panel": name}, code="window.streamRrvae?.tap?.(panel, cb_obj)"))
+
+
 def _report_pointer(plot: Figure, name: str) -> None:
     for event in ("mousemove", "mouseleave"):
         plot.js_on_event(event, CustomJS(args={"panel": name}, code=_READ_OUT))
-    plot.js_on_event("doubletap", CustomJS(args={"x": plot.x_range, "y": plot.y_range}, code="x.reset(); y.reset()"))
+    plot.js_on_event("doubletap", _double_click(plot, name))
+
+
+def _double_click(plot: Figure, name: str) -> CustomJS:
+    """What a page makes of a double click; one that makes nothing of it has the zoom reset."""
+    code = "if (!window.streamRrvae?.doubled?.(panel)) { x.reset(); y.reset() }"
+    return CustomJS(args={"panel": name, "x": plot.x_range, "y": plot.y_range}, code=code)

@@ -11,7 +11,10 @@ import numpy as np
 from tornado.ioloop import IOLoop
 
 from dashboards.frame_pace import FramePace
+from dashboards.frame_ring import FrameRing
+from dashboards.scan_history import ScanHistory
 from dashboards.thresholds import Thresholds
+from dashboards.trends import Trends
 from dashboards.view_frame import ViewFrame
 from stream_rrvae.errors import FeedError
 from stream_rrvae.feed.subscriber import Subscriber
@@ -37,6 +40,9 @@ class LiveFeed:
         self.pace = FramePace(clock)
         self.newest: ViewFrame | None = None
         self.malformed = 0
+        self.ring = FrameRing()
+        self.history = ScanHistory()
+        self.trends = Trends()
         self._listeners: set[Callable[[], None]] = set()
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -52,6 +58,9 @@ class LiveFeed:
         if self.newest is not None:
             generation = self.newest.model_generation + (not _same_model(self.newest.snapshot, snapshot))
         self.newest = ViewFrame(snapshot, self.clock(), generation)
+        self.ring.add(self.newest)
+        self.history.take(snapshot)
+        self.trends.take(snapshot, self.newest.received_s)
         for listener in tuple(self._listeners):
             listener()
 

@@ -6,25 +6,41 @@ from collections.abc import Sequence
 
 from bokeh.document import Document
 
+from dashboards.asking import Asking
 from dashboards.live_feed import LiveFeed
 from dashboards.live_models import LiveModels
 from dashboards.live_session import LiveSession
+from dashboards.orders import Orders
 from dashboards.page_document import plain_document
+from dashboards.roles import why_viewer
+from dashboards.service_answers import ServiceAnswers
+from dashboards.snapshot_downloads import SnapshotDownloads
 from dashboards.templates import template
 
 STATUS_MS = 250
+TRENDS_MS = 1000
 
 
-def make_live(document: Document, feed: LiveFeed, assets: str) -> LiveSession:
+def make_live(
+    document: Document,
+    feed: LiveFeed,
+    assets: str,
+    asking: Asking | None = None,
+    downloads: SnapshotDownloads | None = None,
+) -> LiveSession:
     """Fill `document` with the live page of `feed`; `assets` is where its files are served."""
+    refusal = why_viewer(document)
     plain_document(document, template("live.html"), {"assets": assets})
     models = LiveModels()
     for plot in models.figures:
         document.add_root(plot)
     document.js_on_event("document_ready", models.hook())
-    session = LiveSession(document, feed, models)
+    orders = Orders(None if downloads is None else downloads.make, refusal)
+    who = "" if document.session_context is None else document.session_context.id[:64]
+    session = LiveSession(document, feed, models, lambda changed: ServiceAnswers(feed, asking, who, changed), orders)
     document.on_event("document_ready", lambda _event: session.ready())
     document.add_periodic_callback(session.tell_status, STATUS_MS)
+    document.add_periodic_callback(session.tell_trends, TRENDS_MS)
     document.on_session_destroyed(lambda _context: session.close())
     return session
 

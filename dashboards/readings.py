@@ -6,13 +6,14 @@ import math
 import time
 from typing import Any
 
-from dashboards.feed_state import clock_text, feed_state
+from dashboards.feed_state import AMISS, clock_text, feed_state
 from dashboards.live_feed import LiveFeed
 from dashboards.map_styles import style_of
 from dashboards.numbers_text import UNKNOWN, duration, fixed, seconds, with_unit
 from stream_rrvae.messages import Calibration, Plain, ScanState, Snapshot
 
 ROTATION_UNSET = "not set"
+SCAN_SHAPES = {ScanState.IDLE: "○", ScanState.RUNNING: "●", ScanState.COMPLETE: "✓", ScanState.ABORTED: "▲"}
 SHARDS_SHOWN = 8
 
 
@@ -38,9 +39,16 @@ def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
         "since": clock_text(snapshot.published_unix_s),
         "axes": snapshot.axes,
         "choices": [(name, style_of(name).title) for name in feed.newest.choices],
-        "tables": {"frames": _frames(snapshot), "model": _model(snapshot), "geometry": geometry(snapshot.calibration)},
+        "tables": {
+            "frames": _frames(snapshot),
+            "model": _model(snapshot),
+            "geometry": geometry(snapshot.calibration),
+            "scans": _scans(feed),
+        },
         **_progress(snapshot),
         "cells": _cells(snapshot, age_s, display_s),
+        "labels": _labels(snapshot),
+        "rotation": _rotation(snapshot),
     }
 
 
@@ -77,9 +85,37 @@ def _cells(snapshot: Snapshot, age_s: float, display_s: float) -> dict[str, Plai
         "refused": fixed(counters.refused + health.rejected_messages),
         "model": f"v{model.version} {model.state}" if model.version else model.state,
         "rotation": ROTATION_UNSET if turned is None else with_unit(math.degrees(turned), "°", 1),
-        "axes": snapshot.axes,
+        "scale": with_unit(snapshot.calibration.mrad_per_px, "mrad/px", 3),
+        "shard": _shards(snapshot),
         "alarms": _alarms(snapshot),
     }
+
+
+def _labels(snapshot: Snapshot) -> dict[str, str]:
+    """Names of cells that also say where a value comes from."""
+    origins = {"rotation": snapshot.rotation_origin, "scale": ""}
+    return {name: f"{name} · {origin}" if origin else name for name, origin in origins.items()}
+
+
+def _rotation(snapshot: Snapshot) -> dict[str, Any]:
+    """The rotation as the page's control needs it."""
+    turned = snapshot.calibration.detector_rotation_rad
+    degrees = None if turned is None or not math.isfinite(turned) else round(math.degrees(turned), 2)
+    return {"degrees": degrees, "flip": snapshot.calibration.detector_flip, "locked": snapshot.rotation_locked}
+
+
+def _shards(snapshot: Snapshot) -> str:
+    """Which shards of a scan these maps are of."""
+    if snapshot.shards:
+        here = sum(each.state not in AMISS for each in snapshot.shards)
+        return f"{here} of {len(snapshot.shards)}"
+    return f"{snapshot.shard_id + 1} of {snapshot.shard_count}" if snapshot.shard_count > 1 else "one"
+
+
+def _scans(feed: LiveFeed) -> list[tuple[str, str]]:
+    """The last scans: name, how it ended and what it misses."""
+    rows = [(each, f"{fixed(each.missing)} missing") for each in feed.history.newest_first()]
+    return [(f"{SCAN_SHAPES[each.state]} {each.scan_id}", told) for each, told in rows]
 
 
 def _alarms(snapshot: Snapshot) -> list[str]:

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboards import placement
+from dashboards.arrows import Columns, arrow_segments, no_arrows
+from dashboards.latent_points import LatentPoints, latent_points
 from dashboards.map_styles import choosable, style_of
+from dashboards.painting import EMPTY, Painted, painted_map, painted_pattern
 from dashboards.palettes import ROTATION, rgb_table
-from dashboards.quantise import (
-    Limits,
-    Pixels,
-    angle_rgba,
-    binned,
-    linear_limits,
-    log_limits,
-    quantise,
-    quantise_angle,
-    quantise_log,
-    thinned,
-)
+from dashboards.quantise import SIDE_LIMIT, angle_rgba, thinned
 from stream_rrvae.messages import Snapshot
 
-EMPTY: Pixels = np.zeros((1, 1), np.uint8)
+__all__ = ["EMPTY", "EMPTY_RGBA", "Painted", "ViewFrame"]
+
 EMPTY_RGBA = np.zeros((1, 1), np.uint32)
-SCATTER_LIMIT = 3000
 _ROTATION_TABLE = rgb_table(ROTATION)
-_ANGLE_LIMITS = Limits(-180.0, 180.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Painted:
-    """An image as the browser gets it, and what its colours mean."""
-
-    pixels: Pixels
-    limits: Limits
-    unit: str
 
 
 class ViewFrame:
@@ -54,6 +34,7 @@ class ViewFrame:
         self.received_s = received_s
         self.model_generation = model_generation
         self._painted: dict[str, Painted] = {}
+        self._latents: dict[tuple[str, str], LatentPoints] = {}
 
     def map(self, name: str) -> Painted:
         """The map `name`, or an empty image where the service has no such map."""
@@ -62,54 +43,47 @@ class ViewFrame:
         return self._painted[name]
 
     def _paint(self, name: str) -> Painted:
-        values, style = self.snapshot.maps.get(name), style_of(name)
-        if values is None or not values.size:
-            return Painted(EMPTY, Limits(0.0, 1.0), "")
-        shown, unit = thinned(values), self.snapshot.units.get(name, "")
-        if style.cyclic:
-            return Painted(quantise_angle(shown), _ANGLE_LIMITS, "deg")
-        limits = linear_limits(shown, style.signed)
-        return Painted(quantise(shown, limits), limits, unit)
+        return painted_map(self.snapshot.maps.get(name), self.snapshot.units.get(name, ""), style_of(name))
 
     @cached_property
     def pattern(self) -> Painted:
         """The latest pattern, log10 counts; `limits` are logarithms."""
-        pattern = self.snapshot.pattern
-        if pattern is None or not pattern.size:
-            return Painted(EMPTY, Limits(0.0, 1.0), "counts")
-        shown = binned(pattern)
-        limits = log_limits(shown)
-        return Painted(quantise_log(shown, limits), limits, "counts")
+        return painted_pattern(self.snapshot.pattern, linear=False)
+
+    @cached_property
+    def linear_pattern(self) -> Painted:
+        """The latest pattern, counts."""
+        return painted_pattern(self.snapshot.pattern, linear=True)
 
     @cached_property
     def rotation(self) -> NDArray[np.uint32]:
         """The rotation as colours whose opacity is the confidence."""
+        return self.rotation_at(SIDE_LIMIT)
+
+    def rotation_at(self, side: int) -> NDArray[np.uint32]:
+        """The same with at most `side` pixels a side; not kept."""
         angles = self.snapshot.maps.get("rotation")
         if angles is None or not angles.size:
             return EMPTY_RGBA
         confidence = self.snapshot.maps.get("rotation_confidence")
         opacity = np.ones_like(angles) if confidence is None else confidence
-        return angle_rgba(thinned(angles), thinned(opacity), _ROTATION_TABLE)
+        return angle_rgba(thinned(angles, side), thinned(opacity, side), _ROTATION_TABLE)
+
+    def latents(self, first: str, second: str) -> LatentPoints:
+        """Latent space of two latent maps, coloured by COM magnitude."""
+        if (first, second) not in self._latents:
+            maps, limits = self.snapshot.maps, self.map("com_magnitude").limits
+            points = latent_points(maps.get(first), maps.get(second), maps.get("com_magnitude"), limits)
+            self._latents[first, second] = points
+        return self._latents[first, second]
 
     @cached_property
-    def scatter(self) -> dict[str, NDArray[np.float32] | Pixels]:
-        """At most SCATTER_LIMIT positions in latent space: x, y, and COM magnitude as colour."""
-        maps = self.snapshot.maps
-        first, second = maps.get("latent_1"), maps.get("latent_2")
-        if first is None or second is None:
-            nothing = np.zeros(0, np.float32)
-            return {"x": nothing, "y": nothing, "colour": np.zeros(0, np.uint8)}
-        where = np.flatnonzero(np.isfinite(first) & np.isfinite(second))
-        where = where[:: max(1, math.ceil(where.size / SCATTER_LIMIT))]
-        colour = maps.get("com_magnitude", first).ravel()[where]
-        limits = self.map("com_magnitude").limits
-        return {"x": first.ravel()[where], "y": second.ravel()[where], "colour": quantise(colour, limits)}
-
-    @cached_property
-    def scatter_extent(self) -> float:
-        """Half the width of latent space as shown: whole numbers from 3 on, for all but stray points."""
-        points = np.abs(np.concatenate([self.scatter["x"], self.scatter["y"]]))
-        return float(max(3, math.ceil(1.05 * np.percentile(points, 99.8)))) if points.size else 4.0
+    def arrows(self) -> Columns:
+        """COM vectors in the coordinates of the maps."""
+        com_y, com_x = (self.snapshot.maps.get(name) for name in ("com_y", "com_x"))
+        if com_y is None or com_x is None or not com_y.size:
+            return no_arrows()
+        return arrow_segments(com_y, com_x, self.map_placement)
 
     @cached_property
     def choices(self) -> list[str]:
@@ -118,25 +92,3 @@ class ViewFrame:
     @property
     def map_placement(self) -> placement.Placement:
         return placement.scan_placement(self.snapshot.scan_shape, self.snapshot.calibration)
-
-    @property
-    def pattern_placement(self) -> placement.Placement:
-        shape = (
-            (1, 1)
-            if self.snapshot.pattern is None
-            else (self.snapshot.pattern.shape[0], self.snapshot.pattern.shape[1])
-        )
-        return placement.pattern_placement(shape, self.snapshot.calibration)
-
-    @cached_property
-    def pattern_com_px(self) -> tuple[float, float] | None:
-        """COM (ky, kx) of the pattern as it is shown; None where it holds no counts."""
-        pattern = self.snapshot.pattern
-        if pattern is None:
-            return None
-        counts = np.where(np.isfinite(pattern), pattern, 0.0).astype(np.float64)
-        total = float(counts.sum())
-        if total <= 0:
-            return None
-        rows, columns = counts.sum(axis=1), counts.sum(axis=0)
-        return float(rows @ np.arange(rows.size)) / total, float(columns @ np.arange(columns.size)) / total

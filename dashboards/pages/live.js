@@ -1,85 +1,82 @@
 "use strict"
-// Ties the page to its Bokeh sources: paints what comes, says what was painted, sends what the operator chose.
+// Ties the page to its Bokeh sources: paints what comes, says what was painted, sends what the operator wishes and orders.
 window.streamRrvae = (() => {
-  const wish = { push: 0, map: "latent_1", frozen: false }
-  const panels = window.streamRrvaePanels
-  let sources = null
+  const told = { push: 0, wish: "{}", order: "{}" }
+  const wish = { map: "latent_1", frozen: false, back: 0, pinned: null, linear: false, arrows: false,
+    latents: ["latent_1", "latent_2"], contrast: {}, histogram: "", enlarged: "", lasso: [], ring: null }
+  const parts = []  // scripts of single things: { start(page), measured(told), modelled(told), status(told) }
+  const page = { wish, change, order, sources: null, labels: {}, toggle, status: {} }
+  let orders = 0
 
   const reply = () => {
-    sources.get("reply").data = { push: [wish.push], map: [wish.map], frozen: [wish.frozen] }
+    page.sources.get("reply").data = { push: [told.push], wish: [told.wish], order: [told.order] }
   }
-  const onData = (name, handle) => {
-    const source = sources.get(name)
+
+  function change(wished) {
+    Object.assign(wish, wished)
+    const text = JSON.stringify(wish)
+    if (text === told.wish) return
+    told.wish = text
+    reply()
+  }
+
+  function order(name, given = {}) {
+    orders += 1
+    told.order = JSON.stringify({ number: orders, do: name, ...given })
+    reply()
+  }
+
+  function toggle(button, pressed) {
+    button.setAttribute("aria-pressed", String(pressed))
+  }
+
+  const forAll = (name, given) => { for (const part of parts) part[name]?.(given) }
+
+  function onData(name, handle) {
+    const source = page.sources.get(name)
     const changed = () => handle(JSON.parse((source.data.labels ?? source.data.text)[0]))
     source.on_change(source.properties.data, changed)
     changed()
   }
 
-  function painted(told) {
-    if (!told.push) return
-    panels.showMeasured(told)
+  function measured(labels) {
+    if (!labels.push) return
+    page.labels = labels
+    window.streamRrvaePanels.showMeasured(labels)
+    forAll("measured", labels)
     // After the next frame has been drawn, and the drawing itself has ended.
-    requestAnimationFrame(() => setTimeout(() => { wish.push = told.push; reply() }, 0))
+    requestAnimationFrame(() => setTimeout(() => { told.push = labels.push; reply() }, 0))
   }
 
-  function heardStatus(told) {
-    if (!told.word) return
+  function modelled(labels) {
+    if (!labels.scatter) return
+    window.streamRrvaePanels.showModel(labels)
+    forAll("modelled", labels)
+  }
+
+  function status(state) {
+    if (!state.word) return
+    page.status = state
     window.streamRrvaeConnection.hear()
-    window.streamRrvaeStatus.show(told)
-    panels.showAxes(told.axes)
-    offerChoices(told.choices ?? [])
-  }
-
-  function offerChoices(choices) {
-    const select = document.getElementById("choice")
-    const names = choices.map(([name]) => name).join()
-    if (!choices.length || select.dataset.names === names) return
-    select.dataset.names = names
-    select.replaceChildren(...choices.map(([name, title]) => new Option(title, name, false, name === wish.map)))
-    if (select.selectedIndex < 0) select.selectedIndex = 0
-    choose(select.value)
-  }
-
-  function choose(name) {
-    if (wish.map === name) return
-    wish.map = name
-    reply()
-  }
-
-  function freeze() {
-    wish.frozen = !wish.frozen
-    document.getElementById("freeze").setAttribute("aria-pressed", String(wish.frozen))
-    document.querySelector("#freeze span").textContent = wish.frozen ? "Resume" : "Freeze"
-    reply()
-  }
-
-  function enlarge(number) {
-    const page = document.getElementById("page")
-    document.querySelectorAll(".panel").forEach((panel, index) => panel.classList.toggle("enlarged", index + 1 === number))
-    if (number) page.dataset.enlarged = String(number)
-    else delete page.dataset.enlarged
-  }
-
-  function key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("select, input, button")) return
-    if (event.key === " ") freeze()
-    else if (event.key === "Escape") enlarge(0)
-    else if (/^[1-6]$/.test(event.key)) enlarge(Number(event.key))
-    else return
-    event.preventDefault()
+    window.streamRrvaeStatus.show(state)
+    window.streamRrvaePanels.showAxes(state.axes)
+    forAll("status", state)
   }
 
   function start(given) {
-    sources = given instanceof Map ? given : new Map(Object.entries(given))
-    window.streamRrvaeConnection.watch(sources.get("status").document)
-    onData("status", heardStatus)
-    onData("measured", painted)
-    onData("modelled", (told) => { if (told.scatter) panels.showModel(told) })
-    document.getElementById("choice").addEventListener("change", (event) => choose(event.target.value))
-    document.getElementById("freeze").addEventListener("click", freeze)
-    document.addEventListener("keydown", key)
+    page.sources = given instanceof Map ? given : new Map(Object.entries(given))
+    window.streamRrvaeConnection.watch(page.sources.get("status").document)
+    forAll("start", page)
+    onData("status", status)
+    onData("measured", measured)
+    onData("modelled", modelled)
+    onData("trends", (trends) => forAll("trends", trends))
     document.body.dataset.started = "true"
   }
 
-  return { start, point: (panel, event) => { if (sources) panels.point(panel, event, sources) } }
+  // What figures report goes to whichever part wants it: point, tap, doubled, drag, lasso.
+  const handed = (name) => (...given) => page.sources && parts.map((part) => part[name]?.(...given)).some(Boolean)
+  const point = (panel, event) => { if (page.sources) window.streamRrvaePanels.point(panel, event, page.sources) }
+  return { start, point, add: (part) => parts.push(part),
+    tap: handed("tap"), doubled: handed("doubled"), drag: handed("drag"), lasso: handed("lasso") }
 })()

@@ -18,9 +18,10 @@ window.streamRrvaePanels = (() => {
     labels = told
     for (const panel of ["magnitude", "chosen", "pattern"]) showBar(panel, told[panel])
     part("magnitude", ".unit").textContent = told.magnitude.unit
-    part("chosen", ".unit").textContent = told.chosen.unit
+    const coverage = told.chosen.name === "virtual_detector" && told.coverage ? ` of ${told.coverage} of the positions` : ""
+    part("chosen", ".unit").textContent = told.chosen.unit + coverage
     part("chosen", ".bar").style.background = `var(--bar-${told.chosen.bar})`
-    part("pattern", ".unit").textContent = `log ${told.pattern.unit}`
+    part("pattern", ".unit").textContent = told.pattern.log ? `log ${told.pattern.unit}` : told.pattern.unit
     part("pattern", ".read-out").textContent = probeText()
     part("pattern", ".note").textContent = told.position && `✛ ${told.com}`
     for (const panel of ["magnitude", "direction"]) section(panel).classList.toggle("has-data", told.has_maps)

@@ -1,7 +1,7 @@
 "use strict"
 // The status line and the tables; everything goes in as text, so nothing that a service says can be markup.
 window.streamRrvaeStatus = (() => {
-  const ready = {}
+  const ready = new WeakMap()
   const setText = (node, value) => {
     const text = value ?? "–"
     if (node.textContent !== text) node.textContent = text
@@ -10,11 +10,14 @@ window.streamRrvaeStatus = (() => {
 
   function fillTable(table, rows) {
     const wanted = JSON.stringify(rows)
-    if (ready[table.dataset.table] === wanted) return
-    ready[table.dataset.table] = wanted
+    if (ready.get(table) === wanted) return
+    ready.set(table, wanted)
     table.replaceChildren(...rows.map(([name, value]) => {
       const row = document.createElement("tr")
-      if (name) row.insertCell().textContent = name
+      if (name) {
+        row.insertCell().textContent = name
+        row.cells[0].title = name
+      }
       const cell = row.insertCell()
       cell.textContent = value
       cell.title = value
@@ -32,6 +35,8 @@ window.streamRrvaeStatus = (() => {
     for (const cell of document.querySelectorAll("[data-cell]")) {
       const name = cell.dataset.cell
       setText(cell.querySelector("dd"), told.cells[name])
+      if (told.labels?.[name]) setText(cell.querySelector("dt"), told.labels[name])
+      cell.classList.toggle("locked", name === "rotation" && Boolean(told.rotation?.locked))
       cell.classList.toggle("alarm", (told.cells.alarms ?? []).includes(name))
     }
     for (const table of document.querySelectorAll("[data-table]")) fillTable(table, told.tables[table.dataset.table] ?? [])
@@ -44,7 +49,7 @@ window.streamRrvaeStatus = (() => {
   }
 
   function showBadges(told) {
-    const text = told.stale ? `${told.shape} ${told.word} · ${told.since}` : told.frozen ? "FROZEN" : ""
+    const text = told.stale ? `${told.shape} ${told.word} · ${told.since}` : told.frozen ? (told.back ? `FROZEN · ${told.back} back` : "FROZEN") : ""
     for (const badge of document.querySelectorAll(".badge")) {
       badge.dataset.kind = told.stale ? told.kind : "done"
       setText(badge, text)

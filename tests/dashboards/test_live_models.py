@@ -17,7 +17,9 @@ from dashboards.control_page import make_control
 from dashboards.live_feed import LiveFeed
 from dashboards.live_models import LiveModels
 from dashboards.live_page import chosen_feed, make_live
+from dashboards.live_view import LiveView
 from dashboards.view_frame import ViewFrame
+from dashboards.wishes import Wishes
 from stream_rrvae.messages import Calibration, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
@@ -26,6 +28,10 @@ Found = TypeVar("Found", bound=Model)
 
 def models_of(kind: type[Found], plots: Sequence[LayoutDOM]) -> list[Found]:
     return [model for plot in plots for model in plot.select({"type": kind}) if isinstance(model, kind)]
+
+
+def view_of(snapshot: Snapshot) -> LiveView:
+    return LiveView(ViewFrame(snapshot, 0.0, 0), Wishes())
 
 
 def ends(axis: object) -> tuple[float, float]:
@@ -42,14 +48,14 @@ def scale_bars(models: LiveModels) -> list[str | None]:
 def test_every_image_is_drawn_from_a_box_with_the_default_anchor() -> None:
     plots = LiveModels().figures
     glyphs = [*models_of(Image, plots), *models_of(ImageRGBA, plots)]
-    assert len(glyphs) == 5
+    assert len(glyphs) == 10  # five images, four outlines, one density
     for glyph in glyphs:
         assert str(glyph.anchor) == str(glyph.origin) == "bottom_left"
 
 
 def test_ranges_run_downwards_and_share_their_zoom(make_snapshot: MakeSnapshot) -> None:
     models = LiveModels()
-    models.place(ViewFrame(make_snapshot(), 0.0, 0))
+    models.place(view_of(make_snapshot()))
     maps = [models.figures[i] for i in (0, 1, 3, 4)]
     assert len({id(plot.x_range) for plot in maps} | {id(plot.y_range) for plot in maps}) == 2
     for plot in models.figures[:5]:
@@ -62,11 +68,11 @@ def test_scale_bars_are_in_nm_and_mrad_or_in_px_and_absent_before_data(make_snap
     models = LiveModels()
     assert scale_bars(models) == []
     idle = make_snapshot(scan_shape=(0, 0), maps={}, pattern=None, pattern_position=None)
-    models.place(ViewFrame(idle, 0.0, 0))
+    models.place(view_of(idle))
     assert scale_bars(models) == []
-    models.place(ViewFrame(make_snapshot(), 0.0, 0))
+    models.place(view_of(make_snapshot()))
     assert scale_bars(models) == ["nm", "nm", "mrad", "nm", "nm"]
-    models.place(ViewFrame(make_snapshot(calibration=Calibration()), 0.0, 0))
+    models.place(view_of(make_snapshot(calibration=Calibration())))
     assert scale_bars(models) == ["px"] * 5
 
 
@@ -77,13 +83,13 @@ def test_the_mrad_bar_knows_no_crad() -> None:
 
 def test_a_zoom_stays_until_the_scan_changes(make_snapshot: MakeSnapshot) -> None:
     models = LiveModels()
-    models.place(ViewFrame(make_snapshot(1), 0.0, 0))
+    models.place(view_of(make_snapshot(1)))
     x_range = models.figures[0].x_range
     assert isinstance(x_range, Range1d)
     x_range.update(start=0.1, end=0.2)
-    models.place(ViewFrame(make_snapshot(2), 0.0, 0))
+    models.place(view_of(make_snapshot(2)))
     assert (x_range.start, x_range.end) == (0.1, 0.2)
-    models.place(ViewFrame(make_snapshot(3, scan_shape=(8, 8), maps={}), 0.0, 0))
+    models.place(view_of(make_snapshot(3, scan_shape=(8, 8), maps={})))
     assert (x_range.start, x_range.end) == pytest.approx((0.0, 0.8))
 
 
@@ -91,7 +97,8 @@ def test_a_page_can_write_to_its_reply_alone(feed: LiveFeed) -> None:
     document = Document()
     make_live(document, feed, "/assets")
     sources = list(document.select({"type": ColumnDataSource}))
-    assert {source.name for source in sources} == {"measured", "modelled", "scatter", "status", "reply"}
+    names = {"measured", "modelled", "scatter", "density", "outline", "arrows", "status", "trends"}
+    assert {source.name for source in sources} == names | {"crosshair", "rings", "lasso", "reply"}
     assert [source.name for source in sources if source.syncable] == ["reply"]
     assert not any(model.syncable for model in document.select({"type": Range1d}))
 

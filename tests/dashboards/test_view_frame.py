@@ -10,10 +10,17 @@ import pytest
 
 from dashboards.live_columns import measured_columns, model_columns
 from dashboards.live_feed import LiveFeed
-from dashboards.view_frame import SCATTER_LIMIT, ViewFrame
+from dashboards.live_pattern import latest_pattern
+from dashboards.live_view import LiveView
+from dashboards.view_frame import ViewFrame
+from dashboards.wishes import Wishes
 from stream_rrvae.messages import Calibration, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
+
+
+def view_of(frame: ViewFrame) -> LiveView:
+    return LiveView(frame, Wishes())
 
 
 def test_images_keep_their_orientation_and_unvisited_rows_are_0(make_snapshot: MakeSnapshot) -> None:
@@ -25,7 +32,7 @@ def test_images_keep_their_orientation_and_unvisited_rows_are_0(make_snapshot: M
 
 def test_each_image_is_quantised_once_for_all_sessions(make_snapshot: MakeSnapshot) -> None:
     frame = ViewFrame(make_snapshot(), 0.0, 0)
-    first, second = (measured_columns(frame, "latent_1", push) for push in (1, 2))
+    first, second = (measured_columns(view_of(frame), push) for push in (1, 2))
     for name in ("magnitude", "direction", "chosen", "pattern"):
         assert first[name][0] is second[name][0]
         assert first[name][0].dtype == np.uint8
@@ -34,10 +41,10 @@ def test_each_image_is_quantised_once_for_all_sessions(make_snapshot: MakeSnapsh
 def test_a_service_without_images_gives_empty_ones(make_snapshot: MakeSnapshot) -> None:
     bare = make_snapshot(maps={}, pattern=None, pattern_position=None, scan_shape=(0, 0))
     frame = ViewFrame(bare, 0.0, 0)
-    columns = measured_columns(frame, "latent_1", 1) | model_columns(frame)
+    columns = measured_columns(view_of(frame), 1) | model_columns(view_of(frame), None)
     assert {len(column) for column in columns.values()} == {1}
     assert not columns["magnitude"][0].any() and not columns["rotation"][0].any()
-    assert len(frame.scatter["x"]) == 0
+    assert len(frame.latents("latent_1", "latent_2").x) == 0
 
 
 def test_all_nan_and_flat_maps_are_drawn(make_snapshot: MakeSnapshot) -> None:
@@ -46,15 +53,7 @@ def test_all_nan_and_flat_maps_are_drawn(make_snapshot: MakeSnapshot) -> None:
     frame = ViewFrame(make_snapshot(maps={"com_magnitude": nothing, "latent_1": flat, "latent_2": flat}), 0.0, 0)
     assert not frame.map("com_magnitude").pixels.any()
     assert len(np.unique(frame.map("latent_1").pixels)) == 1
-    assert frame.scatter_extent == 3.0
-
-
-def test_latent_space_shows_a_sample_of_a_large_scan(make_snapshot: MakeSnapshot) -> None:
-    shape = (100, 100)
-    maps = {name: np.random.default_rng(1).normal(size=shape).astype(np.float32) for name in ("latent_1", "latent_2")}
-    frame = ViewFrame(make_snapshot(maps=maps, scan_shape=shape), 0.0, 0)
-    assert SCATTER_LIMIT / 2 < len(frame.scatter["x"]) <= SCATTER_LIMIT
-    assert {len(column) for column in frame.scatter.values()} == {len(frame.scatter["x"])}
+    assert frame.latents("latent_1", "latent_2").extent == 3.0
 
 
 def test_the_cross_is_the_centre_of_mass_of_the_pattern_shown(make_snapshot: MakeSnapshot) -> None:
@@ -63,9 +62,9 @@ def test_the_cross_is_the_centre_of_mass_of_the_pattern_shown(make_snapshot: Mak
     pattern[0, 0] = np.nan
     calibration = Calibration(mrad_per_px=2.0, beam_center_px=(3.0, 4.0), disc_radius_px=1.5)
     frame = ViewFrame(make_snapshot(pattern=pattern, calibration=calibration), 0.0, 0)
-    columns = measured_columns(frame, "latent_1", 1)
+    columns = measured_columns(view_of(frame), 1)
     assert (columns["com_y"], columns["com_x"], columns["beam_r"]) == ([-2.0], [6.0], [3.0])
-    assert ViewFrame(make_snapshot(pattern=0 * pattern), 0.0, 0).pattern_com_px is None
+    assert latest_pattern(make_snapshot(pattern=0 * pattern)).com_px is None
 
 
 @pytest.mark.parametrize("name", ["latent_1", "rotation", "rotation_confidence"])
