@@ -31,6 +31,9 @@ class Endpoint:
         self, context: zmq.Context[zmq.Socket[bytes]], source: Source, queue_bytes: int, frame_bytes_limit: int
     ) -> None:
         self._queue_bytes = queue_bytes
+        self._prefetches = source.socket is SocketKind.SUB
+        self._messages_read = 0  # over this connection, as libzmq counts them
+        self._wanted_mark: int | None = None
         self._address = source.endpoint
         self.socket = context.socket(zmq.SUB if source.socket is SocketKind.SUB else zmq.PULL)
         self.watch = ConnectionWatch(self.socket, source.endpoint)
@@ -58,20 +61,46 @@ class Endpoint:
             socket.subscribe(b"")
 
     def expect_messages_of(self, message_bytes: int) -> None:
-        """Let no more messages wait than the queue could hold of this size."""
-        # Never more than before: libzmq tells the writing end of a full pipe of room when the number of messages read
-        # is a multiple of half the mark; with a larger mark that may lie beyond what is in the pipe, for ever.
-        self.socket.rcvhwm = min(self.socket.rcvhwm, self._messages_waiting(message_bytes))
+        """Let no more messages wait than the queue could hold of this size, as soon as that is safe."""
+        mark = self.socket.rcvhwm
+        wanted = self._messages_waiting(message_bytes)
+        # Never more than before, see `_lower_mark`: a full pipe may hold less than half of a larger mark.
+        self._wanted_mark = wanted if wanted < mark else None
+
+    @property
+    def is_lowering(self) -> bool:
+        """Whether messages have to be received one by one, by `receive`, for a while."""
+        return self._wanted_mark is not None
+
+    def took(self, count: int) -> None:
+        """So many whole messages were received by way of `handle`."""
+        self._messages_read += count
 
     def receive(self) -> Parts | None:
         """One waiting message, None when none waits; a message of too many parts is cut."""
+        # Asking a SUB socket takes the next part out of the pipe: too late to change what is counted with it.
+        if self.is_lowering and not self._prefetches and self.socket.poll(0):
+            self._lower_mark()
         try:
             parts = [memoryview(self.socket.recv(zmq.NOBLOCK))]
         except zmq.Again:
             return None
         if self.socket.getsockopt(zmq.RCVMORE):
+            self._lower_mark()
             self.receive_rest(parts)
+        self._messages_read += 1
         return parts
+
+    def _lower_mark(self) -> None:
+        """Take the wanted high-water mark, when the next message read, which is there, makes libzmq tell of it.
+
+        Its writing end stops at `mark` messages beyond those that it was told were read, and is told when their number
+        is a multiple of half the mark (pipe.cpp: compute_lwm). A mark that is lowered at any other moment can leave it
+        stopped for ever: full by the new mark, with less in the pipe than the next multiple.
+        """
+        wanted = self._wanted_mark
+        if wanted is not None and (self._messages_read + 1) % ((wanted + 1) // 2) == 0:
+            self.socket.rcvhwm, self._wanted_mark = wanted, None
 
     def receive_rest(self, parts: Parts) -> None:
         """Append the further parts of a message that has more."""
@@ -90,6 +119,7 @@ class Endpoint:
     def connect_again(self) -> None:
         """After libzmq has given the connection up."""
         log.warning("connecting to %s again: a message or a sender broke the protocol", self._address)
+        self._messages_read = 0
         with contextlib.suppress(zmq.ZMQError):  # libzmq may have forgotten the endpoint by itself
             self.socket.disconnect(self._address)
         self.socket.connect(self._address)

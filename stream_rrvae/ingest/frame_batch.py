@@ -69,6 +69,11 @@ class FrameBatch:
         return int(self._counts[lanes.FRAMES])
 
     @property
+    def messages(self) -> int:
+        """How many messages' content it holds, not counting what was added by itself."""
+        return int(self._counts[lanes.MESSAGES])
+
+    @property
     def is_full(self) -> bool:
         """Whether it should be handed on."""
         counts, room = self._counts, self.room

@@ -79,6 +79,7 @@ class Line:
         self._lane: tuple[Lane, Notes] | None = None
         self._kept: list[NDArray[Any]] = []  # what the lane and its notes point to
         self._batch: FrameBatch | None = None
+        self.messages_taken = 0  # by the latest `receive`
 
     def listen_to(self, socket: int) -> None:
         """Take frames from this socket from now on."""
@@ -114,8 +115,9 @@ class Line:
         if self._lane is None:
             raise ValueError("no lane is open")
         batch = self._filling()
-        before = len(batch)
+        before, messages_before = len(batch), batch.messages
         stopped = self._quick.loop(self._calls, self._socket, *self._lane, batch.room)
+        self.messages_taken = batch.messages - messages_before
         batch.stamp(before, now_s)
         return stopped, len(batch) - before, batch.first_seen
 

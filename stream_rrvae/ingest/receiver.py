@@ -102,26 +102,28 @@ class Receiver:
     def _next_message(self, endpoint: Endpoint, enough: int) -> Parts | None:
         """A message to be decided on by itself, after what the line took; None when nothing waits or enough came."""
         scan = self._machine.open_scan
-        if self._line is None or scan is None or not self._line.is_open:
+        if self._line is None or scan is None or not self._line.is_open or endpoint.is_lowering:
             return endpoint.receive()
         self._line.listen_to(endpoint.handle)
         while self._gathered < enough:
-            stopped = self._take_fitting(self._line)
+            stopped = self._take_fitting(self._line, endpoint)
             if stopped == EMPTY:
                 return None
             if stopped == ODD:
                 parts, more = self._line.odd_message()
+                endpoint.took(1)
                 if more:
                     endpoint.receive_rest(parts)
                 return parts
-            if stopped == FAILED:
+            if stopped == FAILED or endpoint.is_lowering:
                 return endpoint.receive()
         return None
 
-    def _take_fitting(self, line: Line) -> int:
+    def _take_fitting(self, line: Line, endpoint: Endpoint) -> int:
         """Let the line take what it can; gives why it stopped."""
         now_s = monotonic()
         stopped, count, first_seen = line.receive(now_s)
+        endpoint.took(line.messages_taken)
         if count:
             self._flush_items()
             self._gathered += count

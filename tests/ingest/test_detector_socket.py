@@ -87,6 +87,38 @@ def test_smaller_messages_than_thought_do_not_stop_a_full_pipe(native: NativeDet
     sender.join()
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("read_before", [1, 63, 64, 100, 250, 400])
+def test_larger_messages_than_thought_do_not_stop_the_pipe(
+    native: NativeDetector, read_before: int, parts: int
+) -> None:
+    """As when a service joins in the middle of a scan: many messages were read, of which libzmq has not told yet."""
+    source, first_mark, count = parse_source(f"native+pull://127.0.0.1:{native.port}"), 1000, 5000
+
+    def send(how_many: int) -> None:
+        for _ in range(how_many):
+            native.send(*[bytes(1000)] * parts)
+
+    sender = threading.Thread(target=send, args=(count - read_before,), daemon=True)
+    with DetectorSockets([source], first_mark << 16, LIMIT_BYTES) as socket:
+        endpoint = socket.endpoints[0]
+        send(read_before)
+        for _ in range(read_before):
+            wait_for_message(socket)
+        endpoint.expect_messages_of((first_mark << 16) // 200)
+        sender.start()
+        left = count - read_before
+        while left:
+            if endpoint.receive() is None:
+                assert endpoint.socket.poll(int(PATIENCE_S * 1000)), (
+                    f"nothing more comes, {left} messages before the end"
+                )
+            else:
+                left -= 1
+        assert (endpoint.socket.rcvhwm, endpoint.is_lowering) == (200, False)
+    sender.join()
+
+
 def test_a_part_beyond_reason_does_not_leave_us_deaf(native: NativeDetector, socket: DetectorSockets) -> None:
     native.send(b"before")
     assert wait_for_message(socket) == [b"before"]
