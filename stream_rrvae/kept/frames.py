@@ -14,6 +14,7 @@ from time import monotonic, thread_time
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.kept.chunk_memory import ChunkMemory
 from stream_rrvae.kept.copy_loop import (
     BYTES,
     COUNT,
@@ -31,8 +32,6 @@ from stream_rrvae.kept.view import Chunk, KeptScan, KeptView
 from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.messages import Encoding, ScanStart
 
-MOST_CHUNK_BYTES, CHUNKS = 1 << 20, 256
-SMALLEST_FRAME_BYTES = 256  # on average, of a chunk whose notes are not full first
 WANTED = 16  # positions asked for that were not kept: the next frames of these are
 MOST_COST = 0.01  # of the time
 WINDOW_S = 0.1  # over which that is watched
@@ -47,6 +46,7 @@ class KeptFrames:
 
     def __init__(self, limit_bytes: int, most_cost: float = MOST_COST) -> None:
         self._limit_bytes = limit_bytes
+        self._memory = ChunkMemory(limit_bytes)
         self._most_cost = most_cost
         self._lock = threading.Lock()
         self._scan: KeptScan | None = None
@@ -157,10 +157,7 @@ class KeptFrames:
     def _make_room(self, level: int, frame_bytes: int) -> bool:
         """A new chunk for a level, which takes a frame so large; False when the frame is not to be kept."""
         self._close(level)
-        chunk_bytes = max(min(MOST_CHUNK_BYTES, self._limit_bytes // CHUNKS), frame_bytes)
-        entries = max(1, chunk_bytes // SMALLEST_FRAME_BYTES)
-        needed = chunk_bytes + entries * NOTE_BYTES
-        while self._bytes + needed > self._limit_bytes:
+        while self._bytes + self._memory.size_bytes(frame_bytes) > self._limit_bytes:
             lowest = next((low for low, chunks in enumerate(self._chunks) if chunks), TOP)
             if lowest == TOP:
                 self._least = LEVELS  # there is room for nothing more
@@ -169,13 +166,13 @@ class KeptFrames:
             self._least = max(self._least, lowest + 1)
         if level < self._least:
             return False
-        chunk = Chunk(np.empty(chunk_bytes, np.uint8), np.empty((entries, 3), np.int64), self._encoding)
+        chunk = self._memory.take(frame_bytes, self._encoding)
         self._chunks[level].append(chunk)
         self._bytes += chunk.size_bytes
         place = self._table[level]
         place[:] = 0
-        place[MEMORY], place[BYTES] = chunk.memory.ctypes.data, chunk_bytes
-        place[INDEX], place[ENTRIES] = chunk.notes.ctypes.data, entries
+        place[MEMORY], place[BYTES] = chunk.memory.ctypes.data, chunk.memory.size
+        place[INDEX], place[ENTRIES] = chunk.notes.ctypes.data, len(chunk.notes)
         return True
 
     def _close(self, level: int) -> None:

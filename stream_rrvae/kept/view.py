@@ -30,7 +30,7 @@ class KeptScan:
         return np.where(valid, frame, np.float32(np.nan)).astype(np.float32)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Chunk:
     """Packed frames one behind the other, all in one encoding; what is written is never changed."""
 
