@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from stream_rrvae import __version__
+from stream_rrvae.commands.geometry_options import geometry_options
 from stream_rrvae.config import CONTEXTS, DECODERS, DEFAULT_FEED
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
 
@@ -67,10 +68,7 @@ def cli() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of that key, made if it is not there.  [default: requests.key]",
 )
-@click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
-@click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
-@click.option("--detector-rotation-deg", type=float, help="Rotation of the detector against the scan axes in degrees.")
-@click.option("--detector-flip/--no-detector-flip", default=None, help="The detector is mirrored in y.")
+@geometry_options
 @click.option("--seed", type=int, help="Seed of the learner.")
 @click.option(
     "--allow-remote", is_flag=True, default=None, help="Bind beyond loopback without keys: closed networks only."
@@ -87,7 +85,9 @@ def serve(file: Path | None, **options: Any) -> None:
 
 
 _PART_OF_TREE = {
-    **dict.fromkeys(("semiangle_mrad", "mrad_per_px", "detector_rotation_deg", "detector_flip"), "calibration"),
+    **dict.fromkeys(
+        ("semiangle_mrad", "mrad_per_px", "detector_rotation_deg", "detector_flip", "rotation", "descan"), "calibration"
+    ),
     **dict.fromkeys(("mode", "checkpoint", "seed", "decoder", "latents", "context", "budget_s"), "learn"),
 }
 
@@ -271,10 +271,7 @@ def merge(results: tuple[Path, ...], out: Path | None, **options: Any) -> None:
 )
 @click.option("--seconds", "budget_s", type=click.FloatRange(0.1), help="Seconds of training.")
 @click.option("--seed", type=int, help="Seed of the learner.")
-@click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
-@click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
-@click.option("--detector-rotation-deg", type=float, help="Rotation of the detector against the scan axes in degrees.")
-@click.option("--detector-flip/--no-detector-flip", default=None, help="The detector is mirrored in y.")
+@geometry_options
 @_cluster_options
 def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Path | None, **options: Any) -> None:
     """Analyse INPUTs with the live code: recordings, DECTRIS masters, file.h5[::/dataset], .npy, .mib, EMPAD .xml."""
@@ -394,6 +391,27 @@ def train(
 
     cluster = _cluster_of(options)
     run_train(TrainOptions(sources, out, licence, most_frames, cluster), load(file, _as_tree(options)))
+
+
+@cli.command()
+@click.argument("source", metavar="[INPUT]", required=False)
+@click.option("--source", "detector", metavar="URL", help="Detector to take one scan from, instead of INPUT.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Site file (TOML).")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="Settings (TOML).")
+@click.option("--scan-shape", type=ScanShape(), help="Positions, where INPUT or the stream does not say them.")
+@click.option("--channel", help=_CHANNEL_HELP)
+@geometry_options
+def calibrate(source: str | None, detector: str | None, out: Path, file: Path | None, **options: Any) -> None:
+    """Add an entry to a site's calibration file from INPUT (any file that `analyse` takes) or a scan; draws it as well.
+
+    The scale comes from the disc's radius and --semiangle-mrad, the rotation from the curl of the COM.
+    """
+    if (source is None) == (detector is None):
+        raise click.UsageError("give either INPUT, a file of frames, or --source URL, a detector")
+    from stream_rrvae.commands.calibrate import CalibrateOptions, run_calibrate
+    from stream_rrvae.config import load
+
+    run_calibrate(CalibrateOptions(source, out), load(file, _as_tree({**options, "source": detector})))
 
 
 @cli.command("export")

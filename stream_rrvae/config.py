@@ -34,6 +34,8 @@ class CalibrationSettings(_Part):
     scan_step_nm: tuple[float, float] | None = None  # (y, x)
     detector_rotation_deg: float | None = None
     detector_flip: bool | None = None
+    rotation: Literal["given", "find"] | None = None  # find: use what a scan's COM shows, once it is certain
+    descan: Literal["none", "plane", "quadratic"] | None = None  # to take out of the COM maps; None: none
 
 
 class IngestSettings(_Part):
@@ -104,6 +106,8 @@ class Settings(BaseSettings):
     out: Path | None = None
     record: Path | None = None  # folder for recordings, one folder a scan in it
     allow_remote: bool = False  # bind beyond loopback without keys
+    site: Path | None = None  # the site's calibration file
+    camera_length_mm: float | None = Field(None, gt=0)  # where the stream does not say it
     calibration: CalibrationSettings = CalibrationSettings()
     ingest: IngestSettings = IngestSettings()
     learn: LearnSettings = LearnSettings()

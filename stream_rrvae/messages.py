@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.found import CalibrationFound, DescanFound
+
 Plain = Any  # None, bool, int, float, str, bytes, or a list or dict of these: what msgpack and JSON carry
 Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -217,6 +219,9 @@ class Snapshot:
     shard_count: int = 1
     shard_lines: int = 1
     shards: tuple[ShardStatus, ...] = ()  # of a merged scan
+    found: CalibrationFound | None = None  # what the scan shows of its calibration: suggestions
+    descan_removed: DescanFound | None = None  # what was taken out of the COM maps; None = nothing
+    calibration_origin: Mapping[str, str] = field(default_factory=dict)  # of each value; see calibration.origin
     requests_url: str | None = None  # where the service answers; see feed.requests
     rotation_origin: str = ""  # who said how the detector is turned: stream | site file | operator | fitted
     rotation_locked: bool = False

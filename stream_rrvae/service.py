@@ -12,11 +12,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stream_rrvae.back_channel import request_server
+from stream_rrvae.calibration.found_rotation import rotation_to_use
 from stream_rrvae.calibration.live_rotation import LiveRotation
+from stream_rrvae.calibration.origin import ORIGIN, ROTATION
+from stream_rrvae.calibration.site import site_word
+from stream_rrvae.calibrator import Calibrator
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.feed.snapshot import build_snapshot
+from stream_rrvae.found import CalibrationFound
 from stream_rrvae.ingest.acquisition import Acquisition
 from stream_rrvae.kept.copy_loop import warm_up_keeping
 from stream_rrvae.kept.frames import KeptFrames
@@ -41,6 +46,7 @@ class _Ended:
     store: ScanStore
     started_unix_s: float
     ended_unix_s: float
+    found: CalibrationFound | None = None
 
 
 class Service:
@@ -50,7 +56,9 @@ class Service:
         self._settings = settings
         self._metrics = new_metrics()
         self._recorder = (
-            Recorder(settings.record, settings.recording, self._metrics, lambda _start: settings.calibration)
+            Recorder(
+                settings.record, settings.recording, self._metrics, lambda start: site_word(start, settings).settings
+            )
             if settings.record
             else None
         )
@@ -59,6 +67,7 @@ class Service:
         self._requests = request_server(settings, self._metrics, self._kept, self._rotation, self._recorder)
         keeper = self._kept if self._requests else None  # nobody could ask for them
         self._acquisition = Acquisition(settings, self._metrics, self, recorder=self._recorder, keeper=keeper)
+        self._calibrator = Calibrator(settings.calibration.detector_flip, self._calibration_found)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed = settings.feed
         self._publisher = Publisher(
@@ -88,6 +97,7 @@ class Service:
         if self._requests:
             despite_full_disk(warm_up_keeping)
             self._requests.start()
+        self._calibrator.start()
         self._finisher.start()
         self._publisher.start()
         self._acquisition.start()
@@ -111,6 +121,7 @@ class Service:
             self._recorder.stop()
             self.error = self.error or self._recorder.error
         self._publisher.stop()
+        self._calibrator.stop()
         if self._requests:
             self._requests.stop()
         if self._learner:
@@ -122,9 +133,10 @@ class Service:
 
     def opened(self, store: ScanStore) -> None:
         """A scan begins: the learner and the feed turn to it."""
-        self._rotation.begin(store.start)
+        self._rotation.begin(store.start, store.features_info.get(ORIGIN, {}).get(ROTATION, ""))
         previous, self._current = self._current, store
         self._opened_unix_s = time.time()
+        self._calibrator.work_on(store)
         if self._learner:
             self._learner.work_on(store.path)
         if previous and previous.read_account().state != "running":
@@ -142,12 +154,29 @@ class Service:
         while (ended := self._ended.get()) is not None:
             if self._learner:
                 self._learner.last_word_on(ended.store, partial(self._patience_s, ended.store))
+            ended = replace(ended, found=self._last_calibration_of(ended.store))
             results = self._write(ended)
             if self._recorder:
                 self._complete_recording(self._recorder, ended, results)
             self.scans_done += 1
             if self._settings.scans and self.scans_done >= self._settings.scans:
                 self._stopping.set()
+
+    def _last_calibration_of(self, store: ScanStore) -> CalibrationFound | None:
+        found = self._calibrator.last_word_on(store)
+        if found is not None:
+            self._calibration_found(store, found)
+        return found
+
+    def _calibration_found(self, store: ScanStore, found: CalibrationFound) -> None:
+        """Turn the maps as the scan shows it, where settings want that and nobody said anything else."""
+        rotation = rotation_to_use(found, self._settings.calibration)
+        if (
+            rotation is not None
+            and store is self._current
+            and self._rotation.suggest(rotation.rotation_rad, rotation.flip)
+        ):
+            event("rotation_found", scan_id=store.start.scan_id, rotation_rad=rotation.rotation_rad, flip=rotation.flip)
 
     def _patience_s(self, store: ScanStore) -> float | None:
         """How long the learner may still take over a scan that something else waits behind; None = its time."""
@@ -177,6 +206,7 @@ class Service:
             self._settings.model_dump(mode="json"),
             self._rotation.of(start),
             self._rotation.origin_of(start),
+            ended.found,
         )
         write_results(path, ended.store, provenance)
 
@@ -208,4 +238,5 @@ class Service:
             requests_url=self._requests.url if self._requests else None,
             rotation_origin=rotation.origin,
             rotation_locked=rotation.locked,
+            found=None if store is None else self._calibrator.found(store),
         )

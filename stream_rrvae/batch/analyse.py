@@ -9,10 +9,14 @@ from pathlib import Path
 
 from stream_rrvae.batch.measure import Progress, measured
 from stream_rrvae.batch.site import with_recorded_site
+from stream_rrvae.calibration.found_rotation import with_found
+from stream_rrvae.calibration.live_rotation import FITTED
+from stream_rrvae.calibration.origin import ORIGIN
 from stream_rrvae.config import Settings
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.scan_work import Surroundings
 from stream_rrvae.learner import Learner
+from stream_rrvae.maps.found_calibration import find_calibration
 from stream_rrvae.maps.results import Provenance, write_results
 from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.recording.frame_file import FrameFile
@@ -62,4 +66,9 @@ def _teller(learner: Learner | None) -> Callable[[ScanStore], None]:
 
 def _write(out: Path, store: ScanStore, settings: Settings, source: str, began_unix_s: float) -> Path:
     settings_used = {**settings.model_dump(mode="json"), "source": source}
-    return write_results(out, store, Provenance(began_unix_s, time.time(), settings_used))
+    found = find_calibration(store, settings.calibration.detector_flip)
+    calibration = with_found(store.start.calibration, found, settings.calibration)
+    origin = store.features_info.get(ORIGIN, {}).get("detector_rotation_rad", "")
+    if calibration is not store.start.calibration:
+        origin = FITTED
+    return write_results(out, store, Provenance(began_unix_s, time.time(), settings_used, calibration, origin, found))

@@ -48,10 +48,10 @@ class LiveRotation:
         """Of the running or the last scan."""
         return self._now
 
-    def begin(self, start: ScanStart) -> None:
-        """A scan begins; `start` has the site's word over the stream's."""
+    def begin(self, start: ScanStart, said_by: str = "") -> None:
+        """A scan begins; `start` has the site's word over the stream's, `said_by` as `calibration.origin` words it."""
         with self._lock:
-            announced = self._announced(start.calibration)
+            announced = self._announced(start.calibration, said_by)
             if not self._now.locked and (announced.origin != NOBODY or self._now.origin == NOBODY):
                 self._now = announced
             self._scans[_key(start)] = self._now
@@ -103,10 +103,10 @@ class LiveRotation:
             self._scans[next(reversed(self._scans))] = rotation
         return rotation
 
-    def _announced(self, calibration: Calibration) -> Rotation:
+    def _announced(self, calibration: Calibration, said_by: str) -> Rotation:
         if calibration.detector_rotation_rad is None:
             return Rotation(flip=calibration.detector_flip)
-        said_here = self._site.detector_rotation_deg is not None
+        said_here = said_by in ("site file", "settings") or self._site.detector_rotation_deg is not None
         return Rotation(
             calibration.detector_rotation_rad, calibration.detector_flip, SITE_FILE if said_here else STREAM
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from stream_rrvae.calibration.origin import ORIGIN
 from stream_rrvae.maps.products import scan_maps
 from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, Plain, ScanState, Snapshot
 from stream_rrvae.scan_store import ScanStore
@@ -46,6 +47,8 @@ def build_snapshot(
         shard_id=store.start.shard_id,
         shard_count=store.start.shard_count,
         shard_lines=store.start.shard_lines,
+        descan_removed=maps.descan,
+        calibration_origin=store.features_info.get(ORIGIN, {}),
     )
 
 

@@ -13,6 +13,7 @@ from stream_rrvae.errors import WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.events import Accepted, Refused
 from stream_rrvae.ingest.keeping_hook import FrameKeeper, keep_each
+from stream_rrvae.ingest.mean_pattern import SampledMean
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, write_rows
 from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames, valid_range
@@ -52,6 +53,7 @@ class ScanCompute:
         self._maps = maps_of(store)
         self._results = FrameResults.empty(n_frames, plan.n_features)
         self._next_pattern_s = 0.0
+        self._mean = SampledMean(store, plan.usable)
 
     def take(self, items: Sequence[Accepted | Refused], on_refused: OnRefused) -> None:
         """Measure what can be, account for everything; afterwards the store and its account agree."""
@@ -70,6 +72,8 @@ class ScanCompute:
 
     def write_account(self, state: ScanState) -> None:
         """Tell the store and the metrics how the account stands."""
+        if state is not ScanState.RUNNING:
+            self._mean.show(whole=True)
         counters = self.account.counters()
         self.store.write_account(Account(state, counters))
         self._meter.counted(self._counters, counters)
@@ -107,6 +111,13 @@ class ScanCompute:
             self._next_pattern_s = now_s + PATTERN_INTERVAL_S
             self.store.write_pattern(number, self._with_gaps(pixels()))
 
+    def sample(self, numbers: NDArray[np.int64], pixels: Callable[[int], NDArray[Any]]) -> None:
+        """Take some of the frames of these positions into the mean pattern; `pixels` makes those of an index."""
+        wanted = self._mean.wanted(numbers)
+        for index in wanted.tolist():
+            self._mean.add(pixels(index))
+        self._mean.show()
+
     def _measure(self, held: Sequence[Accepted]) -> None:
         count = len(held)
         if not count:
@@ -116,6 +127,7 @@ class ScanCompute:
         self.write(numbers, self._results, np.arange(count))
         if self.keeper is not None:
             keep_each(self.keeper, held)
+        self.sample(numbers, lambda index: self._slab[index])
         received_s = np.fromiter((item.received_s for item in held), np.float64, count)
         self.stored(received_s, int(numbers[-1]), lambda: self._slab[count - 1])
 

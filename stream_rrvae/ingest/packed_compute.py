@@ -94,6 +94,7 @@ class PackedCompute:
             if self._compute.keeper is not None:
                 encoding = batch.frames_are.encoding
                 self._compute.keeper.keep(batch.addresses, batch.sizes, batch.numbers, placed, encoding)
+            self._compute.sample(batch.numbers[placed], lambda index: self._pixels(batch, int(placed[index])))
             self._compute.stored(batch.received_s[placed], int(batch.numbers[last]), lambda: self._pixels(batch, last))
         self._compute.write_account(ScanState.RUNNING)
         for index, error in measured.errors.items():

@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream_rrvae.config import Settings
+from stream_rrvae.calibration.origin import told_to_store
+from stream_rrvae.calibration.site import site_word
+from stream_rrvae.config import CalibrationSettings, Settings
 from stream_rrvae.errors import CalibrationError, WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.compute import OnRefused, ScanCompute
@@ -52,7 +54,9 @@ class ScanWork:
     """Raises StoreError from any method that makes the store, when there is no room for it."""
 
     def __init__(self, opened: Opened, around: Surroundings) -> None:
-        self._start = believable(opened.start)
+        self._announced = opened.start
+        self._site = site_word(believable(opened.start), around.settings)
+        self._start = self._site.start
         self._scan_shape = opened.scan_shape
         self._around = around
         own, n_positions = own_positions(opened.start, opened.scan_shape), math.prod(opened.scan_shape)
@@ -62,7 +66,7 @@ class ScanWork:
         self._packed: PackedCompute | None = None
         n_own = n_positions if own is None else max(1, int(own.sum()))
         self._wanted = min(around.settings.ingest.settle_frames, n_own)  # frames to find the disc on
-        self._waits_for_frames = needs_frames(opened.start, around.settings.calibration)
+        self._waits_for_frames = needs_frames(self._start, self._site.settings)
 
     @property
     def store(self) -> ScanStore | None:
@@ -164,10 +168,11 @@ class ScanWork:
         return item
 
     def _open(self, mean: MeanPattern) -> ScanCompute:
-        settled, plan = _planned(self._start, self._around.settings, mean)
+        settled, plan = _planned(self._start, self._site.settings, mean)
         settings = self._around.settings
         shape = StoreShape(self._scan_shape, self._start.frame_shape, plan.n_features, settings.learn.latents)
         info = {"basis": to_plain(BASIS), "com_reference": settled.com_reference}
+        info |= told_to_store(self._announced.calibration, self._site, settled.start.calibration)
         store = ScanStore.create(settled.start, shape, info, self._around.folder)
         keeper = self._around.keeper
         if keeper is not None:
@@ -180,10 +185,10 @@ class ScanWork:
         return self._compute
 
 
-def _planned(start: ScanStart, settings: Settings, mean: MeanPattern) -> tuple[Settled, FramePlan]:
-    settled = settle(start, settings.calibration, mean.values)
+def _planned(start: ScanStart, site: CalibrationSettings, mean: MeanPattern) -> tuple[Settled, FramePlan]:
+    settled = settle(start, site, mean.values)
     try:
         return settled, plan_of(settled)
     except CalibrationError as error:
-        settled = settle_without_disc(start, settings.calibration, str(error))
+        settled = settle_without_disc(start, site, str(error))
         return settled, plan_of(settled)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from stream_rrvae.found import DescanFound
 from stream_rrvae.maps.phase import com_phase, phase_unit
 from stream_rrvae.maps.values import PositionValues, position_values
 from stream_rrvae.messages import Calibration, Float32Array
@@ -47,6 +48,7 @@ class ScanMaps:
     axes: str  # what the vectors refer to: "scan" or "detector"
     maps: dict[str, Float32Array]
     units: dict[str, str]
+    descan: DescanFound | None = None  # what of it was taken out of the COM
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def maps_of(values: PositionValues, extra: Iterable[MapProduct] = ()) -> ScanMap
     for number, latent in enumerate(values.latents, start=1):
         maps[f"latent_{number}"] = latent.reshape(values.scan_shape)
         units[f"latent_{number}"] = "1"
-    return ScanMaps(values.axes, maps, units)
+    return ScanMaps(values.axes, maps, units, values.descan)
 
 
 def merge(first: Float32Array, second: Float32Array) -> Float32Array:

@@ -5,6 +5,7 @@
 /entry/quality: figures of the model and the account of the frames; /entry/process: the learner's settings and, in
 `model`, what made the maps: decoder, latents, what it began with, hashes of it and of the checkpoint behind it;
 /entry/manifold (NXdata), where there is a model: what frames with such latents look like (`maps.manifold`).
+/entry/geometry: where the calibration comes from, and what the scan shows of it (`maps.results_geometry`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ import numpy as np
 
 from stream_rrvae import __version__
 from stream_rrvae.errors import FileFormatError
+from stream_rrvae.found import CalibrationFound
 from stream_rrvae.maps.manifold import manifold_of
 from stream_rrvae.maps.manifold_file import write_manifold
 from stream_rrvae.maps.products import PHASE, ScanMaps, scan_maps
+from stream_rrvae.maps.results_geometry import write_geometry
 from stream_rrvae.messages import Calibration, Counters, ModelStatus, ScanStart
 from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_store import ScanStore
@@ -42,6 +45,7 @@ class Provenance:
     settings: Mapping[str, Any]
     calibration: Calibration | None = None  # as it was in the end; None = as the scan began
     rotation_origin: str = ""  # who said how the detector is turned; see calibration.live_rotation
+    found: CalibrationFound | None = None  # what the scan shows of its calibration
 
 
 def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
@@ -88,6 +92,7 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     entry["metadata"] = json.dumps(to_plain(store.start.metadata), default=str)
     entry["model_version"] = status.version
     _write_maps(entry.create_group("maps"), store.start, maps)
+    write_geometry(entry.create_group("geometry"), store, maps.descan, provenance.found)
     _write_quality(entry.create_group("quality"), account.counters, status)
     _write_process(entry.create_group("process"), store, status, provenance.settings.get("learn", {}))
 

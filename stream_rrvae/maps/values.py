@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_rrvae.calibration.geometry import to_scan_axes
+from stream_rrvae.found import DescanFound
+from stream_rrvae.maps.com_shift import com_shift
 from stream_rrvae.messages import Calibration, Float32Array
 from stream_rrvae.scan_store import ScanStore
-
-SCAN_MEAN = "scan_mean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +35,7 @@ class PositionValues:
     confidence: Float32Array
     latents: Float32Array
     misfit: Float32Array
-
-
-def reference_com(store: ScanStore) -> tuple[Float32Array, Float32Array]:
-    """COM (y, x) [n] in px, detector axes, from the beam centre.
-
-    Where the centre was only estimated from the data, the mean of the scan takes its place:
-    a disc's edge fixes the centre to about 0.1 px, which a field's COM hardly exceeds.
-    """
-    com_y, com_x = store.com_y.copy(), store.com_x.copy()
-    measured = np.isfinite(com_y) & np.isfinite(com_x)
-    if store.features_info.get("com_reference") == SCAN_MEAN and measured.any():
-        com_y -= com_y[measured].mean(dtype=np.float64)
-        com_x -= com_x[measured].mean(dtype=np.float64)
-    return com_y, com_x
+    descan: DescanFound | None = None  # what of it was taken out of the COM
 
 
 def position_values(store: ScanStore, calibration: Calibration | None = None) -> PositionValues:
@@ -58,7 +45,8 @@ def position_values(store: ScanStore, calibration: Calibration | None = None) ->
     """
     calibration = calibration or store.start.calibration
     learnt = store.read_maps()
-    com_y, com_x = reference_com(store)
+    com = com_shift(store)
+    com_y, com_x = com.y, com.x
     scale = calibration.mrad_per_px or 1.0
     axes = "detector"
     rotation = learnt.rotation
@@ -82,4 +70,5 @@ def position_values(store: ScanStore, calibration: Calibration | None = None) ->
         confidence=learnt.confidence,
         latents=learnt.latents,
         misfit=np.full(store.shape.n_positions, np.nan, np.float32) if learnt.misfit is None else learnt.misfit,
+        descan=com.descan,
     )

@@ -31,7 +31,7 @@ from stream_rrvae.recording.undecodable import flag_undecodable
 DEFINITION = "stream_rrvae_recording"
 MOST_PATCHES = 16_384  # of the view as a scan: opening a file with more would take seconds
 SIDE_CHUNK = 65_536
-RESULT_GROUPS = ("maps", "quality", "process")
+RESULT_GROUPS = ("maps", "quality", "process", "geometry")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ def fields_of(shape: StoreShape) -> tuple[Field, ...]:
         Field("confidence", "f4", (2, n)),
         Field("latents", "f4", (2, shape.n_latents, n)),
         Field("misfit", "f4", (2, n)),
+        Field("mean_pattern", "f4", (2, *shape.frame_shape)),
+        Field("mean_frames", "i8", (2,)),
     )
 
 

@@ -21,7 +21,7 @@ from stream_rrvae.scan_store.twin import Twin
 
 MAGIC = b"SRRVAE01"
 HEADER_LIMIT = 1 << 20
-_TWINS = ("account", "status", "pattern", "maps")
+_TWINS = ("account", "status", "pattern", "maps", "mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,12 @@ class ScanStore:
             self._views["pattern"][slot] = pattern
             self._views["pattern_number"][slot] = number
 
+    def write_mean(self, frames: int, pattern: NDArray[Any]) -> None:
+        """Show `pattern` [ky, kx] as the mean of so many frames; NaN where a pixel has no data."""
+        with self._twins["mean"].writing() as slot:
+            self._views["mean_pattern"][slot] = pattern
+            self._views["mean_frames"][slot] = frames
+
     # the learner's side
 
     def write_status(self, status: ModelStatus) -> None:
@@ -174,6 +180,13 @@ class ScanStore:
             lambda slot: (int(self._views["pattern_number"][slot]), self._views["pattern"][slot].copy())
         )
         return None if number < 0 else (number, pattern)
+
+    def read_mean(self) -> tuple[int, Float32Array] | None:
+        """Mean pattern as (frames in it, float32 [ky, kx], NaN = no data), or None before the first."""
+        frames, pattern = self._twins["mean"].read(
+            lambda slot: (int(self._views["mean_frames"][slot]), self._views["mean_pattern"][slot].copy())
+        )
+        return (frames, pattern) if frames else None
 
     def close(self) -> None:
         """Let go of the block; the process that made it also removes its name."""

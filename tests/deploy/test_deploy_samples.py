@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from stream_rrvae.calibration.site_file import load_site
 from stream_rrvae.config import load
 from stream_rrvae.ingest.source import parse_sources
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 SITES = sorted((DEPLOY / "sites").glob("*.toml"))
+CALIBRATIONS = sorted((DEPLOY / "sites" / "calibration").glob("*.toml"))
 
 
 @pytest.mark.parametrize("site", SITES, ids=lambda path: path.stem)
@@ -23,6 +25,13 @@ def test_every_site_file_is_valid_and_wholly_used(site: Path) -> None:
     for name, value in tomllib.loads(site.read_text()).items():
         if not isinstance(value, dict):
             assert dumped[name] == value, name
+
+
+@pytest.mark.parametrize("path", CALIBRATIONS, ids=lambda path: path.stem)
+def test_every_calibration_file_is_valid(path: Path) -> None:
+    site = load_site(path)
+    assert all(site.at(each.camera_length_mm) == each for each in site.content.camera_length)
+    assert len(site.content.camera_length) == 2
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="NOT CHECKED: systemd-analyze is not installed")

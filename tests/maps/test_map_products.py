@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stream_rrvae.maps.com_shift import SCAN_MEAN, com_shift
 from stream_rrvae.maps.products import PHASE, MapProduct, maps_of, merge, products, scan_maps
-from stream_rrvae.maps.values import SCAN_MEAN, PositionValues, position_values, reference_com
+from stream_rrvae.maps.values import PositionValues, position_values
 from stream_rrvae.messages import Calibration, ModelStatus
 from stream_rrvae.scan_store import LearnerMaps, ScanStore
 
@@ -57,7 +58,8 @@ def test_rotation_and_com_turn_together_into_scan_axes(make_store, flip: bool) -
 def test_estimated_centre_gives_way_to_the_scan_mean(make_store) -> None:  # type: ignore[no-untyped-def]
     store: ScanStore = make_store(reference=SCAN_MEAN)
     store.com_y[:10], store.com_x[:10] = np.arange(10), 3.0
-    com_y, com_x = reference_com(store)
+    com = com_shift(store)
+    com_y, com_x = com.y, com.x
     assert np.nanmean(com_y) == pytest.approx(0, abs=1e-6)
     assert np.nanmax(np.abs(com_x)) == pytest.approx(0, abs=1e-6)
     assert np.isnan(com_y[10:]).all()

@@ -1,0 +1,65 @@
+"""The thread that looks for calibration while a scan runs: it finds, tells, forgets with the next scan, and ends."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from stream_rrvae import calibrator
+from stream_rrvae.calibrator import Calibrator
+from stream_rrvae.found import CalibrationFound
+from stream_rrvae.scan_store import ScanStore
+from tests.conftest import StoreMaker
+
+SHAPE = (32, 32)
+
+
+def lit(store: ScanStore) -> ScanStore:
+    """A hexagonal field, drawn to where the dark field is bright."""
+    y, x = np.indices(SHAPE) / 7.3
+    com_y, com_x, image = np.zeros(SHAPE), np.zeros(SHAPE), np.zeros(SHAPE)
+    for angle in np.radians((10, 70, 130)):
+        phase = 2 * np.pi * (np.sin(angle) * y + np.cos(angle) * x)
+        com_y, com_x = com_y - np.sin(angle) * np.sin(phase), com_x - np.cos(angle) * np.sin(phase)
+        image = image + np.cos(phase)
+    store.com_y[:], store.com_x[:], store.annular_dark_field[:] = com_y.ravel(), com_x.ravel(), 10 + image.ravel()
+    store.coverage[:] = 1
+    return store
+
+
+def test_a_running_scan_is_looked_at_and_the_next_one_starts_anew(
+    make_store: StoreMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrator, "SHORTEST_REST_S", 0.01)
+    told: list[CalibrationFound] = []
+    heard = threading.Event()
+
+    def on_found(_store: ScanStore, found: CalibrationFound) -> None:
+        told.append(found)
+        heard.set()
+
+    working = Calibrator(None, on_found)
+    working.start()
+    first, second = lit(make_store(SHAPE)), make_store(SHAPE)
+    working.work_on(first)
+    assert heard.wait(30)
+    found = working.found(first)
+    assert found is told[-1]
+    assert found.positions == 32 * 32
+    assert found.rotation is not None
+    assert abs(np.degrees(found.rotation.rotation_rad)) < 1
+    working.work_on(second)
+    assert working.found(first) is None
+    assert working.found(second) is None
+    working.stop()
+
+
+def test_the_last_word_is_given_without_the_thread(make_store: StoreMaker) -> None:
+    working, store = Calibrator(None, lambda _store, _found: None), lit(make_store(SHAPE))
+    working.work_on(store)
+    found = working.last_word_on(store)
+    assert found is not None
+    assert working.found(store) is found
+    working.stop()
