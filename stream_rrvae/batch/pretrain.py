@@ -90,6 +90,7 @@ def pretrain(
     for begin, end in _rounds(settings):
         reports.append(model.train(data, (end - begin) * settings.budget_s, (begin, end)))
         told(end, reports[-1])
+    model.settle(data.x)
     return checkpoint_of(model, _provenance(scans, settings, model, reports), licence)
 
 

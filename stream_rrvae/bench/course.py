@@ -26,7 +26,8 @@ class Course:
     rotation: FloatArray  # [t, n] rad
     latents: FloatArray  # [t, n, latents]
     encode_fps: float  # from what the model is trained on, in memory
-    raw_encode_fps: float  # from raw frames in memory; what is made once a scan is there
+    raw_encode_fps: float  # from raw frames in memory; what is made once a scan or once a version is there
+    measured_fps: float = math.nan  # the same beside all that the service measures of a frame
 
 
 def quickest_s(work: Callable[[], object]) -> float:
@@ -52,6 +53,7 @@ class Figures:
     angle_mod180_deg: float
     encode_fps: float
     raw_encode_fps: float
+    measured_fps: float = math.nan
 
 
 def judged(course: Course, com: FloatArray) -> Figures:
@@ -73,6 +75,7 @@ def judged(course: Course, com: FloatArray) -> Figures:
         math.degrees(half),
         course.encode_fps,
         course.raw_encode_fps,
+        course.measured_fps,
     )
 
 

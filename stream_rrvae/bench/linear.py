@@ -13,6 +13,7 @@ from stream_rrvae.bench.features import features_of, plan_of
 from stream_rrvae.bench.scan_frames import FloatArray, ScanFrames, measured_com
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
+from stream_rrvae.rrvae.direct_projection import DirectProjection
 from stream_rrvae.rrvae.leading import strongest_mode
 
 Encode = Callable[[], NDArray[np.complex128]]
@@ -45,13 +46,16 @@ def leading_mode(scan: ScanFrames) -> Course:
     """The strongest first-order steerable mode: one complex number a frame, its modulus and its phase."""
     begun_s = time.process_time()
     plan = plan_of(scan)
-    x = features_of(scan, plan).x
-    mode = strongest_mode(x, BasisSpec(), 1)
+    data = features_of(scan, plan)
+    assert data.centring is not None
+    mode = strongest_mode(data.x, BasisSpec(), 1)
+    axes = np.stack([mode.real, -mode.imaginary], axis=1)
+    direct = DirectProjection(plan, data.centring, axes)
 
-    def encoded(x: Float32Array) -> NDArray[np.complex128]:
-        return np.asarray(x @ mode.real - 1j * (x @ mode.imaginary), np.complex128)
+    def read(seen: Float32Array) -> NDArray[np.complex128]:
+        return np.asarray(seen[:, 0] + 1j * seen[:, 1], np.complex128)
 
-    return _course(begun_s, lambda: encoded(x), lambda: encoded(features_of(scan, plan).x))
+    return _course(begun_s, lambda: read(data.x @ axes), lambda: read(direct.of(scan.frames)))
 
 
 def _as_complex(pairs: FloatArray) -> NDArray[np.complex128]:

@@ -11,8 +11,11 @@ from stream_rrvae.bench.course import Course, quickest_s
 from stream_rrvae.bench.features import features_of, plan_of
 from stream_rrvae.bench.scan_frames import ScanFrames
 from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.kernels.warm_up import warm_up
-from stream_rrvae.rrvae.model import Encoding
+from stream_rrvae.rrvae.frame_encoder import FrameEncoder
+from stream_rrvae.rrvae.model import Encoding, Model
+from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.registry import factory
 
 LOOK_S, LOOKS = 0.5, 50
@@ -36,11 +39,22 @@ def course_of(decoder: str, scan: ScanFrames, seconds: float, latents: int, seed
         trained += report.frames
         looks.append((taken_s, trained, model.encode(data.x)))
     at_s, trained_then, said = zip(*looks, strict=True)
+    encode_s = quickest_s(lambda: model.encode(data.x))
+    measured_s = quickest_s(lambda: model.encode(features_of(scan, plan).x))
+    encoder = encoder_of(model, data, plan)
     return Course(
         np.asarray(at_s),
         np.asarray(trained_then, np.float64),
         np.stack([encoding.rotation for encoding in said]).astype(np.float64),
         np.stack([encoding.latents for encoding in said]).astype(np.float64),
-        len(scan.frames) / quickest_s(lambda: model.encode(data.x)),
-        len(scan.frames) / quickest_s(lambda: model.encode(features_of(scan, plan).x)),
+        len(scan.frames) / encode_s,
+        len(scan.frames) / quickest_s(lambda: encoder.encode(scan.frames)),
+        len(scan.frames) / measured_s,
     )
+
+
+def encoder_of(model: Model, data: Prepared, plan: FramePlan) -> FrameEncoder:
+    """`model` settled on `data`, for frames of their scan."""
+    assert data.centring is not None
+    model.settle(data.x)
+    return FrameEncoder(model, plan, data.centring)

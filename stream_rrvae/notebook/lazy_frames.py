@@ -31,6 +31,11 @@ class LazyFrames:
         self._pattern = np.empty(frames.frame_shape, self.dtype)
 
     @property
+    def file(self) -> FrameFile:
+        """What they are read from."""
+        return self._frames
+
+    @property
     def size(self) -> int:
         """Pixels of the whole scan."""
         return int(np.prod(self.shape))

@@ -86,7 +86,7 @@ def with_context(data: Prepared, scan_shape: tuple[int, int], basis: BasisSpec, 
     found = average @ modes + restored
     dose_gain = _dose_gain(found, noise_share)
     scaled = (found * math.sqrt(dose_gain)).astype(np.float32)
-    return Context(replace(data, x=scaled), gain, dose_gain, deviating)
+    return Context(replace(data, x=scaled, centring=None), gain, dose_gain, deviating)
 
 
 def _cross_validated(data: Prepared, scan_shape: tuple[int, int], seed: int) -> tuple[float, float]:

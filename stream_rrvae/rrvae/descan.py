@@ -54,7 +54,7 @@ def without_descan(
     """`features` [n, n_features] of a scan store without the part of a walking disc, where that is significant."""
     if len(features) < FEWEST_POSITIONS:
         return features, Descan()
-    edge = _edge_per_px(basis, disc_radius_px)
+    edge = edge_per_px(basis, disc_radius_px)
     ramps = _ramps(positions, scan_shape)
     first = to_complex(features, basis)[:, 1].astype(np.complex128)
     slopes, errors = _slopes(first - first.mean(axis=0), ramps, edge)
@@ -93,7 +93,7 @@ def _weights(rest: Complex, edge: NDArray[np.float64]) -> Complex:
     return np.asarray(inverse.conj() / (edge @ inverse).real)
 
 
-def _edge_per_px(basis: BasisSpec, disc_radius_px: float) -> NDArray[np.float64]:
+def edge_per_px(basis: BasisSpec, disc_radius_px: float) -> NDArray[np.float64]:
     """What a shift of an even disc by 1 px along kx adds to order 1 [n_radial], all of it real.
 
     A strip of light along the edge, |cos phi| px wide, is lost on one side; what appears on the other lies outside

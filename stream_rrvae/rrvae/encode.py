@@ -7,6 +7,7 @@ the mode: on the reference data it is 0.05 degrees nearer to the COM without noi
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -17,27 +18,29 @@ from stream_rrvae.rrvae.folded import FoldedModel, Read
 from stream_rrvae.rrvae.harmonic import N_ANGLES, turned
 from stream_rrvae.rrvae.model import Encoding
 from stream_rrvae.rrvae.on_device import batches_on
-from stream_rrvae.rrvae.principal import principal_scores
+from stream_rrvae.rrvae.principal import LatentGauge, principal_gauge
 
 LARGEST_SAMPLE = 8192  # frames that say what z does to the shape
 
 
 @torch.inference_mode()
-def encode(folded: FoldedModel, x: Float32Array) -> Encoding:
-    """Encode prepared features `x` [n, n_features]."""
-    spec, order = folded.spec, folded.leading_order
-    parts = [_encode_batch(folded, batch) for batch in batches_on(folded.axes.device, x)]
-    vector, *read = (torch.cat(columns) for columns in zip(*parts, strict=True))
-    found = Read(*read)
-    decoded = _numpy(found.shape) if spec.readout == "decoded" else None
-    scores, explained = principal_scores(_numpy(found.mean), *_response(folded, found), spec.latents, decoded)
-    cosine, sine = _numpy(vector).T
-    return Encoding(
-        rotation=(np.arctan2(sine, cosine) / order).astype(np.float32),
-        confidence=np.minimum(np.hypot(cosine, sine), 1.0).astype(np.float32),
-        latents=scores,
-        explained=explained,
-    )
+def encode(folded: FoldedModel, x: Float32Array, gauge: LatentGauge | None = None) -> Encoding:
+    """Encode prepared features `x` [n, n_features]; latents in `gauge` (see `gauge_of`), None = in that of `x`."""
+    return _encoded(folded, (folded.seen(batch) for batch in batches_on(folded.axes.device, x)), gauge)
+
+
+@torch.inference_mode()
+def encode_seen(folded: FoldedModel, seen: Float32Array, gauge: LatentGauge | None = None) -> Encoding:
+    """The same for frames in the coordinates that the model sees, `seen` [n, k]."""
+    return _encoded(folded, batches_on(folded.axes.device, seen), gauge)
+
+
+@torch.inference_mode()
+def gauge_of(folded: FoldedModel, x: Float32Array) -> LatentGauge:
+    """The gauge of the latents of `x` [n, n_features], in z or, where whole shapes are read, in features."""
+    reads = [folded.read(folded.seen(batch)) for batch in batches_on(folded.axes.device, x)]
+    gauge = _gauge(folded, Read(*(torch.cat(columns) for columns in zip(*reads, strict=True))))
+    return gauge.through(_numpy(folded.axes).T) if _reads_shapes(folded) else gauge
 
 
 @torch.inference_mode()
@@ -52,15 +55,41 @@ def left_over(folded: FoldedModel, x: Float32Array) -> Float32Array:
     return _numpy(torch.cat(parts))
 
 
-def _encode_batch(folded: FoldedModel, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _encoded(folded: FoldedModel, batches: Iterable[Tensor], gauge: LatentGauge | None) -> Encoding:
+    parts = [_encode_batch(folded, seen) for seen in batches]
+    vector, *read = (torch.cat(columns) for columns in zip(*parts, strict=True))
+    found = Read(*read)
+    if gauge is None:
+        gauge = _gauge(folded, found)
+    elif _reads_shapes(folded):
+        gauge = gauge.through(_numpy(folded.axes))
+    scores = gauge.scores(_numpy(found.shape if _reads_shapes(folded) else found.mean))
+    cosine, sine = _numpy(vector).T
+    return Encoding(
+        rotation=(np.arctan2(sine, cosine) / folded.leading_order).astype(np.float32),
+        confidence=np.minimum(np.hypot(cosine, sine), 1.0).astype(np.float32),
+        latents=scores,
+        explained=scores.var(axis=0, dtype=np.float64),
+    )
+
+
+def _encode_batch(folded: FoldedModel, seen: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Mean of exp(i order theta) over the posterior as [n, 2], then what is `Read`."""
-    seen = folded.seen(x)
     read = folded.read(seen)
     if folded.spec.gauge == "data":
         return folded.leaning(seen), *read
-    angles = folded.leading_order * torch.arange(N_ANGLES, device=x.device) * (2 * torch.pi / N_ANGLES)
+    angles = folded.leading_order * torch.arange(N_ANGLES, device=seen.device) * (2 * torch.pi / N_ANGLES)
     posterior = torch.softmax(folded.correlation(seen, read.shape), 1)
     return posterior @ torch.stack([angles.cos(), angles.sin()], 1), *read
+
+
+def _gauge(folded: FoldedModel, found: Read) -> LatentGauge:
+    decoded = _numpy(found.shape) if _reads_shapes(folded) else None
+    return principal_gauge(_numpy(found.mean), *_response(folded, found), folded.spec.latents, decoded)
+
+
+def _reads_shapes(folded: FoldedModel) -> bool:
+    return folded.spec.readout == "decoded"
 
 
 def _response(folded: FoldedModel, found: Read) -> tuple[Float32Array, Float32Array]:

@@ -23,7 +23,7 @@ from stream_rrvae.messages import Float32Array
 from stream_rrvae.rrvae.harmonic import Gauge, HarmonicSpec, turned
 from stream_rrvae.rrvae.leading import Leading
 from stream_rrvae.rrvae.learner import HarmonicLearner
-from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
+from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport, Sight
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.shape_bank import ShapeBank
 from stream_rrvae.rrvae.shape_fit import NODES, ShapeFit, nodes_of
@@ -46,7 +46,7 @@ class ExactLearner(HarmonicLearner):
 
     name = "exact"
     usual_gauge = "free"
-    fixes_rotation = True
+    fixes_rotation = is_settled = True
 
     def __init__(self, spec: HarmonicSpec, leading: Leading, seed: int, device: str, train: TrainSpec) -> None:
         super().__init__(spec, leading, seed, device, train)
@@ -74,6 +74,13 @@ class ExactLearner(HarmonicLearner):
 
     def encode(self, x: Float32Array) -> Encoding:
         return self._made().encode(x, self.latents)
+
+    def sight(self) -> Sight:
+        bank, latents = self._made(), self.latents
+        return Sight(bank.turning.axes, lambda seen: bank.encode_seen(seen, latents))
+
+    def settle(self, x: Float32Array) -> None:
+        """Nothing to do: latents count from the mean of the bank's shapes, along its directions."""
 
     def left_over(self, x: Float32Array) -> Float32Array:
         angle, shape = self._made().upright_means(x)

@@ -12,13 +12,14 @@ from stream_rrvae.errors import CheckpointError, ConfigError
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import from_plain, to_plain
-from stream_rrvae.rrvae.encode import encode, left_over
+from stream_rrvae.rrvae.encode import encode, encode_seen, gauge_of, left_over
 from stream_rrvae.rrvae.folded import FoldedModel
 from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec, Readout, kl_divergence
 from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
-from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
+from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport, Sight
 from stream_rrvae.rrvae.on_device import whole_on
 from stream_rrvae.rrvae.preparation import Prepared
+from stream_rrvae.rrvae.principal import LatentGauge, split_off_gauge
 from stream_rrvae.rrvae.subspace import signal_subspace
 from stream_rrvae.rrvae.training import Trainer, TrainSpec
 from stream_rrvae.rrvae.weights import put_weights, weights_of
@@ -38,6 +39,7 @@ class HarmonicLearner:
             self.network = HarmonicModel(spec, leading).to(device)
         self._trainer = Trainer(self.network, self._bound, train, seed, device)
         self._folded: FoldedModel | None = None  # as the network is now
+        self._gauge: LatentGauge | None = None  # None = of the frames that are encoded
 
     @classmethod
     def create(
@@ -81,26 +83,40 @@ class HarmonicLearner:
     def fixes_rotation(self) -> bool:
         return self.network.spec.gauge != "free"
 
+    @property
+    def is_settled(self) -> bool:
+        return self._gauge is not None
+
     def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
         self._look_at(data)
-        self._folded = None
+        self._folded = self._gauge = None
         return self._trainer.round(data, self._projected(data.x), seconds, progress)
 
     def encode(self, x: Float32Array) -> Encoding:
-        return encode(self._as_it_is(), x)
+        return encode(self._as_it_is(), x, self._gauge)
+
+    def sight(self) -> Sight:
+        folded, gauge = self._as_it_is(), self._gauge
+        return Sight(folded.axes.cpu().numpy(), lambda seen: encode_seen(folded, seen, gauge))
 
     def left_over(self, x: Float32Array) -> Float32Array:
         return left_over(self._as_it_is(), x)
+
+    def settle(self, x: Float32Array) -> None:
+        self._gauge = gauge_of(self._as_it_is(), x)
 
     def settings(self) -> dict[str, Any]:
         return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}
 
     def arrays(self) -> Arrays:
-        return weights_of(self.network)
+        return {**weights_of(self.network), **(self._gauge.arrays() if self._gauge else {})}
 
     def restore(self, arrays: Arrays) -> None:
-        put_weights(self.network, arrays)
-        self._trainer.warm, self._folded = True, None
+        spec = self.network.spec
+        size = spec.basis.n_features if spec.readout == "decoded" else spec.inner
+        gauge, weights = split_off_gauge(arrays, (size, spec.latents))
+        put_weights(self.network, weights)
+        self._trainer.warm, self._folded, self._gauge = True, None, gauge
 
     @staticmethod
     def _device(setting: str) -> str:

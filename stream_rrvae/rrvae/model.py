@@ -5,9 +5,9 @@ The worker, checkpoints and benchmarks see a model only through this protocol; `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,8 @@ class Encoding:
     """What a model says of n frames, NaN-free.
 
     `rotation` rad in (-pi, pi] from kx towards ky; `confidence` 0..1; `latents` [n, n_latents] as the
-    linear part of the shape's change along its principal directions, in units of one frame's noise,
-    mean 0, ordered by `explained` [n_latents], their variance.
+    linear part of the shape's change along its principal directions, in units of one frame's noise. They
+    have mean 0 and come ordered by `explained` [n_latents], their variance, unless the model `is_settled`.
     """
 
     rotation: Float32Array
@@ -67,6 +67,11 @@ class Model(Protocol):
         """Whether the model itself says what rotation 0 is; else the COM direction sets it afterwards."""
         ...
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether latents count from a mean of the model's own (see `settle`), not from that of what is encoded."""
+        ...
+
     def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
         """Train for `seconds`, which take the training from one share of its budget to another."""
         ...
@@ -79,6 +84,13 @@ class Model(Protocol):
         """Prepared features `x` [n, n_features] less the shape found in each, turned back to its rotation 0."""
         ...
 
+    def settle(self, x: Float32Array) -> None:
+        """Let latents count from the mean of those of `x` [n, n_features], along their directions, until it is trained.
+
+        Latents of several scans, or of parts of one, then mean the same. Part of `arrays`.
+        """
+        ...
+
     def settings(self) -> dict[str, Any]:
         """What builds the same model again, as plain values."""
         ...
@@ -89,6 +101,23 @@ class Model(Protocol):
 
     def restore(self, arrays: Arrays) -> None:
         """Take weights over. Raises CheckpointError when names, shapes or values do not fit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a model sees of prepared features: coordinates along `axes` [n_features, k]; and how it encodes these."""
+
+    axes: Float32Array
+    encode: Callable[[Float32Array], Encoding]  # of [n, k], n >= 1
+
+
+@runtime_checkable
+class Sighted(Protocol):
+    """A model that sees fewer numbers of a frame than there are."""
+
+    def sight(self) -> Sight:
+        """As it is now: training may move it."""
         ...
 
 

@@ -21,12 +21,25 @@ from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import BoolArray, Float32Array
 from stream_rrvae.plain import from_plain
 from stream_rrvae.rrvae.descan import Descan, without_descan
+from stream_rrvae.rrvae.mean_lean import MeanLean, mean_lean
 from stream_rrvae.scan_store import ScanStore
 
 MEASURED = 1
 SMALLEST_MODULATION = 0.05  # rms of prepared features below which frames are all alike (float16 rounding is 0.02)
 LARGEST_MODULATION = 12.0  # beyond it the posterior of the angle is narrower than the grid of angles
 NOISE_FREE_DOSES = 100.0  # times the assumed dose: the noise is a tenth of what is assumed
+
+
+@dataclass(frozen=True, slots=True)
+class Centring:
+    """What a scan's features are less, `mean` [n_features], and then multiplied with."""
+
+    mean: Float32Array
+    scale: float
+
+    def applied(self, features: Float32Array) -> Float32Array:
+        """Prepared features of frames of that scan [n, n_features], descan left in."""
+        return np.asarray((features - self.mean) * np.float32(self.scale), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,8 @@ class Prepared:
     noise_variance: float  # of each coefficient: 1 for counted frames, 0 where none is in the data
     descan: Descan = field(default_factory=Descan)  # what was taken out of them
     from_center: bool = False  # order 1 counts from the beam centre, not from the scan's mean
+    centring: Centring | None = None  # how `x` was made, where it is all of one scan
+    lean: MeanLean = field(default_factory=MeanLean)  # of the mean that was taken out
 
     @property
     def modulation(self) -> float:
@@ -69,10 +84,13 @@ def prepare(
     positions, features = positions[usable], features[usable]
     basis = basis_of(store)
     features, descan = without_descan(features, positions, store.shape.scan_shape, basis, _radius_px(store))
-    dose, noise_variance = _dose_and_noise(store, positions, assumed_dose_electrons)
+    counts = store.bright_field[positions]
+    dose, noise_variance = dose_and_noise(store.start.pixel_type, counts, assumed_dose_electrons)
     from_center = is_less_than_a_cell(store.start.calibration.scan_step_nm, store.shape.scan_shape, cell_nm)
     order_1 = slice(basis.n_radial, 3 * basis.n_radial) if from_center else None
-    return replace(whitened(features, positions, dose, noise_variance, order_1), descan=descan, from_center=from_center)
+    lean = mean_lean(features, positions, store.shape.scan_shape, basis, noise_variance / dose)
+    data = whitened(features, positions, dose, noise_variance, order_1)
+    return replace(data, descan=descan, from_center=from_center, lean=lean)
 
 
 def is_less_than_a_cell(
@@ -97,11 +115,14 @@ def _radius_px(store: ScanStore) -> float:
     return store.start.calibration.disc_radius_px or 1.0
 
 
-def _dose_and_noise(store: ScanStore, positions: NDArray[np.int64], assumed: float) -> tuple[float, float]:
-    """Electrons a frame, counted or assumed, and whether (1 or 0) their noise is in the data."""
-    if not np.issubdtype(np.dtype(store.start.pixel_type), np.integer):
+def dose_and_noise(pixel_type: str, bright_field: Float32Array, assumed: float) -> tuple[float, float]:
+    """Electrons a frame, counted in the disc (`bright_field` [n]) or `assumed`, and whether their noise is there (1/0).
+
+    Features are made of the counts in the disc alone.
+    """
+    if not np.issubdtype(np.dtype(pixel_type), np.integer):
         return assumed, 0.0
-    dose = _median_counts(store.bright_field[positions])  # features are made of the counts in the disc alone
+    dose = max(1.0, float(np.median(bright_field))) if len(bright_field) else 1.0
     return (dose, 1.0) if dose < NOISE_FREE_DOSES * assumed else (assumed, 0.0)
 
 
@@ -128,8 +149,4 @@ def whitened(
     if signal * dose > LARGEST_MODULATION**2:
         scale = LARGEST_MODULATION / math.sqrt(signal)
     centred *= np.float32(scale)
-    return Prepared(centred, positions, noise_variance * scale**2 / dose)
-
-
-def _median_counts(sums: Float32Array) -> float:
-    return max(1.0, float(np.median(sums))) if len(sums) else 1.0
+    return Prepared(centred, positions, noise_variance * scale**2 / dose, centring=Centring(mean, scale))

@@ -25,6 +25,10 @@ APPLY_S = 1.0  # between two encodings by a model that does not learn
 SHARE_BEFORE_END = 0.5  # of the budget; the rest is for the whole scan
 LONGEST_HISTORY = 200  # versions; a note in the store has room for more
 RANDOM = Origin()
+LEANS = (
+    "directions count from the scan's mean, which leans by {:.2f} of what varies: either less than a cell of the "
+    "specimen was scanned (say the cell: learn.cell_nm), or the detector is uneven"
+)
 FROM_CENTER = "the scan is smaller than the specimen's cell: directions count from the beam centre, not its mean"
 TRAINING, READY, WAITING, FAILED = "training", "ready", "waiting", "failed"
 
@@ -124,7 +128,7 @@ class Session:
         latents = locked_latents(encoding, around)
         quality = agreement_with_com(rotation, latents, around.com_y, around.com_x) | self._figures() | self._help()
         found = novelty(model, data)
-        quality |= data.descan.figures() | (found.figures() if found else {})
+        quality |= data.descan.figures() | data.lean.figures() | (found.figures() if found else {})
         n = self._store.shape.n_positions
         self._progress.encoded = len(data.positions)
         made_by = identity(model, self.origin)
@@ -163,8 +167,12 @@ class Session:
     def _detail(self, data: Prepared) -> str:
         last = self._progress.last
         undone = "the last round made the model worse and was undone" if last and last.rolled_back else ""
-        reference = FROM_CENTER if data.from_center else ""
+        reference = FROM_CENTER if data.from_center else self._lean(data)
         return "; ".join(filter(None, (self._context.said() if self._context else "", reference, undone)))
+
+    def _lean(self, data: Prepared) -> str:
+        is_known = self._settings.cell_nm is not None
+        return LEANS.format(data.lean.ratio) if data.lean.unexplained and not is_known else ""
 
     def _note(self, state: str, detail: str) -> None:
         before = self._store.read_status()

@@ -39,9 +39,13 @@ class ShapeBank:
 
     def encode(self, features: Float32Array, latents: int) -> Encoding:
         """Posterior means for prepared `features` [n, n_features]."""
+        return self.encode_seen(features @ self.turning.axes, latents)
+
+    def encode_seen(self, seen: Float32Array, latents: int) -> Encoding:
+        """The same for frames in the coordinates of `turning`, `seen` [n, n]."""
         scores = self._scores(latents)
-        means = np.empty((len(features), 2 + latents), np.float32)
-        posterior_means(*self._seen(features), self._table(), scores, means)
+        means = np.empty((len(seen), 2 + latents), np.float32)
+        posterior_means(seen, self._leading(seen), self._table(), scores, means)
         order = np.argsort(-means[:, 2:].var(axis=0), kind="stable")
         return Encoding(
             rotation=(np.arctan2(means[:, 1], means[:, 0]) / self.turning.leading_order).astype(np.float32),
@@ -72,8 +76,11 @@ class ShapeBank:
     def _seen(self, features: Float32Array) -> tuple[Float32Array, Float32Array]:
         """Coordinates [n, n] of frames, and length and direction [n, 2] of their leading coefficient."""
         x = features @ self.turning.axes
-        length, direction = self.turning.leading(torch.from_numpy(x))
-        return x, np.stack([length.numpy(), direction.numpy()], axis=1)
+        return x, self._leading(x)
+
+    def _leading(self, seen: Float32Array) -> Float32Array:
+        length, direction = self.turning.leading(torch.from_numpy(seen))
+        return np.stack([length.numpy(), direction.numpy()], axis=1)
 
     def _scores(self, latents: int) -> Float32Array:
         """Each shape along the principal directions of the bank [k, latents], in units of one frame's noise."""

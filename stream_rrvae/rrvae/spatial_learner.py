@@ -20,7 +20,7 @@ from stream_rrvae.rrvae.learner import LARGEST_BASIS, LARGEST_HIDDEN, LARGEST_LA
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
 from stream_rrvae.rrvae.on_device import batches_on, whole_on
 from stream_rrvae.rrvae.preparation import Prepared
-from stream_rrvae.rrvae.principal import principal_scores
+from stream_rrvae.rrvae.principal import LatentGauge, principal_gauge, split_off_gauge
 from stream_rrvae.rrvae.spatial import Angle, Posterior, SpatialModel, SpatialSpec
 from stream_rrvae.rrvae.training import Trainer, TrainSpec
 from stream_rrvae.rrvae.weights import put_weights, weights_of
@@ -42,6 +42,7 @@ class SpatialLearner:
             torch.manual_seed(seed)
             self.network = SpatialModel(spec, leading).to(device)
         self._trainer = Trainer(self.network, self._bound, train, seed, device)
+        self._gauge: LatentGauge | None = None  # None = of the frames that are encoded
 
     @classmethod
     def create(
@@ -79,20 +80,24 @@ class SpatialLearner:
     def latents(self) -> int:
         return self.network.spec.latents
 
+    @property
+    def is_settled(self) -> bool:
+        return self._gauge is not None
+
     def train(self, data: Prepared, seconds: float, progress: tuple[float, float]) -> RoundReport:
+        self._gauge = None
         return self._trainer.round(data, whole_on(self._computing, data.x), seconds, progress)
 
     @torch.no_grad()
     def encode(self, x: Float32Array) -> Encoding:
-        batches = [self.network.encode(batch) for batch in batches_on(self._computing, x)]
-        posterior = Posterior(*(torch.cat(columns) for columns in zip(*batches, strict=True)))
-        scores, explained = principal_scores(_numpy(posterior.mean), *self._response(posterior))
+        posterior = self._read(x)
+        scores = (self._gauge or self._gauge_of(posterior)).scores(_numpy(posterior.mean))
         return Encoding(
             rotation=wrapped(_numpy(posterior.angle)).astype(np.float32),
             # The mean resultant length of a normal angle.
             confidence=_numpy(torch.exp(-0.5 * (2 * posterior.angle_log_sd).exp())),
             latents=scores,
-            explained=explained,
+            explained=scores.var(axis=0, dtype=np.float64),
         )
 
     @torch.no_grad()
@@ -104,15 +109,20 @@ class SpatialLearner:
             parts.append(_numpy(turned(left, -posterior.angle, self.basis)))
         return np.concatenate(parts)
 
+    @torch.no_grad()
+    def settle(self, x: Float32Array) -> None:
+        self._gauge = self._gauge_of(self._read(x))
+
     def settings(self) -> dict[str, Any]:
         return {"spec": to_plain(self.network.spec), "leading_order": self.network.leading_order}
 
     def arrays(self) -> Arrays:
-        return weights_of(self.network)
+        return {**weights_of(self.network), **(self._gauge.arrays() if self._gauge else {})}
 
     def restore(self, arrays: Arrays) -> None:
-        put_weights(self.network, arrays)
-        self._trainer.warm = True
+        gauge, weights = split_off_gauge(arrays, (self.latents, self.latents))
+        put_weights(self.network, weights)
+        self._trainer.warm, self._gauge = True, gauge
 
     @property
     def _computing(self) -> torch.device:
@@ -122,6 +132,13 @@ class SpatialLearner:
         size = (len(x), 1 + self.latents)
         noise = torch.randn(size, generator=generator, device=self._computing)
         return self.network.bound(x, noise, kl_weight)
+
+    def _read(self, x: Float32Array) -> Posterior:
+        batches = [self.network.encode(batch) for batch in batches_on(self._computing, x)]
+        return Posterior(*(torch.cat(columns) for columns in zip(*batches, strict=True)))
+
+    def _gauge_of(self, posterior: Posterior) -> LatentGauge:
+        return principal_gauge(_numpy(posterior.mean), *self._response(posterior))
 
     def _response(self, posterior: Posterior) -> tuple[Float32Array, Float32Array]:
         """Samples of z from some frames' posteriors, and their shapes, all in rotation 0."""

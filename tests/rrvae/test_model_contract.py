@@ -74,6 +74,23 @@ def test_model_is_built_again_from_its_settings_and_weights(trained: Model, data
     assert (again.basis, again.latents, again.fixes_rotation) == (BASIS, 2, trained.fixes_rotation)
 
 
+def test_latents_of_a_settled_model_do_not_depend_on_what_is_encoded_beside(trained: Model, data: Prepared) -> None:
+    settled = factory(trained.name).from_settings(trained.settings(), "cpu")
+    settled.restore(trained.arrays())
+    settled.settle(data.x)
+    large = data.x[np.argsort(np.square(data.x).sum(axis=1))[200:]]
+    whole = {row.tobytes(): latents for row, latents in zip(data.x, settled.encode(data.x).latents, strict=True)}
+    expected = np.stack([whole[row.tobytes()] for row in large])
+    np.testing.assert_allclose(settled.encode(large).latents, expected, atol=1e-3)
+    again = factory(trained.name).from_settings(trained.settings(), "cpu")
+    again.restore(settled.arrays())
+    np.testing.assert_allclose(again.encode(large).latents, expected, atol=1e-3)
+    if trained.name != "exact":  # whose bank of shapes is what latents count from
+        assert np.abs(trained.encode(large).latents - expected).max() > 0.1
+        settled.train(data, 0.05, (0.9, 1.0))
+        assert settled.arrays().keys() == trained.arrays().keys()
+
+
 @pytest.mark.parametrize("name", model_names())
 @pytest.mark.parametrize("latents", [1, 3, 8])
 def test_any_number_of_latents_comes_out_in_order(data: Prepared, name: str, latents: int) -> None:

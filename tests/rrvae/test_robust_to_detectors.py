@@ -225,6 +225,17 @@ def test_a_scan_of_less_than_a_known_cell_keeps_its_mean_field(cells: float, tmp
     assert float(str(status.quality["angle_error_deg"])) <= LARGEST_ERROR_DEG
 
 
+@pytest.mark.parametrize(("cells", "cell_nm", "is_told"), [(0.6, None, True), (0.6, CELL_NM, False), (1, None, False)])
+def test_a_scan_of_less_than_an_unknown_cell_says_that_its_mean_leans(
+    cells: float, cell_nm: tuple[float, float] | None, is_told: bool, tmp_path: Path
+) -> None:
+    with measured(recording(cells=cells), tmp_path) as store:
+        Session(store, LEARN.model_copy(update={"cell_nm": cell_nm, "round_s": 0.1}), None).step()
+        status = store.read_status()
+    assert ("learn.cell_nm" in status.detail) is is_told
+    assert (float(str(status.quality["mean_lean"])) > 0.1) is (cells < 1)
+
+
 @pytest.mark.parametrize(
     ("step_nm", "cell_nm", "less"),
     [
