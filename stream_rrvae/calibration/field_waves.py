@@ -24,6 +24,7 @@ SLOWEST_INDEX = 2.0  # periods over the map; slower waves are what the tapers ma
 # The power of a wave of noise in both components and all tapers, in units of its mean in one: a gamma distribution.
 MEDIAN_OF_NOISE = 7.67
 ABOVE_NOISE = 17.6  # 0.3 % of pure noise gets above it
+WAVES_PER_PEAK = 8.0  # over which the tapers spread a plane wave
 PEAK_REACH = 2  # waves beside a maximum that belong to it
 OUTLIER = 6.0  # times the usual length of a vector
 
@@ -49,14 +50,18 @@ class Waves:
 
     @property
     def independent(self) -> float:
-        """As many peaks carry the field: 1 for a lattice that shows in one direction only."""
+        """As many parts of the field tell of it: 1 for a lattice that shows in one direction only."""
         power = self.weights * (np.abs(self.field_y) ** 2 + np.abs(self.field_x) ** 2).sum(axis=0)
-        of_peaks = self.by_peak(power)
-        return float(of_peaks.sum() ** 2 / np.square(of_peaks).sum())
+        return max(_participation(self.by_peak(power)), _participation(power) / WAVES_PER_PEAK)
 
     def by_peak(self, values: Float) -> Float:
         """Sums [peaks] of `values` [m]."""
         return np.asarray(np.bincount(self.peaks, weights=values), np.float64)
+
+
+def _participation(power: Float) -> float:
+    """Over how many of its items power is spread."""
+    return float(power.sum() ** 2 / np.square(power).sum())
 
 
 def field_waves(com_y: Float, com_x: Float, image: Float | None, step: tuple[float, float]) -> Waves:

@@ -120,10 +120,13 @@ def _power(waves: Waves) -> Float:
 
 
 def _likeness(waves: Waves, along: NDArray[np.complex128]) -> float:
-    """Correlation of the image with -i `along`: minus the divergence, its waves weighed alike."""
-    w = waves.weights
-    sizes = float((w * np.abs(waves.image) ** 2).sum() * (w * np.abs(along) ** 2).sum())
-    return float((w * (waves.image * (-1j * along).conj()).real).sum()) / math.sqrt(sizes) if sizes > 0 else 0.0
+    """How far the phases of the image agree with those of minus the divergence, -i `along`: -1..1.
+
+    Not their amplitudes: how dark field falls off with the frequency is another matter than how a field does.
+    """
+    products = (waves.weights * waves.image * (-1j * along).conj()).ravel()
+    sizes = float(np.abs(products).sum())
+    return float(products.real.sum()) / sizes if sizes > 0 else 0.0
 
 
 def _log_likelihood(way: _Turned, sign: int, waves: Waves) -> float:
