@@ -15,6 +15,7 @@ from stream_rrvae.messages import Calibration, Plain, ScanState, Snapshot
 ROTATION_UNSET = "not set"
 SCAN_SHAPES = {ScanState.IDLE: "○", ScanState.RUNNING: "●", ScanState.COMPLETE: "✓", ScanState.ABORTED: "▲"}
 SHARDS_SHOWN = 8
+NAME_CHARS = 11
 
 
 def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _cells(snapshot: Snapshot, age_s: float, display_s: float) -> dict[str, Plai
 
 def _labels(snapshot: Snapshot) -> dict[str, str]:
     """Names of cells that also say where a value comes from."""
-    origins = {"rotation": snapshot.rotation_origin, "scale": ""}
+    origins = {"rotation": snapshot.rotation_origin, "scale": str(snapshot.calibration_origin.get("mrad_per_px", ""))}
     return {name: f"{name} · {origin}" if origin else name for name, origin in origins.items()}
 
 
@@ -112,10 +113,21 @@ def _shards(snapshot: Snapshot) -> str:
     return f"{snapshot.shard_id + 1} of {snapshot.shard_count}" if snapshot.shard_count > 1 else "one"
 
 
-def _scans(feed: LiveFeed) -> list[tuple[str, str]]:
-    """The last scans: name, how it ended and what it misses."""
-    rows = [(each, f"{fixed(each.missing)} missing") for each in feed.history.newest_first()]
-    return [(f"{SCAN_SHAPES[each.state]} {each.scan_id}", told) for each, told in rows]
+def _scans(feed: LiveFeed) -> list[tuple[str, str, str]]:
+    """The last scans: the end of the name, what is missing, and the whole name with how it ended."""
+    return [
+        (
+            f"{SCAN_SHAPES[each.state]} {shortened(each.scan_id)}",
+            f"{fixed(each.missing)} missing",
+            f"{each.scan_id}: {each.state}, {fixed(each.processed)} frames",
+        )
+        for each in feed.history.newest_first()
+    ]
+
+
+def shortened(name: str) -> str:
+    """The end of a long name: that is where one scan differs from the next."""
+    return name if len(name) <= NAME_CHARS else f"…{name[1 - NAME_CHARS :]}"
 
 
 def _alarms(snapshot: Snapshot) -> list[str]:

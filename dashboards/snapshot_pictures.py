@@ -87,7 +87,7 @@ def _png(panel: _Panel, footer: str) -> bytes:
     rows, columns = panel.colours.shape[:2]
     scale = max(1, SIDE_PX // max(rows, columns))
     width, height = columns * scale, rows * scale
-    whole = Image.new("RGB", (LEFT + max(width, 360) + RIGHT, TOP + max(height, WHEEL_PX + 60) + BOTTOM), GROUND)
+    whole = Image.new("RGB", (LEFT + max(width, 360) + RIGHT, TOP + max(height, WHEEL_PX + 76) + BOTTOM), GROUND)
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(15)
     draw.rectangle((LEFT, TOP, LEFT + width - 1, TOP + height - 1), UNVISITED)
     image = Image.fromarray(panel.colours, "RGBA").resize((width, height), Image.Resampling.NEAREST)
@@ -107,7 +107,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, panel: _Panel, place: tuple[int, int
         for i, colour in enumerate(panel.legend):
             turn = 360 / len(panel.legend)  # as on screen: from the right, clockwise
             draw.pieslice((left, top, left + WHEEL_PX, top + WHEEL_PX), i * turn, (i + 1) * turn + 0.5, colour)
-        draw.text((left, top + WHEEL_PX + 8), "0° right, 90° down\nperiod 360°", TEXT, font)
+        draw.text((left, top + WHEEL_PX + 8), "0° right\n90° down\nperiod 360°", TEXT, font)
         return
     for y in range(height):
         colour = panel.legend[(height - 1 - y) * (len(panel.legend) - 1) // max(1, height - 1)]

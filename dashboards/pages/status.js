@@ -12,11 +12,11 @@ window.streamRrvaeStatus = (() => {
     const wanted = JSON.stringify(rows)
     if (ready.get(table) === wanted) return
     ready.set(table, wanted)
-    table.replaceChildren(...rows.map(([name, value]) => {
+    table.replaceChildren(...rows.map(([name, value, whole = name]) => {
       const row = document.createElement("tr")
       if (name) {
         row.insertCell().textContent = name
-        row.cells[0].title = name
+        row.cells[0].title = whole
       }
       const cell = row.insertCell()
       cell.textContent = value
