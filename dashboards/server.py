@@ -30,7 +30,6 @@ from dashboards.roles import Door
 from dashboards.security_headers import SecurityHeaders
 from dashboards.sessions import Sessions
 from dashboards.snapshot_downloads import SnapshotDownloads, snapshot_handlers
-from dashboards.snapshot_downloads import SnapshotDownloads, snapshot_handlers
 from dashboards.wall import Wall, WallHandler
 from stream_rrvae.security import is_local, make_key, read_key
 
@@ -85,7 +84,6 @@ def make_server(
     door = make_door(options)
     sessions = Sessions(options.max_sessions, assets, door)
     downloads = SnapshotDownloads()
-    downloads = SnapshotDownloads()
     wall = Wall(feeds)
 
     def live(document: Document) -> None:
@@ -109,7 +107,6 @@ def make_server(
         extra_websocket_origins=names,
         extra_patterns=[
             *handlers(feeds, options.path),
-            *snapshot_handlers(downloads),
             *snapshot_handlers(downloads),
             *replay_part.handlers(),
             *login_handlers(door, names, options.path),

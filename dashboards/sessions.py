@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from bokeh.application.application import Application
 from bokeh.application.handlers.function import FunctionHandler
+from bokeh.application.handlers.handler import Handler
 from bokeh.document import Document
 
 from dashboards.page_document import plain_document
@@ -22,8 +23,8 @@ class Sessions:
         self.alive: Counter[str] = Counter()  # by page
         self.refused = 0
 
-    def application(self, page: str, fill: Callable[[Document], None]) -> Application:
-        """The page `page`, which `fill` makes."""
+    def application(self, page: str, fill: Callable[[Document], None], *more: Handler) -> Application:
+        """The page `page`, which `fill` makes; `more` are parts that live as long as the server."""
         self.alive[page] = 0
 
         def gone(_context: object) -> None:
@@ -38,4 +39,4 @@ class Sessions:
             document.on_session_destroyed(gone)
             fill(document)
 
-        return Application(FunctionHandler(fill_or_refuse), RoleHandler(self._door))
+        return Application(FunctionHandler(fill_or_refuse), RoleHandler(self._door), *more)

@@ -1,42 +1,57 @@
 "use strict"
-// The tiles of the control room; all of it is put in as text.
+// The wall of the control room: what the server tells once a second, and which alarms somebody has seen.
 window.streamRrvaeControl = (() => {
-  const ORDER = ["live", "minor", "major", "invalid", "idle", "done"]
+  let sources = new Map()
+  const wish = { push: 0, acknowledged: [] }
+  const reply = () => { sources.get("reply").data = { push: [wish.push], acknowledged: [wish.acknowledged] } }
 
-  function fill(tile, told) {
-    const set = (selector, text) => { tile.querySelector(selector).textContent = text ?? "–" }
-    tile.dataset.kind = told.kind
-    tile.classList.toggle("stale", told.stale)
-    set(".instrument", told.instrument)
-    set(".state", `${told.shape} ${told.word}`)
-    set(".scan", told.percent ? `${told.percent} · ${told.scan}` : "–")
-    set(".reason", told.reason)
-    tile.querySelector(".progress span").style.width = `${100 * (told.fraction ?? 0)}%`
-    for (const fact of tile.querySelectorAll("[data-fact]")) fact.textContent = told.cells[fact.dataset.fact] ?? "–"
+  function tally(states) {
+    document.getElementById("tally").replaceChildren(...states.map((state) => {
+      const item = document.createElement("li")
+      item.dataset.kind = state.kind
+      item.textContent = `${state.shape} ${state.count} ${state.word.toLowerCase()}`
+      return item
+    }))
   }
 
-  function tally(all) {
-    const counts = new Map()
-    for (const told of [...all].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))) {
-      const name = `${told.shape} ${told.word.toLowerCase()}`
-      counts.set(name, (counts.get(name) ?? 0) + 1)
-    }
-    return [...counts].map(([name, count]) => name.replace(" ", ` ${count} `)).join(" · ")
+  function title(wall, tiles) {
+    const worst = wall.states[0]
+    const named = tiles.filter((tile) => tile.word === worst.word).map((tile) => tile.instrument)
+    const who = named.length > 1 ? `${named.length} instruments` : named[0]
+    return `${worst.shape} ${worst.word} ${who} · Control room`
   }
 
-  function show(texts) {
-    const all = texts.map((text) => JSON.parse(text))
+  function show() {
+    const { wall, tiles } = JSON.parse(sources.get("told").data.text[0])
     window.streamRrvaeConnection.hear()
-    all.forEach((told, index) => fill(document.querySelector(`[data-tile="${index + 1}"]`), told))
-    document.getElementById("tally").textContent = tally(all)
-    document.getElementById("clock").textContent = all[0].clock
-    document.title = `Control room · ${tally(all)}`
+    tiles.forEach(window.streamRrvaeTiles.show)
+    window.streamRrvaeAlarms.show(wall)
+    tally(wall.states)
+    document.getElementById("count").textContent = wall.count === 1 ? "1 instrument" : `${wall.count} instruments`
+    document.getElementById("clock").textContent = wall.clock
+    if (!window.streamRrvaeConnection.isLost()) document.title = title(wall, tiles)
   }
 
-  function start(status) {
-    window.streamRrvaeConnection.watch(status.document)
-    status.on_change(status.properties.data, () => show(status.data.text))
-    show(status.data.text)
+  function showPictures() {
+    const data = sources.get("pictures").data
+    window.streamRrvaeTiles.showPictures(data, sources.get("palettes").data)
+    wish.push = data.push[0]
+    wish.acknowledged = []
+    reply()
+  }
+
+  function start(given) {
+    sources = given instanceof Map ? given : new Map(Object.entries(given))
+    window.streamRrvaeConnection.watch(sources.get("told").document)
+    window.streamRrvaeAlarms.onAcknowledge((serials) => {
+      wish.acknowledged = serials
+      reply()
+    })
+    const onData = (name, handle) => sources.get(name).on_change(sources.get(name).properties.data, handle)
+    onData("told", show)
+    onData("pictures", showPictures)
+    show()
+    showPictures()  // what came before this script was ready would never be acknowledged
     document.body.dataset.started = "true"
   }
 
