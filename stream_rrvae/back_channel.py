@@ -54,6 +54,7 @@ def request_server(
     for name in names_told(answers, slow):
         for outcome in OUTCOMES:
             metrics.requests.labels(name, outcome)
+    metrics.kept_bytes.set_function(lambda: float(kept.size_bytes))
     key = make_key(settings.requests.key)
 
     def count(name: str, outcome: str) -> None:

@@ -230,7 +230,6 @@ class Service:
             health = replace(health, learner_restarts=self._learner.restarts)
         if self._recorder:
             health = replace(health, frames_recorded=self._recorder.acknowledged, recording_fault=self._recorder.fault)
-        self._metrics.kept_bytes.set(self._kept.size_bytes)
         store, rotation = self._current, self._rotation.now
         calibration = None if store is None else self._rotation.of(store.start)
         return replace(
