@@ -25,9 +25,17 @@ def merged_maps(parts: Sequence[Mapping[str, Float32Array]], one_model: bool) ->
 
 def _merged(name: str, parts: Sequence[Float32Array]) -> Float32Array:
     """By what is measured; the first latent is signed by the COM, further ones by nothing but their neighbours."""
-    if not name.startswith(LATENT) or name == SIGNED_LATENT:
+    if not name.startswith(LATENT):
         return merge_named(name, parts)
-    return reduce(lambda whole, part: merge_named(name, [whole, with_sign_of(whole, part)]), parts)
+    if name == SIGNED_LATENT:
+        return _centred(merge_named(name, parts))
+    return _centred(reduce(lambda whole, part: merge_named(name, [whole, with_sign_of(whole, part)]), parts))
+
+
+def _centred(latent: Float32Array) -> Float32Array:
+    """Counted from the mean of the scan, as one service counts it; shards count from where their checkpoint says."""
+    known = latent[np.isfinite(latent)]
+    return latent - known.mean(dtype=np.float64).astype(np.float32) if known.size else latent
 
 
 def with_sign_of(reference: Float32Array, part: Float32Array) -> Float32Array:

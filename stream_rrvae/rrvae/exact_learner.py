@@ -72,8 +72,8 @@ class ExactLearner(HarmonicLearner):
             rolled_back=report.rolled_back or undone,
         )
 
-    def encode(self, x: Float32Array) -> Encoding:
-        return self._made().encode(x, self.latents)
+    def encode(self, x: Float32Array, own_gauge: bool = False) -> Encoding:
+        return self._made().encode(x, self.latents)  # whose latents count from the mean of the bank's shapes
 
     def sight(self) -> Sight:
         bank, latents = self._made(), self.latents

@@ -92,8 +92,8 @@ class HarmonicLearner:
         self._folded = self._gauge = None
         return self._trainer.round(data, self._projected(data.x), seconds, progress)
 
-    def encode(self, x: Float32Array) -> Encoding:
-        return encode(self._as_it_is(), x, self._gauge)
+    def encode(self, x: Float32Array, own_gauge: bool = False) -> Encoding:
+        return encode(self._as_it_is(), x, None if own_gauge else self._gauge)
 
     def sight(self) -> Sight:
         folded, gauge = self._as_it_is(), self._gauge

@@ -76,8 +76,8 @@ class Model(Protocol):
         """Train for `seconds`, which take the training from one share of its budget to another."""
         ...
 
-    def encode(self, x: Float32Array) -> Encoding:
-        """Encode prepared features `x` [n, n_features], n >= 1."""
+    def encode(self, x: Float32Array, own_gauge: bool = False) -> Encoding:
+        """Encode prepared features `x` [n, n_features], n >= 1; `own_gauge`: as if the model were not settled."""
         ...
 
     def left_over(self, x: Float32Array) -> Float32Array:

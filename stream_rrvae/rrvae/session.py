@@ -55,6 +55,7 @@ class Session:
         self._store = store
         self._settings = settings
         self._basis = basis_of(store)
+        self._is_shard = store.start.shard_count > 1  # whose latents must mean the same as those of the others
         self._context: Context | None = None
         self._progress = _Progress(version=store.read_status().version)
 
@@ -122,7 +123,7 @@ class Session:
         return min(left_s, allowed_s + (settings.round_s if used_s == 0.0 else 0.0))
 
     def _publish(self, model: Model, data: Prepared, state: str) -> None:
-        encoding = model.encode(data.x)
+        encoding = model.encode(data.x) if self._is_shard else model.encode(data.x, own_gauge=True)
         around = self._surroundings(data)
         rotation = locked_rotation(encoding, model.fixes_rotation, around)
         latents = locked_latents(encoding, around)

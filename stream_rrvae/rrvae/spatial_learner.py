@@ -89,9 +89,10 @@ class SpatialLearner:
         return self._trainer.round(data, whole_on(self._computing, data.x), seconds, progress)
 
     @torch.no_grad()
-    def encode(self, x: Float32Array) -> Encoding:
+    def encode(self, x: Float32Array, own_gauge: bool = False) -> Encoding:
         posterior = self._read(x)
-        scores = (self._gauge or self._gauge_of(posterior)).scores(_numpy(posterior.mean))
+        gauge = None if own_gauge else self._gauge
+        scores = (gauge or self._gauge_of(posterior)).scores(_numpy(posterior.mean))
         return Encoding(
             rotation=wrapped(_numpy(posterior.angle)).astype(np.float32),
             # The mean resultant length of a normal angle.

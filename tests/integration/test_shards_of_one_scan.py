@@ -99,7 +99,10 @@ def test_two_shards_make_one_scan_and_one_model_makes_one_map(site: Site, tmp_pa
     lines = np.arange(16) // 2 % 2 == 0
     for name in ("com_x", "sum", "rotation", "latent_1"):
         assert np.isnan(even[name][~lines]).all() and np.isnan(odd[name][lines]).all()
-        np.testing.assert_array_equal(last.maps[name], np.where(lines[:, None], even[name], odd[name]))
+        together = np.where(lines[:, None], even[name], odd[name])
+        if name == "latent_1":  # shards count it from where the checkpoint says, the scan from its mean
+            together -= together.mean()
+        np.testing.assert_allclose(last.maps[name], together, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def whole(filled_store: ScanStore, tmp_path: Path) -> Path:
             status,
             np.linspace(0, 1, n, dtype=np.float32),
             np.ones(n, "f4"),
-            np.stack([ramp, np.cos(ramp)]).astype(np.float32),
+            np.stack([ramp - ramp.mean(), np.cos(ramp) - np.cos(ramp).mean()]).astype(np.float32),
         )
     )
     return write_results(tmp_path / "whole.h5", filled_store, Provenance(1e9, 1e9 + 5, {}))

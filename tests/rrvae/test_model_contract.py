@@ -82,6 +82,7 @@ def test_latents_of_a_settled_model_do_not_depend_on_what_is_encoded_beside(trai
     whole = {row.tobytes(): latents for row, latents in zip(data.x, settled.encode(data.x).latents, strict=True)}
     expected = np.stack([whole[row.tobytes()] for row in large])
     np.testing.assert_allclose(settled.encode(large).latents, expected, atol=1e-3)
+    np.testing.assert_array_equal(settled.encode(large, own_gauge=True).latents, trained.encode(large).latents)
     again = factory(trained.name).from_settings(trained.settings(), "cpu")
     again.restore(settled.arrays())
     np.testing.assert_allclose(again.encode(large).latents, expected, atol=1e-3)
