@@ -39,7 +39,7 @@ class LiveFeed:
         self.thresholds = thresholds or Thresholds()
         self.pace = FramePace(clock)
         self.newest: ViewFrame | None = None
-        self.malformed = 0
+        self.received = self.malformed = 0  # snapshots, and messages that were none
         self.ring = FrameRing()
         self.history = ScanHistory()
         self.trends = Trends()
@@ -53,6 +53,7 @@ class LiveFeed:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take `snapshot` as the newest and tell everybody."""
+        self.received += 1
         self.pace.told(snapshot)
         generation = 0
         if self.newest is not None:

@@ -24,6 +24,7 @@ from dashboards.listening import bound, host_text, origins
 from dashboards.live_feed import FeedReader, LiveFeed
 from dashboards.live_page import chosen_feed, make_live
 from dashboards.login import login_handlers
+from dashboards.metrics import DashboardMetrics
 from dashboards.options import DashboardOptions
 from dashboards.replay_part import ReplayPart
 from dashboards.roles import Door
@@ -106,7 +107,7 @@ def make_server(
         prefix=options.path,
         extra_websocket_origins=names,
         extra_patterns=[
-            *handlers(feeds, options.path),
+            *handlers(feeds, DashboardMetrics(feeds, sessions, wall), options.path),
             *snapshot_handlers(downloads),
             *replay_part.handlers(),
             *login_handlers(door, names, options.path),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 from tornado.websocket import websocket_connect
@@ -24,6 +28,8 @@ from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.messages import Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
+FOREIGN = re.compile(r"(?:https?:)?//[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
+SVG_NAMESPACE = "http://www.w3.org/2000/svg"  # a name; nothing is fetched from it
 OPTIONS = DashboardOptions(feeds=("tcp://127.0.0.1:1",), port=0, max_sessions=2)
 
 
@@ -72,6 +78,60 @@ def test_alive_and_ready_are_told_apart(feed: LiveFeed, make_snapshot: MakeSnaps
         assert ready.code == 200 and json.loads(ready.body)["ready"] is True
 
     run(OPTIONS, feed, check)
+
+
+def test_what_the_server_counts(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    async def check(address: str) -> None:
+        feed.publish(make_snapshot(instrument='names are no labels"}'))
+        feed.refuse()
+        for _ in range(3):
+            await get(f"http://{address}/control")
+        answer = await get(f"http://{address}/metrics")
+        told = {str(each.labels | {"": each.name}): each.value for each in samples(answer.body.decode())}
+        assert told["{'page': 'control', '': 'stream_rrvae_dashboard_sessions'}"] == 2
+        assert told["{'': 'stream_rrvae_dashboard_pages_refused_total'}"] == 1
+        assert told["{'place': '1', '': 'stream_rrvae_dashboard_snapshots_total'}"] == 1
+        assert told["{'place': '1', '': 'stream_rrvae_dashboard_malformed_total'}"] == 1
+        assert told["{'place': '1', '': 'stream_rrvae_dashboard_snapshot_age_seconds'}"] == 0
+        assert "names are" not in answer.body.decode()
+
+    run(OPTIONS, feed, check)
+
+
+def samples(text: str) -> list[Sample]:
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+
+@pytest.mark.parametrize("page", ["live", "control", "replay", "login"])
+def test_no_page_names_another_host(feed: LiveFeed, page: str) -> None:
+    async def check(address: str) -> None:
+        answer = await get(f"http://{address}/{page}")
+        assert answer.code == 200
+        html = answer.body.decode()
+        files = re.findall(r"""(?:src|href)\s*=\s*["']([^"']+)""", html)
+        assert files and not [file for file in files if "//" in file]
+        for file in {file for file in files if file.endswith((".css", ".js")) or ".css?" in file or ".js?" in file}:
+            text = (await get(f"http://{address}{file}")).body.decode()
+            if "/assets/" in file:
+                assert not FOREIGN.search(text.replace(SVG_NAMESPACE, "")), file
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy and "http" not in policy and "*" not in policy
+        assert answer.headers["X-Frame-Options"] == "DENY" and answer.headers["Cache-Control"] == "no-store"
+
+    run(replace(OPTIONS, max_sessions=9), feed, check)
+
+
+HOSTILE = '</script><img src=x onerror="hacked=1">'
+
+
+@pytest.mark.parametrize("page", ["live", "control", "replay"])
+def test_what_a_service_says_is_not_in_the_pages_html(feed: LiveFeed, make_snapshot: MakeSnapshot, page: str) -> None:
+    async def check(address: str) -> None:
+        feed.publish(make_snapshot(instrument=HOSTILE, scan_id=HOSTILE, metadata={"sample": HOSTILE}))
+        html = (await get(f"http://{address}/{page}?instrument=1&{urlencode({'page': HOSTILE})}")).body.decode()
+        assert "onerror" not in html
+
+    run(replace(OPTIONS, max_sessions=9), feed, check)
 
 
 def test_only_page_files_are_served(feed: LiveFeed) -> None:
