@@ -8,22 +8,25 @@ from typing import Any
 
 from dashboards.latent_points import LatentPoints
 from dashboards.live_labels import bar, measured_labels
+from dashboards.live_pattern import LivePattern
 from dashboards.live_view import LiveView
 from dashboards.numbers_text import with_unit
 from dashboards.placement import Placement, beam_centre_px, pattern_scale, scan_point
 from dashboards.selection import Selection
 from dashboards.view_frame import EMPTY, EMPTY_RGBA, ViewFrame
+from stream_rrvae.messages import Calibration
 
 Columns = dict[str, Any]
 NOWHERE = math.nan
 THUMBNAIL_PX = 160
-MARKS = ("com_x", "com_y", "beam_x", "beam_y", "beam_r", "probe_x", "probe_y")
+PATTERN_MARKS = ("com_x", "com_y", "beam_x", "beam_y", "beam_r")
+MARKS = (*PATTERN_MARKS, "probe_x", "probe_y")
 
 
 def empty_measured() -> Columns:
     """Columns before the first frame: nothing to see, nothing missing."""
     images = {name: [EMPTY] for name in ("magnitude", "direction", "chosen", "pattern")}
-    boxes = _box("map", Placement(0, 0, 1, 1, "px")) | _box("pattern", Placement(0, 0, 1, 1, "px"))
+    boxes = box_columns("map", Placement(0, 0, 1, 1, "px")) | box_columns("pattern", Placement(0, 0, 1, 1, "px"))
     marks = {name: [NOWHERE] for name in MARKS}
     return {**images, **boxes, **marks, "labels": [json.dumps({"push": 0})]}
 
@@ -37,14 +40,14 @@ def measured_columns(view: LiveView, push: int) -> Columns:
         "pattern": [view.painted_pattern.pixels],
     }
     frame = view.frame
-    boxes = _box("map", frame.map_placement)
-    boxes |= _box("pattern", view.pattern.placement(frame.snapshot.calibration))
+    boxes = box_columns("map", frame.map_placement)
+    boxes |= box_columns("pattern", view.pattern.placement(frame.snapshot.calibration))
     return {**images, **boxes, **_marks(view), "labels": [json.dumps(measured_labels(view, push))]}
 
 
 def empty_model() -> Columns:
     """Columns before the first model."""
-    return {"rotation": [EMPTY_RGBA], **_box("map", Placement(0, 0, 1, 1, "px")), "labels": ["{}"]}
+    return {"rotation": [EMPTY_RGBA], **box_columns("map", Placement(0, 0, 1, 1, "px")), "labels": ["{}"]}
 
 
 def model_columns(view: LiveView, selection: Selection | None) -> Columns:
@@ -57,27 +60,30 @@ def model_columns(view: LiveView, selection: Selection | None) -> Columns:
         "latents": list(view.latents),
         "selected": "" if selection is None else with_unit(100 * selection.share, "%", 1),
     }
-    return {"rotation": [rotation], **_box("map", frame.map_placement), "labels": [json.dumps(labels)]}
+    return {"rotation": [rotation], **box_columns("map", frame.map_placement), "labels": [json.dumps(labels)]}
 
 
 def empty_outline() -> Columns:
     """Columns before the first lasso."""
-    return {"outline": [EMPTY], **_box("map", Placement(0, 0, 1, 1, "px"))}
+    return {"outline": [EMPTY], **box_columns("map", Placement(0, 0, 1, 1, "px"))}
 
 
 def outline_columns(view: LiveView, selection: Selection | None) -> Columns:
     """The outline of the positions in the lasso, over the maps."""
     if selection is None:
         return empty_outline()
-    return {"outline": [selection.outline], **_box("map", view.frame.map_placement)}
+    return {"outline": [selection.outline], **box_columns("map", view.frame.map_placement)}
 
 
 def density_columns(points: LatentPoints | None) -> Columns:
     """The density of latent space, in its coordinates."""
     if points is None:
-        return {"density": [EMPTY], **_box("box", Placement(0, 0, 1, 1, ""))}
+        return {"density": [EMPTY], **box_columns("box", Placement(0, 0, 1, 1, ""))}
     side = 2 * points.extent
-    return {"density": [points.density], **_box("box", Placement(-points.extent, -points.extent, side, side, ""))}
+    return {
+        "density": [points.density],
+        **box_columns("box", Placement(-points.extent, -points.extent, side, side, "")),
+    }
 
 
 def point_columns(points: LatentPoints) -> Columns:
@@ -87,35 +93,41 @@ def point_columns(points: LatentPoints) -> Columns:
 
 def empty_thumbnail() -> Columns:
     """Columns of a control-room tile before the first frame."""
-    return {"direction": [EMPTY], **_box("map", Placement(0, 0, 1, 1, "px"))}
+    return {"direction": [EMPTY], **box_columns("map", Placement(0, 0, 1, 1, "px"))}
 
 
 def thumbnail_columns(frame: ViewFrame) -> Columns:
     """COM direction for a control-room tile, every n-th pixel of it."""
     pixels = frame.map("com_direction").pixels
     step = math.ceil(max(pixels.shape) / THUMBNAIL_PX)
-    return {"direction": [pixels[::step, ::step]], **_box("map", frame.map_placement)}
+    return {"direction": [pixels[::step, ::step]], **box_columns("map", frame.map_placement)}
 
 
-def _box(name: str, box: Placement) -> Columns:
+def box_columns(name: str, box: Placement) -> Columns:
+    """Where an image lies in its figure."""
     return {f"{name}_x": [box.x], f"{name}_y": [box.y], f"{name}_w": [box.width], f"{name}_h": [box.height]}
 
 
 def _marks(view: LiveView) -> Columns:
     """COM cross and beam on the pattern, in its coordinates; the latest probe position on the maps."""
-    frame, pattern = view.frame, view.pattern
-    snapshot = frame.snapshot
-    marks = {name: [NOWHERE] for name in MARKS}
-    if pattern.values is not None:
-        scale, _ = pattern_scale(snapshot.calibration)
-        centre = beam_centre_px(pattern.frame_shape, snapshot.calibration)
-        com = pattern.com_px
-        if com is not None:
-            marks |= {"com_y": [(com[0] - centre[0]) * scale], "com_x": [(com[1] - centre[1]) * scale]}
-        radius = snapshot.calibration.disc_radius_px
-        if radius is not None and snapshot.calibration.beam_center_px is not None:
-            marks |= {"beam_x": [0.0], "beam_y": [0.0], "beam_r": [radius * scale]}
+    frame, snapshot = view.frame, view.frame.snapshot
+    marks = {name: [NOWHERE] for name in MARKS} | pattern_marks(view.pattern, snapshot.calibration)
     if snapshot.pattern_position is not None:
         x, y = scan_point(frame.map_placement, snapshot.scan_shape, snapshot.pattern_position)
         marks |= {"probe_x": [x], "probe_y": [y]}
+    return marks
+
+
+def pattern_marks(pattern: LivePattern, calibration: Calibration) -> Columns:
+    """COM cross and beam on a pattern, in its coordinates."""
+    marks = {name: [NOWHERE] for name in PATTERN_MARKS}
+    if pattern.values is None:
+        return marks
+    scale, _ = pattern_scale(calibration)
+    centre, com = beam_centre_px(pattern.frame_shape, calibration), pattern.com_px
+    if com is not None:
+        marks |= {"com_y": [(com[0] - centre[0]) * scale], "com_x": [(com[1] - centre[1]) * scale]}
+    radius = calibration.disc_radius_px
+    if radius is not None and calibration.beam_center_px is not None:
+        marks |= {"beam_x": [0.0], "beam_y": [0.0], "beam_r": [radius * scale]}
     return marks

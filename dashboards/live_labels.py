@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from dashboards.live_view import LiveView
@@ -10,6 +11,7 @@ from dashboards.map_styles import style_of
 from dashboards.numbers_text import UNKNOWN, scale_end, with_unit
 from dashboards.painting import Painted
 from dashboards.placement import beam_centre_px, pattern_scale
+from stream_rrvae.messages import Float32Array
 
 
 def measured_labels(view: LiveView, push: int) -> dict[str, Any]:
@@ -85,10 +87,15 @@ def _probe_texts(view: LiveView) -> dict[str, Any]:
     rows, columns = view.frame.snapshot.scan_shape
     if position is None or not (position[0] < rows and position[1] < columns):
         return told
-    magnitude, direction = maps.get("com_magnitude"), maps.get("com_direction")
-    com = UNKNOWN
-    if magnitude is not None and direction is not None:
-        length = with_unit(float(magnitude[position]), view.frame.snapshot.units.get("com_magnitude", ""), 2)
-        angle = with_unit(math.degrees(float(direction[position])), "°")
-        com = f"{length} ∠ {angle}" if UNKNOWN not in (length, angle) else UNKNOWN
+    com = com_text(maps, view.frame.snapshot.units, position)
     return told | {"position": f"y {position[0]}, x {position[1]}", "com": com, "at": list(position)}
+
+
+def com_text(maps: Mapping[str, Float32Array], units: Mapping[str, str], position: tuple[int, int]) -> str:
+    """Length and direction of the COM at a position (y, x)."""
+    magnitude, direction = maps.get("com_magnitude"), maps.get("com_direction")
+    if magnitude is None or direction is None:
+        return UNKNOWN
+    length = with_unit(float(magnitude[position]), units.get("com_magnitude", ""), 2)
+    angle = with_unit(math.degrees(float(direction[position])), "°")
+    return f"{length} ∠ {angle}" if UNKNOWN not in (length, angle) else UNKNOWN

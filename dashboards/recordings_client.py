@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dashboards.live_pattern import LivePattern
 from dashboards.recorded_run import Run, run_of
-from dashboards.replay_pattern import ShownPattern
+from dashboards.replay_pattern import ShownPattern, no_pattern
 from stream_rrvae.errors import RequestError
 from stream_rrvae.feed.asker import Asker
 from stream_rrvae.messages import Float32Array, Plain
@@ -70,9 +71,9 @@ class RecordingsClient:
         asked = {"id": run.id, "y": position[0], "x": position[1]}
         try:
             answer = await self.ask("pattern", asked, who)
-            return ShownPattern(position, answer["pattern"], int(answer["binning"]))
+            return ShownPattern(position, LivePattern(answer["pattern"], position, int(answer["binning"])))
         except RequestError as error:
-            return ShownPattern(position, problem=str(error))
+            return no_pattern(position, str(error))
 
     async def analyse(self, asked: Mapping[str, Plain]) -> None:
         """Begin an analysis; `job` says how it stands."""

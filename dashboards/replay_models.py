@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 from bokeh.models import ColumnDataSource, CustomJS
 from bokeh.plotting import figure as Figure  # noqa: N812  # it is a class
 
-from dashboards.figures import add_com_cross, add_image, add_probe, image_figure, ranges, set_square, show_unit
+from dashboards.figures import (
+    add_com_cross,
+    add_crosshair,
+    add_image,
+    image_figure,
+    ranges,
+    report_taps,
+    set_square,
+    show_unit,
+)
 from dashboards.map_styles import style_of
 from dashboards.palettes import palette
 from dashboards.placement import PIXELS, Placement
 from dashboards.recorded_run import Run
 from dashboards.replay_pattern import ShownPattern, empty_pattern
+from dashboards.replay_state import SIDES
 from dashboards.replay_view import ROTATION_MAP, empty_side
 
-SIDES = ("a", "b")
 PANELS = ("magnitude", "direction", "chosen", "pattern")
 FIRST_CHOICE = ROTATION_MAP
-_TAP = "window.streamRrvae?.tap(panel, cb_obj)"
 
 
 class SideModels:
@@ -25,6 +35,7 @@ class SideModels:
     def __init__(self, side: str) -> None:
         self.maps = ColumnDataSource(empty_side(), name=f"maps-{side}", syncable=False)
         self.pattern = ColumnDataSource(empty_pattern(), name=f"pattern-{side}", syncable=False)
+        self.cross = ColumnDataSource({"x": [math.nan], "y": [math.nan]}, name=f"cross-{side}", syncable=False)
         self._map_ranges, self._pattern_ranges = ranges(), ranges()
         self._place: Placement | None = None
         self._pattern_place: Placement | None = None
@@ -35,8 +46,8 @@ class SideModels:
         self._chosen_mapper = add_image(maps[2], self.maps, "chosen", "map", self._palette)
         add_image(maps[2], self.maps, "turned", "map", None)
         for plot in maps:
-            add_probe(plot, self.maps)
-            plot.js_on_event("tap", CustomJS(args={"panel": plot.name}, code=_TAP))
+            add_crosshair(plot, self.cross)
+            report_taps(plot, str(plot.name))
         pattern = image_figure(f"{side}-pattern", self._pattern_ranges, (PIXELS, "mrad"))
         add_image(pattern, self.pattern, "pattern", "pattern", "viridis")
         add_com_cross(pattern, self.pattern)
@@ -72,6 +83,12 @@ class SideModels:
         self.place_pattern(shown.box(run))
         self.pattern.data = shown.columns(run)
 
+    def show_cross(self, at: tuple[float, float]) -> None:
+        """The crosshair of the maps at x, y; touched only when it moves."""
+        columns = {"x": [at[0]], "y": [at[1]]}
+        if columns != self.cross.data:
+            self.cross.data = columns
+
 
 class ReplayModels:
     """`reply` is the only source that the page writes: which push it painted, and what is to be done."""
@@ -92,7 +109,7 @@ class ReplayModels:
         """Hands the sources to the page's own script."""
         sources = [self.listed, self.runs, self.status, self.reply]
         for side in self.sides.values():
-            sources += [side.maps, side.pattern]
+            sources += [side.maps, side.pattern, side.cross]
         script = CustomJS(
             args={"sources": {source.name: source for source in sources}}, code="window.streamRrvae.start(sources)"
         )

@@ -46,6 +46,11 @@ class Player:
         return float(np.interp(self.place, self._places, self._seconds))
 
     @property
+    def share(self) -> float:
+        """Of all positions, those that are due."""
+        return self.place / self.total if self.total else 1.0
+
+    @property
     def duration_s(self) -> float:
         return float(self._seconds[-1])
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dashboards.numbers_text import UNKNOWN, fixed, with_unit
 from dashboards.readings import geometry
 from dashboards.recorded_run import Run
+from dashboards.replay_state import ReplayState
 from dashboards.replay_view import map_title
-
-if TYPE_CHECKING:
-    from dashboards.replay_session import ReplaySession
 
 _NAMES = {"undecodable": "damaged", "copy": "copies", "overflow": "outside"}
 _FIGURES = {
@@ -21,10 +19,10 @@ _FIGURES = {
 }
 
 
-def replay_status(session: ReplaySession) -> dict[str, Any]:
+def replay_status(state: ReplayState) -> dict[str, Any]:
     """Where the player stands, and what is chosen."""
-    player, wish = session.player, session.wish
-    shown = session.sides["a"].view or session.sides["b"].view
+    player, wish = state.player, state.wish
+    shown = state.shown[0].view if state.shown else None
     choices = [(name, map_title(name)) for name in shown.choices] if shown else []
     return {
         "playing": player.playing, "place": player.place, "total": player.total,
@@ -33,8 +31,8 @@ def replay_status(session: ReplaySession) -> dict[str, Any]:
         "speed": 0 if math.isinf(player.speed) else player.speed,
         "choice": wish.choice, "choices": choices, "contrast": wish.contrast, "same": wish.is_same,
         "probe": list(wish.probe) if wish.probe else None,
-        "a": session.sides["a"].id, "b": session.sides["b"].id, "results": session.sides["a"].results,
-        "viewer": session.viewer_reason,
+        "a": state.sides["a"].id, "b": state.sides["b"].id, "results": state.sides["a"].results,
+        "notice": state.notice,
     }  # fmt: skip
 
 

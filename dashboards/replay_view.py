@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboards.live_columns import Columns
+from dashboards.live_columns import Columns, box_columns
+from dashboards.live_labels import bar
 from dashboards.map_styles import choosable, style_of
-from dashboards.numbers_text import scale_end
+from dashboards.painting import EMPTY, Painted, map_limits, painted_map
 from dashboards.palettes import ROTATION, rgb_table
 from dashboards.placement import Placement, scan_placement, scan_point
-from dashboards.quantise import Limits, angle_rgba, linear_limits, quantise, quantise_angle, thinned
+from dashboards.quantise import angle_rgba, thinned
 from dashboards.recorded_run import Run
-from dashboards.view_frame import EMPTY, EMPTY_RGBA, Painted
-from stream_rrvae.messages import Float32Array
+from dashboards.view_frame import EMPTY_RGBA
+from dashboards.wishes import Contrast
 
 ROTATION_MAP = "rotation"
 ALWAYS = ("com_magnitude", "com_direction")
-CONTRASTS: dict[str, tuple[float, float]] = {
-    "1-99": (1.0, 99.0), "0.1-99.9": (0.1, 99.9), "5-95": (5.0, 95.0), "0-100": (0.0, 100.0),
-}  # fmt: skip
+CONTRASTS = {
+    "1-99": Contrast("percentiles", 1.0, 99.0),
+    "0.1-99.9": Contrast("percentiles", 0.1, 99.9),
+    "5-95": Contrast("percentiles", 5.0, 95.0),
+    "0-100": Contrast("percentiles", 0.0, 100.0),
+}
 USUAL_CONTRAST = "1-99"
-_DIRECTION_LIMITS = Limits(-180.0, 180.0)
+NO_BAR = {"low": 0.0, "high": 1.0, "unit": "", "low_text": "", "mid_text": "", "high_text": ""}
 _ROTATION_TABLE = rgb_table(ROTATION)
-_NOWHERE = math.nan
 
 
 class ReplayView:
@@ -38,8 +40,13 @@ class ReplayView:
         self.run = run
         self.probe: tuple[int, int] | None = None  # (y, x) of the pattern that is shown
         self._due = thinned(run.due)
-        self._painted: dict[tuple[str, Limits | None], Painted] = {}
+        flat = run.due.ravel()
+        there = np.flatnonzero(np.isfinite(flat))
+        self._in_order = there[np.argsort(flat[there], kind="stable")]  # positions as they came
+        self._places = flat[self._in_order]
+        self._painted: dict[tuple[str, Contrast], Painted] = {}
         self._rotation: NDArray[np.uint32] | None = None
+        self._has_confidence = False
 
     @property
     def choices(self) -> list[str]:
@@ -51,101 +58,90 @@ class ReplayView:
     def map_placement(self) -> Placement:
         return scan_placement(self.run.scan_shape, self.run.calibration)
 
+    @property
+    def probe_point(self) -> tuple[float, float]:
+        """x, y of the probe in the maps' coordinates."""
+        if self.probe is None:
+            return math.nan, math.nan
+        return scan_point(self.map_placement, self.run.scan_shape, self.probe)
+
+    def latest(self, place: int) -> tuple[int, int]:
+        """The scan position (y, x) that had come last when the scan had got to `place`."""
+        count = int(np.searchsorted(self._places, place, "right"))
+        number = int(self._in_order[max(0, count - 1)]) if self._in_order.size else 0
+        return divmod(number, self.run.scan_shape[1])
+
     def needed(self, choice: str) -> list[str]:
         """The maps that have to be there to show `choice` beside those that are always shown."""
         more = (choice, "rotation_confidence") if choice == ROTATION_MAP else (choice,)
         return [name for name in (*ALWAYS, *more) if name in self.run.names]
 
-    def limits(self, name: str, contrast: str) -> Limits:
-        """Of a map, over the whole run, so that nothing flickers while it plays."""
-        values, style = self.run.maps.get(name), style_of(name)
-        if values is None or style.cyclic:
-            return _DIRECTION_LIMITS
-        return linear_limits(thinned(values), style.signed, CONTRASTS[contrast])
+    def limits(self, name: str, contrast: Contrast) -> Contrast:
+        """Those of a map over the whole run, so that nothing flickers while it plays, for another run to have too."""
+        found = map_limits(self.run.maps[name], style_of(name), contrast)
+        return Contrast("locked", found.low, found.high)
 
     def columns(self, place: int, choice: str, contrast: str, push: int, like: ReplayView | None) -> Columns:
         """Everything that changes as it plays; with `like`, under the limits of that view."""
-        limits = {name: self._limits(name, contrast, like) for name in (*ALWAYS, choice)}
         visible = self._due <= place
         turned = choice == ROTATION_MAP
+        magnitude, direction, chosen = (self._paint(name, CONTRASTS[contrast], like) for name in (*ALWAYS, choice))
         images = {
-            "magnitude": [self._image("com_magnitude", limits["com_magnitude"], visible)],
-            "direction": [self._image("com_direction", None, visible)],
-            "chosen": [EMPTY if turned else self._image(choice, limits[choice], visible)],
+            "magnitude": [_hidden(magnitude, visible)],
+            "direction": [_hidden(direction, visible)],
+            "chosen": [EMPTY if turned else _hidden(chosen, visible)],
             "turned": [self._turned(visible) if turned else EMPTY_RGBA],
         }
         told = {
-            "push": push, "place": place, "scan_shape": list(self.run.scan_shape),
-            "has_maps": "com_magnitude" in self.run.maps, "has_chosen": choice in self.run.maps,
-            "magnitude": self._bar("com_magnitude", limits["com_magnitude"]),
+            "push": push,
+            "scan_shape": list(self.run.scan_shape),
+            "has_maps": "com_magnitude" in self.run.maps,
+            "has_chosen": choice in self.run.maps,
+            "magnitude": self._bar("com_magnitude", magnitude),
             "direction": {"unit": "deg", "low": -180.0, "high": 180.0},
-            "chosen": {
-                **self._bar(choice, limits[choice]), "name": choice, "title": map_title(choice), "turned": turned,
-                "bar": style_of(choice).palette,
-            },
+            "chosen": self._bar(choice, chosen)
+            | {"title": map_title(choice), "turned": turned, "bar": style_of(choice).palette},
             "axes": self.run.axes,
-        }  # fmt: skip
-        return {**images, **box_columns("map", self.map_placement), **self._probe(), "labels": [json.dumps(told)]}
+        }
+        return {**images, **box_columns("map", self.map_placement), "labels": [json.dumps(told)]}
 
-    def _limits(self, name: str, contrast: str, like: ReplayView | None) -> Limits:
-        of = like if like is not None and name in like.run.maps else self
-        return of.limits(name, contrast)
-
-    def _image(self, name: str, limits: Limits | None, visible: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    def _paint(self, name: str, contrast: Contrast, like: ReplayView | None) -> Painted:
+        if like is not None and name in like.run.maps:
+            contrast = like.limits(name, contrast)
         values = self.run.maps.get(name)
         if values is None:
-            return EMPTY
-        painted = self._paint(name, values, limits)
-        return np.where(visible, painted.pixels, np.uint8(0)).astype(np.uint8)
-
-    def _paint(self, name: str, values: Float32Array, limits: Limits | None) -> Painted:
-        key = (name, limits)
-        if key not in self._painted:
-            shown = thinned(values)
-            if style_of(name).cyclic or limits is None:
-                self._painted[key] = Painted(quantise_angle(shown), _DIRECTION_LIMITS, "deg")
-            else:
-                self._painted[key] = Painted(quantise(shown, limits), limits, self.run.units.get(name, ""))
-        return self._painted[key]
+            return painted_map(None, "", style_of(name))
+        if (name, contrast) not in self._painted:
+            self._painted[name, contrast] = painted_map(values, self.run.units.get(name, ""), style_of(name), contrast)
+        return self._painted[name, contrast]
 
     def _turned(self, visible: NDArray[np.bool_]) -> NDArray[np.uint32]:
         angles = self.run.maps.get(ROTATION_MAP)
         if angles is None:
             return EMPTY_RGBA
-        if self._rotation is None:
+        if self._rotation is None or not self._has_confidence:
             confidence = self.run.maps.get("rotation_confidence", np.ones_like(angles))
+            self._has_confidence = "rotation_confidence" in self.run.maps  # it comes a moment later
             self._rotation = angle_rgba(thinned(angles), thinned(confidence), _ROTATION_TABLE)
         return np.where(visible, self._rotation, np.uint32(0)).astype(np.uint32)
 
-    def _bar(self, name: str, limits: Limits) -> dict[str, Any]:
-        unit = self.run.units.get(name, "")
-        return {
-            "low": limits.low, "high": limits.high, "unit": "" if unit == "1" else unit,
-            "low_text": scale_end(limits.low), "mid_text": scale_end((limits.low + limits.high) / 2),
-            "high_text": scale_end(limits.high),
-        }  # fmt: skip
-
-    def _probe(self) -> Columns:
-        if self.probe is None:
-            return {"probe_x": [_NOWHERE], "probe_y": [_NOWHERE]}
-        x, y = scan_point(self.map_placement, self.run.scan_shape, self.probe)
-        return {"probe_x": [x], "probe_y": [y]}
+    def _bar(self, name: str, painted: Painted) -> dict[str, Any]:
+        return bar(painted) if name in self.run.maps else dict(NO_BAR)
 
 
 def empty_side() -> Columns:
     """Columns of a side without a run."""
-    images: Mapping[str, Any] = {
-        "magnitude": [EMPTY], "direction": [EMPTY], "chosen": [EMPTY], "turned": [EMPTY_RGBA],
-    }  # fmt: skip
-    nowhere = {"probe_x": [_NOWHERE], "probe_y": [_NOWHERE]}
-    return {**images, **box_columns("map", Placement(0, 0, 1, 1, "px")), **nowhere, "labels": [json.dumps({"push": 0})]}
-
-
-def box_columns(name: str, box: Placement) -> Columns:
-    """The box of an image in its figure."""
-    return {f"{name}_x": [box.x], f"{name}_y": [box.y], f"{name}_w": [box.width], f"{name}_h": [box.height]}
+    images: Columns = {"magnitude": [EMPTY], "direction": [EMPTY], "chosen": [EMPTY], "turned": [EMPTY_RGBA]}
+    return {**images, **box_columns("map", Placement(0, 0, 1, 1, "px")), "labels": [json.dumps({"push": 0})]}
 
 
 def map_title(name: str) -> str:
     """How a map is called on the page."""
     return "rrVAE rotation" if name == ROTATION_MAP else style_of(name).title
+
+
+def _hidden(painted: Painted, visible: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Without what had not come yet."""
+    if painted.pixels.shape != visible.shape:
+        return painted.pixels
+    return np.where(visible, painted.pixels, np.uint8(0)).astype(np.uint8)

@@ -39,6 +39,7 @@ window.streamRrvae = (() => {
     if (asSecond || isComparing) { isComparing = false; act("open", { side: "b", id }) }
     else act("open", { side: "a", id })
     byId("compare").setAttribute("aria-pressed", "false")
+    list.wait(false)
   }
 
   function options(select, pairs, chosen) {
@@ -78,7 +79,7 @@ window.streamRrvae = (() => {
     setText(byId("run-title"), run?.title ?? "no recording chosen")
     byId("run-title").title = run?.name ?? ""
     setText(byId("run-summary"), run?.summary)
-    setText(byId("run-model"), run ? `maps: ${run.results ? "analysed again, " : ""}${run.model}` : "")
+    setText(byId("run-model"), run ? `${run.results ? "analysed again: " : ""}${run.model}` : "")
     for (const table of document.querySelectorAll("[data-table]")) fillTable(table, run?.tables[table.dataset.table] ?? [])
     byId("notes").replaceChildren(...(run?.notes ?? []).map((note) => {
       const line = document.createElement("p")
@@ -87,6 +88,7 @@ window.streamRrvae = (() => {
     }))
     options(byId("results"), [["", run?.has_maps && !run.results ? `recorded live (${run.model})` : "as recorded"], ...(run?.analyses ?? []).map((made) => [made.id, `${made.name} · ${made.model}`])], run?.results ?? "")
     bar.show(run ?? null)
+    for (const side of ["a", "b"]) if (!runs[side]) panels.clear(side, told.notice || "no recording chosen")
   }
 
   function showJob(job) {
@@ -120,7 +122,7 @@ window.streamRrvae = (() => {
     bar.move(told.place, told.frame_text)
     setText(byId("play").firstElementChild, told.playing ? "❚❚ Pause" : "▶ Play")
     byId("play").setAttribute("aria-pressed", String(told.playing))
-    options(byId("choice"), told.choices, told.choice)
+    options(byId("map-choice"), told.choices, told.choice)
     for (const [id, value] of [["contrast", told.contrast], ["speed", String(told.speed)]]) if (document.activeElement !== byId(id)) byId(id).value = value
     byId("same").checked = told.same
     list.choose(told.a, told.b)
@@ -210,11 +212,11 @@ window.streamRrvae = (() => {
     on("to-end", () => seek(told.total))
     on("refresh", () => act("refresh"))
     on("speed", (event) => act("speed", { value: Number(event.target.value) }), "change")
-    on("choice", (event) => act("choose", { text: event.target.value }), "change")
+    on("map-choice", (event) => act("choose", { text: event.target.value }), "change")
     on("contrast", (event) => act("contrast", { text: event.target.value }), "change")
     on("same", (event) => act("same", { value: Number(event.target.checked) }), "change")
     on("results", (event) => act("results", { side: "a", results: event.target.value }), "change")
-    on("compare", () => { isComparing = !isComparing; byId("compare").setAttribute("aria-pressed", String(isComparing)); setText(byId("count"), isComparing ? "choose the second run" : "") })
+    on("compare", () => { isComparing = !isComparing; byId("compare").setAttribute("aria-pressed", String(isComparing)); list.wait(isComparing) })
     on("analyse", () => act("analyse", { id: told.a, text: byId("mode").value, results: byId("model").value }))
     on("cancel", () => act("cancel"))
     on("link", copyLink)

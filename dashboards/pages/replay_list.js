@@ -4,7 +4,7 @@ window.streamRrvaeReplayList = (() => {
   const SHOWN = 400
   const STATES = {
     complete: ["✓ complete", "done"], recovered: ["◆ recovered", "minor"], aborted: ["▲ aborted", "minor"],
-    recording: ["● being recorded", "live"], unfinished: ["◆ not finished", "minor"], unreadable: ["■ unreadable", "major"],
+    recording: ["● being recorded", "live"], unfinished: ["◆ not finished", "minor"], damaged: ["■ damaged", "major"],
   }
   let told = null
   let shown = { a: "", b: "" }
@@ -12,9 +12,11 @@ window.streamRrvaeReplayList = (() => {
   const byId = (id) => document.getElementById(id)
 
   const damage = (run) => (run.counts?.positions_missing ?? 0) + (run.counts?.undecodable ?? 0)
-  const clock = (unix) => new Date(1000 * unix).toLocaleString([], {
-    year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false,
-  })
+  const two = (number) => String(number).padStart(2, "0")
+  function clock(unix) {
+    const at = new Date(1000 * unix)
+    return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`
+  }
 
   function words(run) {
     return [run.name, run.scan_id, ...Object.values(run.metadata ?? {})].join(" ").toLowerCase()
@@ -95,7 +97,7 @@ window.streamRrvaeReplayList = (() => {
     if (!told?.recordings) return
     const wanted = told.recordings.filter(isWanted)
     byId("rows").replaceChildren(...wanted.slice(0, SHOWN).map(row))
-    const parts = [`${wanted.length} of ${told.recordings.length} recordings`]
+    const parts = [`${wanted.length} of ${told.recordings.length} recordings, local times`]
     if (!told.recordings.length) parts[0] = `no recordings in ${told.folder} yet: stream-rrvae serve --record`
     else if (!wanted.length) parts[0] = `none of ${told.recordings.length} fits`
     if (wanted.length > SHOWN) parts.push(`the newest ${SHOWN} shown`)
@@ -121,11 +123,17 @@ window.streamRrvaeReplayList = (() => {
     for (const id of ["search", "filter", "since"]) byId(id).addEventListener("input", draw)
   }
 
+  // While the second run of a comparison is to be chosen.
+  function wait(isWaiting) {
+    if (isWaiting) byId("count").textContent = "choose the run to compare with"
+    else draw()
+  }
+
   // The next run up or down of those that are shown; "" at the ends.
   function neighbour(step) {
     const ids = [...document.querySelectorAll(".row")].map((button) => button.dataset.id)
     return ids[ids.indexOf(shown.a) + step] ?? ""
   }
 
-  return { start, show, choose, neighbour, models: () => told?.checkpoints ?? [] }
+  return { start, show, choose, wait, neighbour, models: () => told?.checkpoints ?? [] }
 })()

@@ -32,12 +32,18 @@ window.streamRrvaeReplayPanels = (() => {
     setText(part(side, name, ".empty"), otherwise)
   }
 
+  function clear(side, text) {
+    for (const name of NAMES) showData(side, name, false, text)
+    setText(part(side, "pattern", ".note"), "")
+    setText(part(side, "pattern", ".read-out"), "")
+  }
+
   const positionText = (side) => labels[side].position?.length ? `(y ${labels[side].position[0]}, x ${labels[side].position[1]})` : ""
 
   function showPattern(side, told) {
     labels[side].position = told.position
     labels[side].pattern = told.pattern
-    showData(side, "pattern", told.has_pattern, told.problem || "no pattern yet")
+    showData(side, "pattern", told.has_pattern, told.problem || "no recording chosen")
     if (told.has_pattern) showBar(side, "pattern", told.pattern)
     setText(part(side, "pattern", ".read-out"), positionText(side))
     setText(part(side, "pattern", ".note"), told.has_pattern ? `✛ ${told.com}` : "")
@@ -85,5 +91,5 @@ window.streamRrvaeReplayPanels = (() => {
     else delete page.dataset.enlarged
   }
 
-  return { showMaps, showPattern, point, under, enlarge }
+  return { showMaps, showPattern, clear, point, under, enlarge }
 })()

@@ -28,11 +28,13 @@ def told_of(listed: Listed) -> dict[str, Any]:
 
 
 def _state(entry: Entry, facts: ReaderMessage | None) -> str:
-    """recording | unfinished | complete | aborted | recovered | unreadable | "" (not looked at yet)."""
+    """recording | unfinished | complete | aborted | recovered | damaged | "" (not looked at yet)."""
     if entry.is_part:
         return "recording" if time.time() - entry.changed_s < GROWING_S else "unfinished"
     if facts is None:
         return ""
+    if facts.fields.get("damage"):
+        return "damaged"
     if facts.fields.get("recovered"):
         return "recovered"
     return "complete" if facts.fields.get("complete") else "aborted"
@@ -51,7 +53,7 @@ def _short(facts: ReaderMessage) -> dict[str, Any]:
         "began_unix_s": began_s,
         "seconds": max(0.0, ended_s - began_s),
         "counts": fields.get("counts") or {},
-        "fault": str(fields.get("fault", ""))[:LIST_CHARS],
+        "fault": str(fields.get("damage") or fields.get("fault", ""))[:LIST_CHARS],
         "metadata": {name: value[:LIST_CHARS] if isinstance(value, str) else value for name, value in metadata},
         "thumbnails": [name for name in THUMBNAILS if name in facts.arrays],
         "made_by": made_by(facts),

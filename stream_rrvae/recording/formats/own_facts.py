@@ -94,6 +94,13 @@ def _master(folder: Path) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:
     path = folder / layout.MASTER_NAME
     if not path.is_file() or path.is_symlink():
         return None, {}
+    try:
+        return _read_master(path)
+    except (OSError, RuntimeError, KeyError, ValueError, FileFormatError):
+        return None, {}  # the frames are in the segments
+
+
+def _read_master(path: Path) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:
     with open_file(path) as file:
         flags = find_item(file, layout.MASTER_FLAGS)
         site = find_item(file, layout.SITE)

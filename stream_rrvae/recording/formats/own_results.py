@@ -35,8 +35,22 @@ _NUMBERS = ("complete", "recovered", "model_version")
 
 
 def look_at(path: Path) -> ReaderMessage:
-    """Facts and thumbnails of a finished recording's folder, or of a results file. Raises FileFormatError."""
-    with open_file(_file_of(path)) as file:
+    """Facts and thumbnails of a finished recording's folder, or of a results file. Raises FileFormatError.
+
+    A recording whose master file is damaged still has a journal that tells of it.
+    """
+    try:
+        return _look_at(_file_of(path))
+    except Exception as error:
+        if not path.is_dir():
+            raise
+        # Whatever HDF5 makes of a damaged file, the journal is no part of it.
+        told = look_at_unfinished(path)
+        return ReaderMessage({**told.fields, "damage": f"its master file is damaged: {str(error)[:200]}"})
+
+
+def _look_at(path: Path) -> ReaderMessage:
+    with open_file(path) as file:
         names = _map_names(file)
         arrays = {name: _thumbnail(_map(file, name)) for name in THUMBNAILS if name in names}
         return ReaderMessage({**_facts(file), "maps": names}, arrays)
