@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from time import sleep
 from typing import Any, Protocol
 
 from stream_rrvae.arguments import Arguments
@@ -21,6 +22,7 @@ from stream_rrvae.security import make_key
 from stream_rrvae.wire.pixels import decode_pixels
 
 SHOWN_SIDE_PX = 256
+REST_S = 0.05  # between some milliseconds of work
 LONGEST_PX = 1e5
 LARGEST_MRAD = 1e4
 
@@ -39,16 +41,19 @@ def request_server(
     kept: KeptFrames,
     rotation: LiveRotation,
     recorded: RecordedFrames | None,
+    is_behind: Callable[[], bool] = lambda: False,
     more: Mapping[str, QuickAnswer] | None = None,
 ) -> RequestServer | None:
     """The service's back channel, where one is wanted; `more` answers stand beside those that are here.
+
+    While acquisition `is_behind`, slow answers take a twentieth of a core at most.
 
     Raises SecurityError when the key file is not its owner's alone, or the address lies beyond this machine.
     """
     url = settings.requests.url
     if url is None:
         return None
-    patterns = PatternAnswers(kept, recorded)
+    patterns = PatternAnswers(kept, recorded, is_behind)
     answers = {**patterns.quick(), **rotation_answers(rotation), **(more or {})}
     slow = patterns.slow()
     for name in names_told(answers, slow):
@@ -66,8 +71,9 @@ def request_server(
 class PatternAnswers:
     """Answers from frames that are kept, or recorded."""
 
-    def __init__(self, kept: KeptFrames, recorded: RecordedFrames | None) -> None:
+    def __init__(self, kept: KeptFrames, recorded: RecordedFrames | None, is_behind: Callable[[], bool]) -> None:
         self._kept = kept
+        self._is_behind = is_behind
         self._recorded = recorded
 
     def quick(self) -> dict[str, QuickAnswer]:
@@ -123,12 +129,16 @@ class PatternAnswers:
     def _virtual_detector(self, arguments: Arguments, wanted: Callable[[], bool]) -> Mapping[str, Any]:
         view = self._view()
         detector = detector_of(arguments, view.scan)
-        made = detector_map(view, detector, wanted)
+        made = detector_map(view, detector, wanted, self._give_way)
         return {
             "map": made.counts, "coverage": made.coverage, "positions": made.positions, "unit": "counts",
             "inner_px": detector.inner_px, "outer_px": detector.outer_px, "center_ky": detector.center_px[0],
             "center_kx": detector.center_px[1], "scan_id": view.scan.start.scan_id,
         }  # fmt: skip
+
+    def _give_way(self) -> None:
+        if self._is_behind():
+            sleep(REST_S)  # no event tells when it is over, and it may not be for long
 
 
 def detector_of(arguments: Arguments, scan: KeptScan) -> VirtualDetector:

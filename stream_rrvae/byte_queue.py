@@ -62,6 +62,11 @@ class ByteQueue(Generic[T]):
                 raise QueueClosedError("nothing more is handed over")
             return None
 
+    @property
+    def size_bytes(self) -> int:
+        """What is inside."""
+        return self._size_bytes
+
     def finish(self) -> None:
         """The giver's last word: what is inside is still taken."""
         with self._changed:

@@ -64,9 +64,11 @@ class Service:
         )
         self._rotation = LiveRotation(settings.calibration)
         self._kept = KeptFrames(settings.keep.bytes)
-        self._requests = request_server(settings, self._metrics, self._kept, self._rotation, self._recorder)
-        keeper = self._kept if self._requests else None  # nobody could ask for them
+        keeper = self._kept if settings.requests.url else None  # else nobody could ask for them
         self._acquisition = Acquisition(settings, self._metrics, self, recorder=self._recorder, keeper=keeper)
+        self._requests = request_server(
+            settings, self._metrics, self._kept, self._rotation, self._recorder, lambda: self._acquisition.is_behind
+        )
         self._calibrator = Calibrator(settings.calibration.detector_flip, self._calibration_found)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed = settings.feed

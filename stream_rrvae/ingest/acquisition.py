@@ -29,6 +29,7 @@ from stream_rrvae.scan_store import DEFAULT_FOLDER
 from stream_rrvae.wire.registry import protocol
 
 MOST_THREADS = 4  # unless told otherwise: there the receiving thread is the limit
+BEHIND_BYTES = 16 << 20  # received and not measured: several batches
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,11 @@ class Acquisition:
     def error(self) -> BaseException | None:
         """What ended acquisition against its will."""
         return self._error
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more has come than is measured at once: then nothing else should take the processor."""
+        return self._hand_over.size_bytes > BEHIND_BYTES
 
     def health(self) -> Health:
         return self._meter.health()

@@ -59,8 +59,13 @@ class DetectorMap:
         return self.positions / max(1, self.counts.size)
 
 
-def detector_map(view: KeptView, detector: VirtualDetector, wanted: Callable[[], bool]) -> DetectorMap:
-    """Measure every kept frame; without the GIL but for moments.
+def detector_map(
+    view: KeptView,
+    detector: VirtualDetector,
+    wanted: Callable[[], bool],
+    give_way: Callable[[], object] = lambda: None,
+) -> DetectorMap:
+    """Measure every kept frame; without the GIL but for moments, between which `give_way` is called.
 
     Raises RequestError when the detector has no usable pixel, or it is not wanted any more.
     """
@@ -72,6 +77,7 @@ def detector_map(view: KeptView, detector: VirtualDetector, wanted: Callable[[],
         if chunk.encoding not in passes:
             passes[chunk.encoding] = PackedPass(plan, scan.start.pixel_type, chunk.encoding)
         for begin in range(0, count, FRAMES_AT_ONCE):
+            give_way()
             if not wanted():
                 raise RequestError("it is not wanted any more")
             notes = chunk.notes[begin : min(begin + FRAMES_AT_ONCE, count)]

@@ -69,6 +69,14 @@ def test_a_detector_without_pixels_is_refused_and_one_not_wanted_is_left(scan: S
         detector_map(view, DETECTORS[0], lambda: False)
 
 
+def test_way_is_given_between_the_frames(scan: Scan, raw: Pack) -> None:
+    view = kept_of(scan, raw)
+    looks: list[int] = []
+    made = detector_map(view, DETECTORS[0], lambda: True, lambda: looks.append(1))
+    assert len(looks) >= 3  # one packing after the other
+    np.testing.assert_array_equal(made.counts, detector_map(view, DETECTORS[0], lambda: True).counts)
+
+
 def test_a_pattern_is_summed_in_squares_and_gaps_are_filled_in() -> None:
     pattern = np.ones((5, 6), np.float32)
     pattern[0, 0] = np.nan
