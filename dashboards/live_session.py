@@ -81,7 +81,7 @@ class LiveSession:
 
     def tell_status(self) -> None:
         """Push the status; also the page's sign that this server lives. Needs the document's lock."""
-        self._answers.want(self._asked)
+        self._want()
         told = status(self._feed, self._display_s) | {
             "frozen": self._frozen_at is not None,
             "back": self._wishes.back,
@@ -106,10 +106,12 @@ class LiveSession:
             return None
         return LiveView(frame, self._wishes, self._answers.pattern, self._answers.detector_map)
 
-    @property
-    def _asked(self) -> Wishes:
-        """The wishes as far as this page may ask the service for them."""
-        return Wishes(pinned=self._wishes.pinned, ring=None if self._orders.refusal else self._wishes.ring)
+    def _want(self) -> None:
+        """Have the service asked for what this page wishes and may ask for."""
+        asked = Wishes(pinned=self._wishes.pinned, ring=None if self._orders.refusal else self._wishes.ring)
+        frame = self._frame()
+        if frame is not None:
+            self._answers.want(asked, frame.snapshot, self._frozen_at is not None)
 
     def _frame(self) -> ViewFrame | None:
         if self._frozen_at is None:
@@ -167,7 +169,7 @@ class LiveSession:
         push, wish, order = (_only(new.get(name)) for name in ("push", "wish", "order"))
         if push == self._pushes and self._unacknowledged_since_s is not None:
             self._unacknowledged_since_s = None
-            if self._shown is not None:
+            if self._shown is not None and self._frozen_at is None:
                 self._display_s = self._feed.clock() - max(self._shown.received_s, self._ready_s)
         if isinstance(wish, str) and wish != self._wish_text:
             self._wish_text = wish
@@ -188,7 +190,7 @@ class LiveSession:
             self._feed.ring.release(id(self))
         self._changed |= replace(wishes, frozen=self._wishes.frozen) != self._wishes
         self._wishes = wishes
-        self._answers.want(self._asked)
+        self._want()
 
 
 def _only(column: Any) -> Any:

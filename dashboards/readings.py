@@ -15,7 +15,7 @@ from stream_rrvae.messages import Calibration, Plain, ScanState, Snapshot
 ROTATION_UNSET = "not set"
 SCAN_SHAPES = {ScanState.IDLE: "○", ScanState.RUNNING: "●", ScanState.COMPLETE: "✓", ScanState.ABORTED: "▲"}
 SHARDS_SHOWN = 8
-NAME_CHARS = 11
+NAME_CHARS = 8
 
 
 def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _cells(snapshot: Snapshot, age_s: float, display_s: float) -> dict[str, Plai
         "refused": fixed(counters.refused + health.rejected_messages),
         "model": f"v{model.version} {model.state}" if model.version else model.state,
         "rotation": ROTATION_UNSET if turned is None else with_unit(math.degrees(turned), "°", 1),
-        "scale": with_unit(snapshot.calibration.mrad_per_px, "mrad/px", 3),
+        "scale": fixed(snapshot.calibration.mrad_per_px, 3),
         "shard": _shards(snapshot),
         "alarms": _alarms(snapshot),
     }
@@ -94,8 +94,9 @@ def _cells(snapshot: Snapshot, age_s: float, display_s: float) -> dict[str, Plai
 
 def _labels(snapshot: Snapshot) -> dict[str, str]:
     """Names of cells that also say where a value comes from."""
-    origins = {"rotation": snapshot.rotation_origin, "scale": str(snapshot.calibration_origin.get("mrad_per_px", ""))}
-    return {name: f"{name} · {origin}" if origin else name for name, origin in origins.items()}
+    scale = str(snapshot.calibration_origin.get("mrad_per_px", ""))
+    told = {"rotation": ("rotation", snapshot.rotation_origin), "scale": ("mrad/px", scale)}
+    return {name: " · ".join(filter(None, words)) for name, words in told.items()}
 
 
 def _rotation(snapshot: Snapshot) -> dict[str, Any]:

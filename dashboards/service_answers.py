@@ -19,7 +19,7 @@ from dashboards.live_pattern import LivePattern
 from dashboards.live_view import DetectorMap
 from dashboards.wishes import Wishes
 from stream_rrvae.errors import RequestError
-from stream_rrvae.messages import Plain, ScanState
+from stream_rrvae.messages import Plain, ScanState, Snapshot
 
 AGAIN_S = 1.0  # for a position that was not there yet
 DETECTOR_AGAIN_S = 2.0  # for a map of a scan that goes on
@@ -58,12 +58,9 @@ class ServiceAnswers:
         """Why nothing can be asked; "" = it can."""
         return "this page has no way to its service" if self._asking is None else self._asking.can_ask(self._feed)
 
-    def want(self, wishes: Wishes) -> None:
-        """Ask for what `wishes` need and is not there; often called."""
-        frame = self._feed.newest
-        if frame is None:
-            return
-        scan_id, running = frame.snapshot.scan_id, frame.snapshot.state is ScanState.RUNNING
+    def want(self, wishes: Wishes, shown: Snapshot, is_frozen: bool) -> None:
+        """Ask for what `wishes` need of the scan `shown` and is not there; often called."""
+        scan_id, running = shown.scan_id, shown.state is ScanState.RUNNING and not is_frozen
         if scan_id != self._scan_id:
             self._scan_id, self.pattern, self.detector_map = scan_id, None, None
         if wishes.pinned is None:
@@ -126,6 +123,8 @@ class ServiceAnswers:
             try:
                 answer = await self._asking.ask(self._feed, name, arguments, who=self._who)
                 if question.wish == wish:
+                    if answer.get("scan_id") != self._scan_id:
+                        raise RequestError("frames of the scan shown are not kept any more")
                     final = take(answer)
             except RequestError as error:
                 trouble = str(error)

@@ -2,7 +2,9 @@
 // The crosshair that all maps share: a tap pins it, arrow keys step it, and the pattern is that position's.
 window.streamRrvae.add((() => {
   let page = null
+  const DOUBLE_MS = 500
   let before = null  // what was pinned before the latest tap, which may turn out to be half of a double click
+  let tapped = 0
 
   const box = () => {
     const data = page.sources.get("measured").data
@@ -52,7 +54,8 @@ window.streamRrvae.add((() => {
       const [left, top, width, height] = box()
       const row = Math.floor(((event.y - top) / height) * rows), column = Math.floor(((event.x - left) / width) * columns)
       if (!rows || row < 0 || column < 0 || row >= rows || column >= columns) return
-      before = page.wish.pinned
+      if (Date.now() - tapped > DOUBLE_MS) before = page.wish.pinned
+      tapped = Date.now()
       pin([row, column])
     },
     doubled(panel) {

@@ -18,7 +18,7 @@ window.streamRrvaePanels = (() => {
     labels = told
     for (const panel of ["magnitude", "chosen", "pattern"]) showBar(panel, told[panel])
     part("magnitude", ".unit").textContent = told.magnitude.unit
-    const coverage = told.chosen.name === "virtual_detector" && told.coverage ? ` of ${told.coverage} of the positions` : ""
+    const coverage = told.chosen.name === "virtual_detector" && told.coverage ? ` · ${told.coverage} kept` : ""
     part("chosen", ".unit").textContent = told.chosen.unit + coverage
     part("chosen", ".bar").style.background = `var(--bar-${told.chosen.bar})`
     part("pattern", ".unit").textContent = told.pattern.log ? `log ${told.pattern.unit}` : told.pattern.unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -31,6 +34,12 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+SERVER_IMPORTS = """
+from pathlib import PosixPath
+from dashboards.options import DashboardOptions
+from dashboards.server import serve
+from dashboards.thresholds import Thresholds
+"""
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 SCAN = (96, 96)
 FRAME = (128, 128)
@@ -141,9 +150,9 @@ def serve() -> Iterator[Callable[..., ServerProcess]]:
     """Starts a dashboard for feeds; gives it once it serves."""
     started: list[ServerProcess] = []
 
-    def start(*feeds: str, port: int = 0) -> ServerProcess:
-        options = f"DashboardOptions(feeds={feeds!r}, port={port})"
-        code = f"from dashboards.options import DashboardOptions\nfrom dashboards.server import serve\nserve({options})"
+    def start(*feeds: str, port: int = 0, **more: object) -> ServerProcess:
+        options = ", ".join(f"{name}={value!r}" for name, value in {"feeds": feeds, "port": port, **more}.items())
+        code = f"{SERVER_IMPORTS}\nserve(DashboardOptions({options}))"
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         started.append(ServerProcess(process, process.stdout.readline().strip().removesuffix("/live")))
@@ -173,6 +182,7 @@ class Viewer:
     """One browser window on a page, and what can be asked of it."""
 
     driver: webdriver.Chrome
+    downloads: Path
 
     def open(self, url: str, size: tuple[int, int] = (1600, 1000)) -> None:
         """Load `url` in a window whose inside is `size`, and wait until Bokeh is idle and our script runs."""
@@ -199,6 +209,52 @@ class Viewer:
     def press(self, key: str) -> None:
         self.driver.find_element(By.TAG_NAME, "body").send_keys(key)
 
+    def click(self, selector: str) -> None:
+        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+
+    def tap(self, name: str, share: tuple[float, float], times: int = 1) -> None:
+        """Click in the figure `name`, at shares (right, down) of its frame."""
+        mouse = ActionChains(self.driver, duration=20)
+        mouse.w3c_actions.pointer_action.move_to_location(*self._place(name, share))
+        for _ in range(times):
+            mouse.w3c_actions.pointer_action.click()
+        mouse.perform()
+
+    def drag(self, name: str, *shares: tuple[float, float]) -> None:
+        """Drag through these shares (right, down) of the frame of figure `name`."""
+        mouse = ActionChains(self.driver, duration=20)
+        pointer = mouse.w3c_actions.pointer_action
+        pointer.move_to_location(*self._place(name, shares[0]))
+        pointer.pointer_down()
+        for share in shares[1:]:
+            pointer.move_to_location(*self._place(name, share))
+        pointer.pointer_up()
+        mouse.perform()
+
+    def _place(self, name: str, share: tuple[float, float]) -> tuple[int, int]:
+        left, top, width, height = self.driver.execute_script(FRAME_BOX, name)
+        return round(left + share[0] * width), round(top + share[1] * height)
+
+    def data(self, source: str, column: str) -> Any:
+        """The first entry of a source's column, as the page has it."""
+        return self.driver.execute_script(f"return {SOURCE % source}.data[arguments[0]][0]", column)
+
+    def labels(self) -> dict[str, Any]:
+        """What came with the latest push."""
+        labels = json.loads(self.data("measured", "labels"))
+        assert isinstance(labels, dict)
+        return labels
+
+    def until(self, holds: Callable[[], object], seconds: float = 20.0) -> None:
+        """Until `holds()` is true."""
+        WebDriverWait(self.driver, seconds, 0.05).until(lambda _driver: holds())
+
+    def flaws(self) -> list[str]:
+        """Scroll bars of the page, texts that are cut off without an ellipsis, and texts that lie over another."""
+        found = self.driver.execute_script(FLAWS)
+        assert isinstance(found, list)
+        return found
+
     def screenshot(self, name: str) -> NDArray[np.uint8]:
         """The page as [row, column, rgb], also kept under `artefacts`."""
         ARTEFACTS.mkdir(exist_ok=True)
@@ -218,6 +274,30 @@ class Viewer:
 
 
 SOURCE = "Bokeh.documents[0].get_model_by_name('%s')"
+FLAWS = """
+const root = document.documentElement, found = []
+if (root.scrollWidth > innerWidth || root.scrollHeight > innerHeight) found.push("page")
+const side = document.getElementById("side")
+if (side && side.scrollHeight > side.clientHeight) found.push("side")
+const texts = "h1, h2, dt, dd, td, p, .number, .unit, .wheel-text, #state, button, .badge, #pinned, select"
+const boxes = []
+for (const node of document.querySelectorAll(texts)) {
+  const style = getComputedStyle(node), box = node.getBoundingClientRect()
+  if (!box.width || !node.checkVisibility() || (!node.textContent.trim() && node.tagName !== "BUTTON")) continue
+  if (node.scrollWidth > node.clientWidth + 1 && style.textOverflow !== "ellipsis" && style.display !== "inline"
+      && node.clientWidth && node.tagName !== "SELECT") found.push(`cut: ${node.textContent}`)
+  if (!node.closest(".overlay, #histogram")) boxes.push([node, box])
+}
+for (const [a, one] of boxes) {
+  for (const [b, other] of boxes) {
+    if (a === b || a.contains(b) || b.contains(a) || !(a.compareDocumentPosition(b) & 4)) continue
+    const wide = Math.min(one.right, other.right) - Math.max(one.left, other.left)
+    const high = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top)
+    if (wide > 2 && high > 3) found.push(`overlap: ${a.textContent.trim()} | ${b.textContent.trim()}`)
+  }
+}
+return found
+"""
 FRAME_BOX = """
 const view = Bokeh.index.find_one(Bokeh.documents[0].get_model_by_name(arguments[0]))
 const canvas = view.el.getBoundingClientRect(), box = view.frame.bbox
@@ -225,13 +305,26 @@ return [canvas.x + box.x, canvas.y + box.y, box.width, box.height]
 """
 
 
-@pytest.fixture
-def viewer(chromium: None, tmp_path: Path) -> Iterator[Viewer]:
+@pytest.fixture(scope="session")
+def browser(chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
+    """One browser for all tests: it takes seconds to start."""
     options = Options()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+    folder = tmp_path_factory.mktemp("browser")
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield Viewer(driver)
+    yield Viewer(driver, folder)
     driver.quit()
+
+
+@pytest.fixture
+def viewer(browser: Viewer) -> Iterator[Viewer]:
+    """The browser without what tests before this one left in it."""
+    browser.driver.get("about:blank")
+    browser.driver.delete_all_cookies()
+    browser.complaints()
+    yield browser
+    browser.driver.get("about:blank")  # ends the session before its server ends

@@ -24,23 +24,6 @@ def commonest_share(image: NDArray[np.uint8]) -> float:
     return float(np.unique(flat, return_counts=True)[1].max() / flat.size)
 
 
-def overflow(viewer: Any) -> list[str]:
-    """Scroll bars of the page, and texts that are cut off without an ellipsis."""
-    script = """
-    const root = document.documentElement, found = []
-    if (root.scrollWidth > innerWidth || root.scrollHeight > innerHeight) found.push("page")
-    const texts = "h1, h2, dt, dd, td, p, .number, .unit, .wheel-text, #state, button"
-    for (const node of document.querySelectorAll(texts)) {
-      if (node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).textOverflow !== "ellipsis"
-          && getComputedStyle(node).display !== "inline" && node.clientWidth) found.push(node.textContent)
-    }
-    return found
-    """
-    found = viewer.driver.execute_script(script)
-    assert isinstance(found, list)
-    return found
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_before_any_data_the_page_is_whole_and_says_so(viewer: Any, serve: Serve, size: tuple[int, int]) -> None:
     viewer.open(serve("tcp://127.0.0.1:9").url + "/live", size)
@@ -49,7 +32,7 @@ def test_before_any_data_the_page_is_whole_and_says_so(viewer: Any, serve: Serve
     for name in (*MAPS, "pattern"):
         assert commonest_share(viewer.frame_of(name, page)) > 0.9
     assert viewer.text('[data-panel="magnitude"] .empty') == "no data yet"
-    assert overflow(viewer) == []
+    assert viewer.flaws() == []
     assert viewer.complaints() == []
 
 
@@ -79,7 +62,7 @@ def test_a_scan_is_painted(
             assert tuple(middle[len(middle) * 1 // 5]) != UNVISITED
     assert viewer.driver.execute_script("return Bokeh.documents[0].get_model_by_name('scatter').get_length()") > 1000
     assert viewer.driver.title.startswith(scan.instrument)
-    assert overflow(viewer) == []
+    assert viewer.flaws() == []
     assert viewer.complaints() == []
 
 
@@ -162,7 +145,7 @@ def test_long_names_large_numbers_and_alarms_fit(
     assert viewer.driver.execute_script(alarmed) == ["missing", "refused", "rotation"]
     assert viewer.text('[data-cell="rotation"] dd') == "not set"
     assert viewer.text('[data-panel="direction"] .axis-x') == "+kx"
-    assert overflow(viewer) == []
+    assert viewer.flaws() == []
 
 
 def test_a_silent_service_is_seen_on_every_panel(viewer: Any, serve: Serve, publisher: Any) -> None:
@@ -204,6 +187,7 @@ def test_space_freezes_and_digits_enlarge(viewer: Any, serve: Serve, publisher: 
     viewer.wait_painted()
     viewer.press(" ")
     viewer.wait("return document.querySelector('.badge').textContent === 'FROZEN'")
+    assert viewer.flaws() == []
     painted = "return Bokeh.documents[0].get_model_by_name('measured').data.labels[0]"
     held = viewer.driver.execute_script(painted)
     viewer.screenshot("live-frozen-1600")
@@ -220,7 +204,7 @@ def test_space_freezes_and_digits_enlarge(viewer: Any, serve: Serve, publisher: 
     viewer.screenshot("live-enlarged-1600")
     viewer.press("\ue00c")  # Escape
     viewer.wait("return getComputedStyle(document.querySelector('[data-panel=pattern]')).display !== 'none'")
-    assert overflow(viewer) == []
+    assert viewer.flaws() == []
     assert viewer.complaints() == []
 
 
