@@ -145,9 +145,35 @@ class ServerProcess:
         self.process.wait()
 
 
+@dataclass
+class SharedFeed:
+    scan: Scan
+    publisher: Publisher
+
+
+@pytest.fixture(scope="module")
+def shared_feed() -> Iterator[SharedFeed]:
+    """A feed for all tests of a module, which may change its scan and give it back."""
+    scan = Scan()
+    made = Publisher("tcp://127.0.0.1:*", "test", 20.0, scan)
+    made.start()
+    yield SharedFeed(scan, made)
+    made.stop()
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., ServerProcess]]:
     """Starts a dashboard for feeds; gives it once it serves."""
+    yield from _serving()
+
+
+@pytest.fixture(scope="module")
+def shared_serve() -> Iterator[Callable[..., ServerProcess]]:
+    """The same for all tests of a module."""
+    yield from _serving()
+
+
+def _serving() -> Iterator[Callable[..., ServerProcess]]:
     started: list[ServerProcess] = []
 
     def start(*feeds: str, port: int = 0, **more: object) -> ServerProcess:
