@@ -22,7 +22,7 @@ from stream_rrvae.security import make_key
 from stream_rrvae.wire.pixels import decode_pixels
 
 SHOWN_SIDE_PX = 256
-REST_S = 0.05  # between some milliseconds of work
+REST_S = 0.02  # between some milliseconds of work
 LONGEST_PX = 1e5
 LARGEST_MRAD = 1e4
 
@@ -46,7 +46,7 @@ def request_server(
 ) -> RequestServer | None:
     """The service's back channel, where one is wanted; `more` answers stand beside those that are here.
 
-    While acquisition `is_behind`, slow answers take a twentieth of a core at most.
+    While acquisition `is_behind`, slow answers take a tenth of a core at most.
 
     Raises SecurityError when the key file is not its owner's alone, or the address lies beyond this machine.
     """
