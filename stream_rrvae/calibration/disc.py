@@ -39,11 +39,12 @@ class Disc:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A disc, the cells it was seen in and the soft disc fitted to them."""
+    """A disc, the cells it was seen in and the soft disc fitted to them, in units of cells."""
 
     disc: Disc
     cells: Cells
     fit: SoftDisc
+    good: BoolArray  # pixels [ky, kx] that took part
 
 
 def find_disc(mean_pattern: NDArray[Any], usable: BoolArray | None = None) -> Disc:
@@ -79,7 +80,7 @@ def _seen(pattern: NDArray[np.float64], good: BoolArray, look_px: int, least_px:
     _check_edge(pattern.shape, disc)
     _check_light(pattern, good, fit, disc)
     _check_shape(cells, fit)
-    return Seen(disc, cells, fit)
+    return Seen(disc, cells, fit, good)
 
 
 def _first_look(cells: Cells) -> Disc:

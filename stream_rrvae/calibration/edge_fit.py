@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,10 @@ from stream_rrvae.calibration.cells import Cells
 WINDOW = 1.5  # radii around the first guess; further out diffracted discs may lie
 OUTLIER = 6.0  # standard deviations: dead, hot and stuck pixels
 SMALLEST_EXPECTED = 0.02  # of the plateau, so that the dark surroundings do not weigh without bound
+LIT = 0.25  # of the plateau
 SHARPEST_EDGE = 0.3  # cells; what is sharper looks the same
 LARGEST_STRETCH = 0.4
+LARGEST_LOG_ERROR = 10.0  # of the edge's width: it is not told by the pattern
 ROUNDS = 3
 STEPS = 40
 TOLERANCE = 1e-5
@@ -43,7 +45,7 @@ class SoftDisc:
 
 @dataclass(frozen=True, slots=True)
 class FittedDisc:
-    """A fit and the standard errors of its numbers (of the plateau and what follows: as the fit's)."""
+    """A fit and the standard errors of its numbers; that of the edge is the factor by which it is uncertain."""
 
     disc: SoftDisc
     errors: SoftDisc
@@ -64,12 +66,23 @@ def fit_soft_disc(cells: Cells, guess: SoftDisc) -> SoftDisc:
 
     What lies far from the fit is left out of the next round, so single bad pixels have no say.
     """
-    return fit_with_errors(cells, guess, ROUND).disc
+    return _as_disc(_by_rounds(_near(cells, guess), guess, ROUND)[0], guess.plateau)
 
 
 def fit_with_errors(cells: Cells, guess: SoftDisc, numbers: int) -> FittedDisc:
     """The same with the standard errors; `numbers` is ROUND or ELLIPTIC."""
     seen = _near(cells, guess)
+    fit, sigma, good = _by_rounds(seen, guess, numbers)
+    # By the lit cells: in the dark, where counts are rare, most residuals are far smaller than their spread.
+    sigma = sigma * _spread(((seen.values - _soft(fit, seen)) / sigma)[good & (_soft(fit, seen) > LIT)])
+    slopes = _misfit_slopes(fit[:numbers], seen, np.where(good, 1 / sigma, 0.0))
+    errors = _with_all(np.sqrt(np.maximum(np.diag(np.linalg.pinv(slopes.T @ slopes)), 0.0)))
+    errors[3] = min(errors[3], LARGEST_LOG_ERROR)
+    return FittedDisc(_as_disc(fit, guess.plateau), _as_disc(errors, guess.plateau))
+
+
+def _by_rounds(seen: _Seen, guess: SoftDisc, numbers: int) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+    """The fit, and what it took for the cells' standard deviations and for good cells [n]."""
     fit: Vector = np.array([*guess.center, guess.radius, np.log(guess.edge), 1.0, 0.0, *guess.stretch])
     good = np.ones(seen.values.size, np.bool_)
     sigma = good.astype(np.float64)
@@ -79,10 +92,7 @@ def fit_with_errors(cells: Cells, guess: SoftDisc, numbers: int) -> FittedDisc:
         fit = _fitted(fit, seen, np.where(good, 1 / sigma, 0.0), guess.radius, numbers, robust=turn == 0)
         residuals = (seen.values - _soft(fit, seen)) / sigma
         good = np.abs(residuals) < OUTLIER * _spread(residuals)
-    sigma = sigma * _spread(((seen.values - _soft(fit, seen)) / sigma)[good])
-    errors = _errors(fit, seen, np.where(good, 1 / sigma, 0.0), numbers)
-    found = _as_disc(fit, guess.plateau)
-    return FittedDisc(found, replace(_as_disc(errors, guess.plateau), edge=found.edge * float(errors[3])))
+    return fit, sigma, good
 
 
 def _as_disc(numbers: Vector, plateau: float) -> SoftDisc:
@@ -116,11 +126,6 @@ def _fitted(fit: Vector, seen: _Seen, inverse_sigma: Vector, radius: float, numb
         max_nfev=STEPS,
     )
     return _with_all(result.x)
-
-
-def _errors(fit: Vector, seen: _Seen, inverse_sigma: Vector, numbers: int) -> Vector:
-    slopes = _misfit_slopes(fit[:numbers], seen, inverse_sigma)
-    return _with_all(np.sqrt(np.maximum(np.diag(np.linalg.pinv(slopes.T @ slopes)), 0.0)))
 
 
 def _with_all(numbers: Vector) -> Vector:
@@ -166,4 +171,4 @@ def _slopes(fit: Vector, seen: _Seen) -> NDArray[np.float64]:
 
 def _spread(residuals: Vector) -> float:
     """Standard deviation from the 68 % quantile of |residual|: blind to outliers, sound for few counts."""
-    return max(float(np.quantile(np.abs(residuals), 0.683)), 1e-6)
+    return max(float(np.quantile(np.abs(residuals), 0.683)), 1e-6) if residuals.size else 1.0

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.calibration.cells import Cells
-from stream_rrvae.calibration.disc import look_for_disc
-from stream_rrvae.calibration.edge_fit import ELLIPTIC, ROUND, FittedDisc, fit_with_errors
+from stream_rrvae.calibration.cells import Cells, in_cells
+from stream_rrvae.calibration.disc import Seen, look_for_disc
+from stream_rrvae.calibration.edge_fit import ELLIPTIC, ROUND, FittedDisc, SoftDisc, fit_with_errors
 from stream_rrvae.found import PatternFound
 from stream_rrvae.messages import BoolArray
 
 SIGNIFICANT = 4.0  # standard errors: below it the disc is taken to be round
+FINE_CELLS = 60.0  # cells a radius: an edge seen in coarser ones is not what the fit takes it for
 LEAST_STRETCH = 0.003  # (largest - smallest radius) / sum; what a fit to square pixels makes of a round disc
 
 
@@ -24,10 +27,19 @@ def fit_pattern(mean_pattern: NDArray[Any], usable: BoolArray | None = None, fra
     not paid for nothing. Raises CalibrationError when there is no disc.
     """
     seen = look_for_disc(mean_pattern, usable)
-    ellipse = fit_with_errors(seen.cells, seen.fit, ELLIPTIC)
+    size_px = max(1, min(seen.cells.size_px, round(seen.disc.radius_px / FINE_CELLS)))
+    cells = in_cells(np.asarray(mean_pattern, np.float64), seen.good, size_px)
+    start = _in_other_cells(seen, cells)
+    ellipse = fit_with_errors(cells, start, ELLIPTIC)
     if _is_elliptic(ellipse):
-        return _as_found(ellipse, seen.cells, ellipse, frames)
-    return _as_found(fit_with_errors(seen.cells, seen.fit, ROUND), seen.cells, ellipse, frames)
+        return _as_found(ellipse, cells, ellipse, frames)
+    return _as_found(fit_with_errors(cells, start, ROUND), cells, ellipse, frames)
+
+
+def _in_other_cells(seen: Seen, cells: Cells) -> SoftDisc:
+    (ky, kx), ratio = seen.disc.center_px, seen.cells.size_px / cells.size_px
+    center = cells.to_cells(ky), cells.to_cells(kx)
+    return replace(seen.fit, center=center, radius=seen.fit.radius * ratio, edge=seen.fit.edge * ratio)
 
 
 def _is_elliptic(fit: FittedDisc) -> bool:

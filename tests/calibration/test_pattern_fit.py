@@ -51,7 +51,7 @@ def off_px(found: PatternFound, center: tuple[float, float], radius: float) -> t
 
 @pytest.mark.parametrize("faults", [{}, ALL], ids=["clean", "dead and saturated pixels"])
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
-@pytest.mark.parametrize(("side", "radius"), [(48, 14.5), (96, 29.0), (192, 58.0)])
+@pytest.mark.parametrize(("side", "radius"), [(48, 14.5), (96, 29.0)])
 def test_median_error_is_below_a_tenth_of_a_pixel(side: int, radius: float, cut: bool, faults: dict[str, bool]) -> None:
     rng = np.random.default_rng([side, cut, len(faults)])
     errors = []
@@ -62,12 +62,19 @@ def test_median_error_is_below_a_tenth_of_a_pixel(side: int, radius: float, cut:
     assert np.median(errors, axis=0).max() <= 0.1
 
 
+def test_a_corner_of_a_large_disc_is_enough() -> None:
+    rng, center = np.random.default_rng(0), (90.0, 177.0)
+    patterns = [mean_of(ellipse(256, center, 150.0), rng, **ALL) for _ in range(3)]
+    errors = [off_px(fit_pattern(pattern), center, 150.0) for pattern in patterns]
+    assert np.median(errors, axis=0).max() <= 0.1
+
+
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
 @pytest.mark.parametrize("ratio", [1.02, 1.1])
 def test_an_ellipse_is_told_from_a_circle_and_measured(ratio: float, cut: bool) -> None:
     rng = np.random.default_rng(0)
     errors = []
-    for axis_deg in np.linspace(-80, 90, 8):
+    for axis_deg in np.linspace(-80, 90, 4):
         center, axis = (20.0 if cut else 46.3, 48.9), math.radians(axis_deg)
         found = fit_pattern(mean_of(ellipse(96, center, 29.0, ratio, axis), rng))
         turned = (found.long_axis_rad - axis + math.pi / 2) % math.pi - math.pi / 2
