@@ -28,6 +28,7 @@ CALLED = {
     "angle_error_mod180_deg": ("the same modulo 180°", "{:.2f}°"),
     "angle_offset_deg": ("constant offset taken out before", "{:.2f}°"),
     "out_of_distribution_share": ("share of positions that the model does not describe", "{:.4f}"),
+    "mean_lean": ("lean of the scan's mean, from which directions count, over what varies", "{:.3f}"),
     "descan_px": ("descan taken out: ky, kx over the rows; ky, kx over the columns", "{:+.2f} px"),
     "heldout_loglikelihood": ("held-out log-likelihood beyond noise", "{:.4g} nat a frame"),
     "n_trained": ("frames trained", "{:,.0f}"),
