@@ -241,15 +241,16 @@ class Viewer:
     def tap(self, name: str, share: tuple[float, float], times: int = 1) -> None:
         """Click in the figure `name`, at shares (right, down) of its frame."""
         mouse = ActionChains(self.driver, duration=20)
-        mouse.w3c_actions.pointer_action.move_to_location(*self._place(name, share))
+        pointer: Any = mouse.w3c_actions.pointer_action  # without types
+        pointer.move_to_location(*self._place(name, share))
         for _ in range(times):
-            mouse.w3c_actions.pointer_action.click()
+            pointer.click()
         mouse.perform()
 
     def drag(self, name: str, *shares: tuple[float, float]) -> None:
         """Drag through these shares (right, down) of the frame of figure `name`."""
         mouse = ActionChains(self.driver, duration=20)
-        pointer = mouse.w3c_actions.pointer_action
+        pointer: Any = mouse.w3c_actions.pointer_action  # without types
         pointer.move_to_location(*self._place(name, shares[0]))
         pointer.pointer_down()
         for share in shares[1:]:
