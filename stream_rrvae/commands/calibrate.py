@@ -22,7 +22,7 @@ from stream_rrvae.errors import CalibrationError, ConfigError
 from stream_rrvae.found import CalibrationFound, PatternFound, RotationFound
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.scan_work import Surroundings
-from stream_rrvae.maps.calibration_picture import calibration_picture
+from stream_rrvae.maps.calibration_picture import calibration_picture, percent
 from stream_rrvae.maps.figures_parts import require_matplotlib
 from stream_rrvae.maps.found_calibration import find_calibration
 from stream_rrvae.metrics import new_metrics
@@ -98,7 +98,7 @@ def _pattern_in_words(found: PatternFound) -> str:
         shape += f", longest at {math.degrees(found.long_axis_rad):.0f} degrees"
     return (
         f"disc on the mean of {found.frames} frames: centre ({found.center_px[0]:.2f}, {found.center_px[1]:.2f}) px, "
-        f"radius {found.radius_px:.2f} ± {found.radius_error_px:.2f} px, {shape}"
+        f"radius {found.radius_px:.3f} ± {found.radius_error_px:.3f} px, {shape}"
     )
 
 
@@ -108,6 +108,6 @@ def _rotation_in_words(found: RotationFound | None, note: str) -> str:
     kind = "mirrored" if found.flip else "not mirrored"
     said = (
         f"rotation {math.degrees(found.rotation_rad):.2f} ± {math.degrees(found.error_rad):.2f} degrees, {kind}; "
-        f"sure of the flip by {found.flip_confidence:.0%}, of the half turn by {found.direction_confidence:.0%}"
+        f"certain: flip {percent(found.flip_confidence)}, half turn {percent(found.direction_confidence)}"
     )
     return said if found.trusted else f"not certain enough to be set: {said}"

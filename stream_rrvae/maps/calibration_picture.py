@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def _draw_pattern(axes: Axes, store: ScanStore, found: PatternFound | None) -> N
     axes.plot(found.center_px[1], found.center_px[0], "+", color=DISC_COLOUR, markersize=8)
     axes.set_xlim(-0.5, mean.shape[1] - 0.5)
     axes.set_ylim(mean.shape[0] - 0.5, -0.5)
-    said = f"radius {found.radius_px:.2f} ± {found.radius_error_px:.2f} px, axis ratio {found.axis_ratio:.3f}"
+    said = f"radius {found.radius_px:.3f} ± {found.radius_error_px:.3f} px, axis ratio {found.axis_ratio:.3f}"
     axes.set_title(f"mean of {latest[0]} patterns (square root)\n{said}")
 
 
@@ -70,13 +70,20 @@ def _draw_field(axes: Axes, store: ScanStore, found: CalibrationFound) -> None:
     axes.imshow(image, cmap="gray", interpolation="nearest")
     com_y, com_x = _field(store, found)
     size = max(1, math.ceil(max(shape) / MOST_ARROWS))
-    y, x = (axis[size // 2 :: size, size // 2 :: size] for axis in np.indices(shape))
-    arrows_y, arrows_x = (com.reshape(shape)[size // 2 :: size, size // 2 :: size] for com in (com_y, com_x))
+    y, x, arrows_y, arrows_x = (
+        _in_squares(part.reshape(shape), size) for part in (*np.indices(shape).astype(np.float64), com_y, com_x)
+    )
     axes.quiver(x, y, arrows_x, arrows_y, angles="xy", color=DISC_COLOUR, width=0.004)
     axes.set_xlabel("scan x")
     axes.set_ylabel("scan y")
     turned = "in scan axes" if found.rotation else "in detector axes: no rotation found"
-    axes.set_title(f"COM on dark field, {turned}\narrows point to the atoms where the rotation is right")
+    axes.set_title(f"COM on dark field, {turned}\nif that is right, arrows point to atoms")
+
+
+def _in_squares(values: NDArray[np.floating[Any]], size: int) -> NDArray[np.floating[Any]]:
+    """Means over whole squares of `size` positions."""
+    rows, columns = (side // size for side in values.shape)
+    return np.asarray(values[: rows * size, : columns * size].reshape(rows, size, columns, size).mean(axis=(1, 3)))
 
 
 def _field(store: ScanStore, found: CalibrationFound) -> tuple[Float32Array, Float32Array]:
@@ -108,7 +115,7 @@ def _draw_curl(axes: Axes, store: ScanStore, found: CalibrationFound) -> None:
         axes.plot(np.degrees(angles), 1 - curve, color=colour, linestyle=":", label=f"divergence, {name}")
     axes.axvline((math.degrees(found.rotation.rotation_rad) + 90) % 180 - 90, color="black", linewidth=0.6)
     axes.set_ylim(0, 1)
-    axes.legend(fontsize=6, loc="center right")
+    axes.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
     axes.set_title(_rotation_in_words(found))
 
 
@@ -118,5 +125,10 @@ def _rotation_in_words(found: CalibrationFound) -> str:
     return (
         f"rotation {math.degrees(turned.rotation_rad):.2f} ± {math.degrees(turned.error_rad):.2f}°, "
         f"{'mirrored' if turned.flip else 'not mirrored'}\n"
-        f"sure of flip {turned.flip_confidence:.0%}, of half turn {turned.direction_confidence:.0%}"
+        f"certain: flip {percent(turned.flip_confidence)}, half turn {percent(turned.direction_confidence)}"
     )
+
+
+def percent(probability: float) -> str:
+    """Rounded down, so that nothing is 100 % that is only nearly so."""
+    return f"{math.floor(1e3 * probability) / 10:g} %"
