@@ -16,6 +16,7 @@ from stream_rrvae.kept.binned import binned
 from stream_rrvae.kept.frames import KeptFrames
 from stream_rrvae.kept.view import KeptScan, KeptView
 from stream_rrvae.kept.virtual_detector import VirtualDetector, detector_map
+from stream_rrvae.maps.gaps import with_gaps
 from stream_rrvae.messages import Frame, ScanStart
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.security import make_key
@@ -102,7 +103,7 @@ class PatternAnswers:
         number = arguments.whole("y", 0, rows - 1) * columns + arguments.whole("x", 0, columns - 1)
         frame, source = self._frame(view, number, arguments.flag("exact", False))
         try:
-            pattern, side = binned(view.scan.with_gaps(decode_pixels(frame)), SHOWN_SIDE_PX)
+            pattern, side = binned(with_gaps(decode_pixels(frame), view.scan.plan), SHOWN_SIDE_PX)
         except WireError as error:
             raise RequestError(f"the frame is damaged: {error.detail}") from error
         y, x = divmod(frame.number, columns)

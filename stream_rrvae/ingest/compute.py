@@ -16,8 +16,9 @@ from stream_rrvae.ingest.keeping_hook import FrameKeeper, keep_each
 from stream_rrvae.ingest.mean_pattern import SampledMean
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, write_rows
-from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames, valid_range
+from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames
 from stream_rrvae.kernels.plan import FramePlan
+from stream_rrvae.maps.gaps import with_gaps
 from stream_rrvae.messages import Counters, Refusal, ScanState
 from stream_rrvae.scan_store import Account, ScanStore
 from stream_rrvae.wire.pixels import decode_pixels
@@ -109,7 +110,7 @@ class ScanCompute:
         self._meter.stored(received_s, now_s)
         if now_s >= self._next_pattern_s:
             self._next_pattern_s = now_s + PATTERN_INTERVAL_S
-            self.store.write_pattern(number, self._with_gaps(pixels()))
+            self.store.write_pattern(number, with_gaps(pixels(), self.plan))
 
     def sample(self, numbers: NDArray[np.int64], pixels: Callable[[int], NDArray[Any]]) -> None:
         """Take some of the frames of these positions into the mean pattern; `pixels` makes those of an index."""
@@ -130,12 +131,6 @@ class ScanCompute:
         self.sample(numbers, lambda index: self._slab[index])
         received_s = np.fromiter((item.received_s for item in held), np.float64, count)
         self.stored(received_s, int(numbers[-1]), lambda: self._slab[count - 1])
-
-    def _with_gaps(self, frame: NDArray[Any]) -> NDArray[np.float32]:
-        """The pattern as it is shown: NaN where a pixel has no data."""
-        low, high = valid_range(frame.dtype, self.plan.saturation)
-        valid = self.plan.usable & (frame >= low) & (frame <= high)
-        return np.where(valid, frame, np.float32(np.nan)).astype(np.float32)
 
 
 def warm_up() -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kept.copy_loop import NOTE_BYTES, TOP, strides_of
-from stream_rrvae.kernels.frame_pass import valid_range
 from stream_rrvae.kernels.plan import FramePlan
-from stream_rrvae.messages import Encoding, Float32Array, Frame, ScanStart
+from stream_rrvae.messages import Encoding, Frame, ScanStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +20,6 @@ class KeptScan:
     start: ScanStart
     scan_shape: tuple[int, int]  # (y, x)
     plan: FramePlan
-
-    def with_gaps(self, frame: NDArray[Any]) -> Float32Array:
-        """A frame [ky, kx] as it is shown: NaN where a pixel has no data."""
-        low, high = valid_range(frame.dtype, self.plan.saturation)
-        valid = self.plan.usable & (frame >= low) & (frame <= high)
-        return np.where(valid, frame, np.float32(np.nan)).astype(np.float32)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
