@@ -21,7 +21,8 @@ ROTATION_DEG = 130.0
 def simulator(rate: str) -> Child:
     return Child(
         "simulator", "detector_sim", "--protocol", "native", "--bind", "tcp://127.0.0.1:*",
-        "--detector", "32x32:uint16", "--scan-shape", "48x48", "--dose", "10000", "--rate", rate, "--announce", "shape", "--scans", "1",
+        "--detector", "32x32:uint16", "--scan-shape", "48x48", "--dose", "10000", "--rate", rate,
+        "--announce", "shape", "--scans", "1",
         "--rotation-deg", str(ROTATION_DEG), "--flip", "--descan-px", "0.6,-0.4", "--beam-offset-px", "1.3,-0.8",
     )  # fmt: skip
 
