@@ -103,7 +103,19 @@ def _rotation(snapshot: Snapshot) -> dict[str, Any]:
     """The rotation as the page's control needs it."""
     turned = snapshot.calibration.detector_rotation_rad
     degrees = None if turned is None or not math.isfinite(turned) else round(math.degrees(turned), 2)
-    return {"degrees": degrees, "flip": snapshot.calibration.detector_flip, "locked": snapshot.rotation_locked}
+    flip, locked = snapshot.calibration.detector_flip, snapshot.rotation_locked
+    return {"degrees": degrees, "flip": flip, "locked": locked, "found": _found_rotation(snapshot)}
+
+
+def _found_rotation(snapshot: Snapshot) -> dict[str, Any] | None:
+    """What the scan itself shows of the rotation, for the operator to take or leave."""
+    found = None if snapshot.found is None else snapshot.found.rotation
+    if found is None or not math.isfinite(found.rotation_rad):
+        return None
+    degrees = math.degrees(found.rotation_rad)
+    text = f"{fixed(degrees, 1)} ± {fixed(math.degrees(found.error_rad), 1)}°{', flip' if found.flip else ''}"
+    told = f"use {text}" if found.trusted else f"perhaps {text}"
+    return {"degrees": round(degrees, 2), "flip": found.flip, "text": told}
 
 
 def _shards(snapshot: Snapshot) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler
 
 from dashboards.live_view import LiveView
+from stream_rrvae.errors import RequestError
 
 _log = logging.getLogger(__name__)
 KEPT_LIMIT = 8
@@ -36,9 +37,9 @@ class SnapshotDownloads:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def make(self, view: LiveView, ready: Callable[[str], None]) -> None:
-        """Make the files of `view`, then tell `ready` their path; RuntimeError when too many wait already."""
+        """Make the files of `view`, then tell `ready` their path. Raises RequestError when too many wait already."""
         if len(self._tasks) >= WAITING_LIMIT:
-            return
+            raise RequestError(f"{WAITING_LIMIT} snapshots are being made; try again in a moment")
         task = asyncio.get_running_loop().create_task(self._make(view, ready))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -53,10 +53,16 @@ window.streamRrvae.add((() => {
     for (const node of document.querySelectorAll("#turned .set")) node.disabled = Boolean(no) || rotation.locked
     by("turned").title = no || (rotation.locked ? "locked" : "how the detector is turned against the scan")
     page.toggle(by("rotation-lock"), Boolean(rotation.locked))
+    showFound(rotation.found)
     if (!by("turned").contains(document.activeElement)) {
       by("degrees").value = rotation.degrees ?? ""
       by("flip").checked = Boolean(rotation.flip)
     }
+  }
+
+  function showFound(found) {
+    by("rotation-found").hidden = !found
+    by("rotation-found").textContent = found?.text ?? ""
   }
 
   function setRotation() {
@@ -82,6 +88,7 @@ window.streamRrvae.add((() => {
     click("scale-switch", () => { page.change({ linear: !page.wish.linear }); page.toggle(by("scale-switch"), page.wish.linear) })
     click("arrows", () => { page.change({ arrows: !page.wish.arrows }); page.toggle(by("arrows"), page.wish.arrows) })
     click("rotation-set", setRotation)
+    click("rotation-found", () => { const { degrees, flip } = page.status.rotation.found; page.order("set_rotation", { degrees, flip }) })
     click("rotation-lock", () => page.order(page.status.rotation?.locked ? "unlock_rotation" : "lock_rotation"))
     by("choice").addEventListener("change", (event) => page.change({ map: event.target.value }))
   }
