@@ -38,8 +38,8 @@ def manifold_figure(manifold: Manifold) -> bytes:
         figure.supxlabel("latent 1", fontsize=7.5)
         if rows > 1:
             figure.supylabel("latent 2", fontsize=7.5)
-        bar = figure.colorbar(image, ax=grid, fraction=0.03, pad=0.01)
+        bar = figure.colorbar(image, ax=grid, fraction=0.03, pad=0.02)
         bar.outline.set_linewidth(0.5)
         bar.ax.tick_params(length=2, pad=1.5)
-        bar.set_label("share of the mean intensity", labelpad=2)
+        bar.set_label("$I / \\langle I \\rangle - 1$", labelpad=2)
         return as_png(figure)

@@ -40,8 +40,9 @@ LATENTS_CAPTION = (
     "r is Pearson's correlation with the COM magnitude; latent 1 is signed to fall where the COM grows."
 )
 MANIFOLD_CAPTION = (
-    "The frames with such latents, turned back by their rotation and averaged, less the scan's mean: the shape that "
-    f"each point of latent space stands for, within the bright disc. Grey: fewer than {FEWEST_IN_CELL} frames."
+    "The frames with such latents, turned back by their rotation and averaged, less the scan's mean, over the mean "
+    "intensity of the disc: the shape that each point of latent space stands for, within the bright disc. "
+    f"Grey: fewer than {FEWEST_IN_CELL} frames."
 )
 IMAGES_CAPTION = (
     "Virtual detectors; in scan axes, the phase integrated from the COM; how much worse the model "
