@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.ingest import lanes
-from stream_rrvae.ingest.c_calls import tell, tell_word
 from stream_rrvae.ingest.events import Accepted, Refused
 from stream_rrvae.ingest.lanes import Room
 from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
+from stream_rrvae.ingest.sources import STAMP
+from stream_rrvae.kernels.c_calls import tell, tell_word
 from stream_rrvae.kernels.compiled import compiled_entry
 from stream_rrvae.messages import Encoding, Frame, Refusal
 from stream_rrvae.wire.native_encode import MAX_BATCH
@@ -221,19 +222,26 @@ class BatchPool:
         return batch
 
 
-@compiled_entry
-def close_messages(msg_close: int, messages: NDArray[np.uint8], count: int) -> None:
-    """Let go of the first `count` of `messages`."""
-    first = messages.ctypes.data
-    for i in range(count):
-        tell(msg_close, first + i * MESSAGE_BYTES)
+def _entries(stamp: int) -> tuple[Callable[..., None], Callable[..., tuple[int, int]]]:
+    @compiled_entry
+    def close_messages(msg_close: int, messages: NDArray[np.uint8], count: int) -> None:
+        """Let go of the first `count` of `messages`."""
+        _ = stamp
+        first = messages.ctypes.data
+        for i in range(count):
+            tell(msg_close, first + i * MESSAGE_BYTES)
+
+    @compiled_entry
+    def message_content(calls: ZmqCalls, message: NDArray[np.uint8]) -> tuple[int, int]:
+        """Address and size of a message's bytes."""
+        _ = stamp
+        first = message.ctypes.data
+        return tell_word(calls.msg_data, first), tell_word(calls.msg_size, first)
+
+    return close_messages, message_content
 
 
-@compiled_entry
-def message_content(calls: ZmqCalls, message: NDArray[np.uint8]) -> tuple[int, int]:
-    """Address and size of a message's bytes."""
-    first = message.ctypes.data
-    return tell_word(calls.msg_data, first), tell_word(calls.msg_size, first)
+close_messages, message_content = _entries(STAMP)
 
 
 def _aligned(size: int) -> NDArray[np.uint8]:

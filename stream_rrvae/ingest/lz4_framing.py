@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stream_rrvae.ingest.c_calls import tell_pair, tell_size, tell_word
 from stream_rrvae.ingest.lanes import put_byte
 from stream_rrvae.ingest.libzmq import ZmqCalls
+from stream_rrvae.kernels.c_calls import tell_pair, tell_size, tell_word
 from stream_rrvae.kernels.compiled import compiled
 from stream_rrvae.kernels.memory import copy_1, copy_32
 from stream_rrvae.wire.packing import HEADER, LENGTH

@@ -8,10 +8,12 @@ one begins with the same bytes: a series' constant fields come first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from stream_rrvae.ingest import lanes
-from stream_rrvae.ingest.c_calls import ask, tell, tell_both, tell_word
 from stream_rrvae.ingest.lanes import (
     MOST_CHANNELS,
     NO,
@@ -28,6 +30,8 @@ from stream_rrvae.ingest.lanes import (
     set_entry,
 )
 from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
+from stream_rrvae.ingest.sources import STAMP
+from stream_rrvae.kernels.c_calls import ask, tell, tell_both, tell_word
 from stream_rrvae.kernels.compiled import compiled, compiled_entry
 from stream_rrvae.kernels.memory import load_big_64, load_byte, load_word
 from stream_rrvae.wire.cbor_subset import DECTRIS_COMPRESSION, FLOAT32_LE, MULTI_DIM, UINT8, UINT16_LE, UINT32_LE
@@ -51,30 +55,37 @@ _TYPE, _IMAGE, _IMAGE_ID, _DATA, _SERIES_I, _D = map(
 _SELF_DESCRIBED = _word(b"\xd9\xd9\xf7")
 
 
-@compiled_entry
-def receive_images(calls: ZmqCalls, socket: int, lane: Lane, notes: Notes, room: Room) -> int:
-    """Take waiting messages into `room`; gives why it stopped. After ODD the next slot holds an odd message's part."""
-    counts, found = room.counts, notes.found
-    first_message = room.messages.ctypes.data
-    counts[lanes.FIRST_SEEN] = counts[lanes.ODD_PARTS] = counts[lanes.MORE_PARTS] = 0
-    while counts[lanes.FRAMES] < room.frames_wanted and counts[lanes.CHARGED_BYTES] < room.bytes_wanted:
-        message = first_message + counts[lanes.MESSAGES] * MESSAGE_BYTES
-        tell(calls.msg_init, message)
-        if tell_both(calls.msg_recv, message, socket, lanes.DONTWAIT) < 0:
-            return lanes.EMPTY if ask(calls.errno) == lanes.EAGAIN else lanes.FAILED
-        address, size = tell_word(calls.msg_data, message), tell_word(calls.msg_size, message)
-        more = tell(calls.msg_more, message)
-        if more or size > lane.limit_bytes or not read_image(address, address + size, lane, notes):
-            counts[lanes.ODD_PARTS], counts[lanes.MORE_PARTS] = 1, more
-            return lanes.ODD
-        number, place = entry(found, NUMBER), counts[lanes.FRAMES]
-        room.addresses[place], room.sizes[place] = entry(found, PAYLOAD), entry(found, PAYLOAD_BYTES)
-        room.numbers[place] = number
-        counts[lanes.FIRST_SEEN] += mark(notes.seen, number)
-        counts[lanes.FRAMES] += 1
-        counts[lanes.MESSAGES] += 1
-        counts[lanes.CHARGED_BYTES] += charge(size)
-    return lanes.FULL
+def _entry(stamp: int) -> Callable[..., Any]:
+    @compiled_entry
+    def receive_images(calls: ZmqCalls, socket: int, lane: Lane, notes: Notes, room: Room) -> int:
+        """Take waiting messages into `room`; gives why it stopped. After ODD the next slot holds an odd part."""
+        _ = stamp
+        counts, found = room.counts, notes.found
+        first_message = room.messages.ctypes.data
+        counts[lanes.FIRST_SEEN] = counts[lanes.ODD_PARTS] = counts[lanes.MORE_PARTS] = 0
+        while counts[lanes.FRAMES] < room.frames_wanted and counts[lanes.CHARGED_BYTES] < room.bytes_wanted:
+            message = first_message + counts[lanes.MESSAGES] * MESSAGE_BYTES
+            tell(calls.msg_init, message)
+            if tell_both(calls.msg_recv, message, socket, lanes.DONTWAIT) < 0:
+                return lanes.EMPTY if ask(calls.errno) == lanes.EAGAIN else lanes.FAILED
+            address, size = tell_word(calls.msg_data, message), tell_word(calls.msg_size, message)
+            more = tell(calls.msg_more, message)
+            if more or size > lane.limit_bytes or not read_image(address, address + size, lane, notes):
+                counts[lanes.ODD_PARTS], counts[lanes.MORE_PARTS] = 1, more
+                return lanes.ODD
+            number, place = entry(found, NUMBER), counts[lanes.FRAMES]
+            room.addresses[place], room.sizes[place] = entry(found, PAYLOAD), entry(found, PAYLOAD_BYTES)
+            room.numbers[place] = number
+            counts[lanes.FIRST_SEEN] += mark(notes.seen, number)
+            counts[lanes.FRAMES] += 1
+            counts[lanes.MESSAGES] += 1
+            counts[lanes.CHARGED_BYTES] += charge(size)
+        return lanes.FULL
+
+    return receive_images
+
+
+receive_images = _entry(STAMP)
 
 
 @compiled

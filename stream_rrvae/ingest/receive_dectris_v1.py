@@ -7,11 +7,13 @@ every read is checked against it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.ingest import lanes
-from stream_rrvae.ingest.c_calls import ask, tell, tell_both, tell_word
 from stream_rrvae.ingest.json_object import (
     CLOSES,
     CLOSES_LIST,
@@ -30,6 +32,8 @@ from stream_rrvae.ingest.json_object import (
 from stream_rrvae.ingest.lanes import NO, Lane, Notes, Room, charge, entry, holds_frame, is_name, mark, set_entry
 from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
 from stream_rrvae.ingest.lz4_framing import FRAMING_BYTES, put_in_framing
+from stream_rrvae.ingest.sources import STAMP
+from stream_rrvae.kernels.c_calls import ask, tell, tell_both, tell_word
 from stream_rrvae.kernels.compiled import compiled, compiled_entry
 from stream_rrvae.kernels.memory import load_big_64, load_byte, load_word
 from stream_rrvae.wire.dectris_v1_image import IMAGE_HEADER_BYTES
@@ -47,26 +51,34 @@ _BEGINS_HTYPE = np.uint64(word(b"dimage-1")), np.uint64(word(b"dimage_d"))
 _ENDS_HTYPE = word(b".0"), word(b"-1.0")
 
 
-@compiled_entry
-def receive_described_images(calls: ZmqCalls, socket: int, lane: Lane, notes: Notes, room: Room) -> int:
-    """Take waiting messages into `room`; gives why it stopped. After ODD the next slots hold an odd message's parts.
+def _entry(stamp: int) -> Callable[..., Any]:
+    @compiled_entry
+    def receive_described_images(calls: ZmqCalls, socket: int, lane: Lane, notes: Notes, room: Room) -> int:
+        """Take waiting messages into `room`; gives why it stopped. After ODD the next slots hold odd parts.
 
-    `room` has space for `lanes.SLOTS_BESIDE` messages beyond its slots.
-    """
-    counts = room.counts
-    first_message = room.messages.ctypes.data
-    counts[lanes.FIRST_SEEN] = counts[lanes.ODD_PARTS] = counts[lanes.MORE_PARTS] = 0
-    while counts[lanes.FRAMES] < room.frames_wanted and counts[lanes.CHARGED_BYTES] < room.bytes_wanted:
-        slot = first_message + counts[lanes.MESSAGES] * MESSAGE_BYTES
-        if not _receive_parts(calls, socket, slot, counts):
-            return lanes.EMPTY if ask(calls.errno) == lanes.EAGAIN else lanes.FAILED
-        if counts[lanes.ODD_PARTS] < len(SLOTS) or counts[lanes.MORE_PARTS] or not _is_image(calls, slot, lane, notes):
-            return lanes.ODD
-        if lane.encoding == lanes.LZ4 and not put_in_framing(calls, slot + PIXELS, slot + SPARE, lane.frame_bytes):
-            return lanes.ODD
-        counts[lanes.ODD_PARTS] = 0
-        _note(calls, slot, notes, room)
-    return lanes.FULL
+        `room` has space for `lanes.SLOTS_BESIDE` messages beyond its slots.
+        """
+        _ = stamp
+        counts = room.counts
+        first_message = room.messages.ctypes.data
+        counts[lanes.FIRST_SEEN] = counts[lanes.ODD_PARTS] = counts[lanes.MORE_PARTS] = 0
+        while counts[lanes.FRAMES] < room.frames_wanted and counts[lanes.CHARGED_BYTES] < room.bytes_wanted:
+            slot = first_message + counts[lanes.MESSAGES] * MESSAGE_BYTES
+            if not _receive_parts(calls, socket, slot, counts):
+                return lanes.EMPTY if ask(calls.errno) == lanes.EAGAIN else lanes.FAILED
+            whole = counts[lanes.ODD_PARTS] == len(SLOTS) and not counts[lanes.MORE_PARTS]
+            if not whole or not _is_image(calls, slot, lane, notes):
+                return lanes.ODD
+            if lane.encoding == lanes.LZ4 and not put_in_framing(calls, slot + PIXELS, slot + SPARE, lane.frame_bytes):
+                return lanes.ODD
+            counts[lanes.ODD_PARTS] = 0
+            _note(calls, slot, notes, room)
+        return lanes.FULL
+
+    return receive_described_images
+
+
+receive_described_images = _entry(STAMP)
 
 
 @compiled

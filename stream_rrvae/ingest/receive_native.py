@@ -7,13 +7,17 @@ read is checked against it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.ingest import lanes
-from stream_rrvae.ingest.c_calls import ask, tell, tell_both, tell_word
 from stream_rrvae.ingest.lanes import NO, Lane, Notes, Room, charge, entry, holds_frame, is_name, mark, set_entry
 from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
+from stream_rrvae.ingest.sources import STAMP
+from stream_rrvae.kernels.c_calls import ask, tell, tell_both, tell_word
 from stream_rrvae.kernels.compiled import compiled, compiled_entry
 from stream_rrvae.kernels.memory import load_byte
 from stream_rrvae.wire.native_encode import FRAMES_HEADER_BYTES, MAX_BATCH, NAME, VERSION
@@ -28,43 +32,50 @@ _BEGINS = np.cumsum([0, *map(len, (*_KEYS, NAME, "frames"))])
 _NAME, _FRAMES = len(_KEYS), len(_KEYS) + 1
 
 
-@compiled_entry
-def receive_frames(calls: ZmqCalls, socket: int, lane: Lane, notes: Notes, room: Room) -> int:
-    """Take waiting messages into `room`; gives why it stopped. After ODD the next slots hold an odd message's parts.
+def _entry(stamp: int) -> Callable[..., Any]:
+    @compiled_entry
+    def receive_frames(calls: ZmqCalls, socket: int, lane: Lane, notes: Notes, room: Room) -> int:
+        """Take waiting messages into `room`; gives why it stopped. After ODD the next slots hold odd parts.
 
-    `room` has space for MAX_BATCH frames beyond `frames_wanted`, and a slot for a header beyond `slots`.
-    """
-    counts = room.counts
-    first_message = room.messages.ctypes.data
-    counts[lanes.FIRST_SEEN] = counts[lanes.ODD_PARTS] = counts[lanes.MORE_PARTS] = 0
-    while (
-        counts[lanes.FRAMES] < room.frames_wanted
-        and counts[lanes.CHARGED_BYTES] < room.bytes_wanted
-        and counts[lanes.MESSAGES] < room.slots
-    ):
-        # The header comes first and is let go first, so it takes the slot behind the payload's.
-        payload = first_message + counts[lanes.MESSAGES] * MESSAGE_BYTES
-        header = payload + MESSAGE_BYTES
-        tell(calls.msg_init, header)
-        if tell_both(calls.msg_recv, header, socket, lanes.DONTWAIT) < 0:
-            return lanes.EMPTY if ask(calls.errno) == lanes.EAGAIN else lanes.FAILED
-        more = tell(calls.msg_more, header)
-        tell(calls.msg_init, payload)
-        if not more or tell_both(calls.msg_recv, payload, socket, lanes.DONTWAIT) < 0:
-            counts[lanes.ODD_PARTS], counts[lanes.MORE_PARTS] = 1, more
-            return lanes.ODD
-        address, size = tell_word(calls.msg_data, payload), tell_word(calls.msg_size, payload)
-        head, head_bytes = tell_word(calls.msg_data, header), tell_word(calls.msg_size, header)
-        more = tell(calls.msg_more, payload)
-        fits = not more and size <= lane.limit_bytes and head_bytes <= FRAMES_HEADER_BYTES
-        if not fits or not read_header(head, head + head_bytes, size, lane, notes, room):
-            counts[lanes.ODD_PARTS], counts[lanes.MORE_PARTS] = 2, more
-            return lanes.ODD
-        tell(calls.msg_close, header)
-        _note(address, notes, room)
-        counts[lanes.MESSAGES] += 1
-        counts[lanes.CHARGED_BYTES] += charge(size)
-    return lanes.FULL
+        `room` has space for MAX_BATCH frames beyond `frames_wanted`, and a slot for a header beyond `slots`.
+        """
+        _ = stamp
+        counts = room.counts
+        first_message = room.messages.ctypes.data
+        counts[lanes.FIRST_SEEN] = counts[lanes.ODD_PARTS] = counts[lanes.MORE_PARTS] = 0
+        while (
+            counts[lanes.FRAMES] < room.frames_wanted
+            and counts[lanes.CHARGED_BYTES] < room.bytes_wanted
+            and counts[lanes.MESSAGES] < room.slots
+        ):
+            # The header comes first and is let go first, so it takes the slot behind the payload's.
+            payload = first_message + counts[lanes.MESSAGES] * MESSAGE_BYTES
+            header = payload + MESSAGE_BYTES
+            tell(calls.msg_init, header)
+            if tell_both(calls.msg_recv, header, socket, lanes.DONTWAIT) < 0:
+                return lanes.EMPTY if ask(calls.errno) == lanes.EAGAIN else lanes.FAILED
+            more = tell(calls.msg_more, header)
+            tell(calls.msg_init, payload)
+            if not more or tell_both(calls.msg_recv, payload, socket, lanes.DONTWAIT) < 0:
+                counts[lanes.ODD_PARTS], counts[lanes.MORE_PARTS] = 1, more
+                return lanes.ODD
+            address, size = tell_word(calls.msg_data, payload), tell_word(calls.msg_size, payload)
+            head, head_bytes = tell_word(calls.msg_data, header), tell_word(calls.msg_size, header)
+            more = tell(calls.msg_more, payload)
+            fits = not more and size <= lane.limit_bytes and head_bytes <= FRAMES_HEADER_BYTES
+            if not fits or not read_header(head, head + head_bytes, size, lane, notes, room):
+                counts[lanes.ODD_PARTS], counts[lanes.MORE_PARTS] = 2, more
+                return lanes.ODD
+            tell(calls.msg_close, header)
+            _note(address, notes, room)
+            counts[lanes.MESSAGES] += 1
+            counts[lanes.CHARGED_BYTES] += charge(size)
+        return lanes.FULL
+
+    return receive_frames
+
+
+receive_frames = _entry(STAMP)
 
 
 @compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from llvmlite import ir
 from numba import types
 from numpy.typing import NDArray
 
+from stream_rrvae.ingest.sources import STAMP
 from stream_rrvae.kernels.compiled import compiled_entry
 from stream_rrvae.kernels.frame_pass import FrameResults
 from stream_rrvae.kernels.memory import instruction
@@ -77,20 +79,27 @@ def _half(builder: Any, value: Any) -> Any:
 to_half = instruction(types.uint16, (types.float32,), _half)
 
 
-@compiled_entry
-def write_rows(maps: Maps, values: Values, rows: NDArray[np.intp], numbers: NDArray[np.int64]) -> None:
-    """Put row `rows[i]` of `values` to position `numbers[rows[i]]`, for every i."""
-    for i in range(rows.size):
-        row = rows[i]
-        number = numbers[row]
-        maps.sum[number] = values.sum[row]
-        maps.com_y[number] = values.com_y[row]
-        maps.com_x[number] = values.com_x[row]
-        maps.bright_field[number] = values.bright_field[row]
-        maps.annular_dark_field[number] = values.annular_dark_field[row]
-        source, place = values.features[row], maps.features[number]
-        for j in range(source.size):
-            place[j] = to_half(source[j])
+def _entry(stamp: int) -> Callable[[Maps, Values, NDArray[np.intp], NDArray[np.int64]], None]:
+    @compiled_entry
+    def write_rows(maps: Maps, values: Values, rows: NDArray[np.intp], numbers: NDArray[np.int64]) -> None:
+        """Put row `rows[i]` of `values` to position `numbers[rows[i]]`, for every i."""
+        _ = stamp
+        for i in range(rows.size):
+            row = rows[i]
+            number = numbers[row]
+            maps.sum[number] = values.sum[row]
+            maps.com_y[number] = values.com_y[row]
+            maps.com_x[number] = values.com_x[row]
+            maps.bright_field[number] = values.bright_field[row]
+            maps.annular_dark_field[number] = values.annular_dark_field[row]
+            source, place = values.features[row], maps.features[number]
+            for j in range(source.size):
+                place[j] = to_half(source[j])
+
+    return write_rows
+
+
+write_rows = _entry(STAMP)
 
 
 def warm_up_rows() -> None:

@@ -6,10 +6,12 @@ positions of the one before, and all of them lie in it. A frame belongs to the h
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.compiled import compiled, compiled_entry
+from stream_rrvae.kernels.compiled import compiled, compiled_entry, sources_stamp
 from stream_rrvae.kernels.memory import copy_1, copy_8, copy_32, store_int
 
 LEVELS = 25
@@ -71,43 +73,50 @@ def _is_wanted(number: int, wanted: NDArray[np.int64]) -> bool:
     return False
 
 
-@compiled_entry
-def keep_frames(
-    addresses: NDArray[np.uint64],
-    sizes: NDArray[np.int64],
-    numbers: NDArray[np.int64],
-    rows: NDArray[np.intp],
-    begin: int,
-    columns: int,
-    least: int,
-    wanted: NDArray[np.int64],
-    table: NDArray[np.int64],
-) -> int:
-    """Copy the frames `rows[begin:]` of level `least` or above, or of positions `wanted`, to the places of `table`.
+def _entry(stamp: int) -> Callable[..., int]:
+    @compiled_entry
+    def keep_frames(
+        addresses: NDArray[np.uint64],
+        sizes: NDArray[np.int64],
+        numbers: NDArray[np.int64],
+        rows: NDArray[np.intp],
+        begin: int,
+        columns: int,
+        least: int,
+        wanted: NDArray[np.int64],
+        table: NDArray[np.int64],
+    ) -> int:
+        """Copy the frames `rows[begin:]` of level `least` or above, or of positions `wanted`, to the places of `table`.
 
-    Those that are wanted go to the top level, which is never let go.
+        Those that are wanted go to the top level, which is never let go.
 
-    Gives the place in `rows` of the first for which there is no room, or how many rows there are.
-    """
-    for i in range(begin, rows.size):
-        row = rows[i]
-        number, size = numbers[row], sizes[row]
-        level = _level_of(number, columns)
-        if _is_wanted(number, wanted):
-            level = TOP
-        elif level < least:
-            continue
-        place = table[level]
-        if place[USED] + size > place[BYTES] or place[COUNT] >= place[ENTRIES]:
-            return i
-        _copy(place[MEMORY] + place[USED], int(addresses[row]), size)
-        note = place[INDEX] + NOTE_BYTES * place[COUNT]
-        store_int(note, number)
-        store_int(note + 8, place[USED])
-        store_int(note + 16, size)
-        place[USED] += (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-        place[COUNT] += 1
-    return rows.size
+        Gives the place in `rows` of the first for which there is no room, or how many rows there are.
+        """
+        _ = stamp
+        for i in range(begin, rows.size):
+            row = rows[i]
+            number, size = numbers[row], sizes[row]
+            level = _level_of(number, columns)
+            if _is_wanted(number, wanted):
+                level = TOP
+            elif level < least:
+                continue
+            place = table[level]
+            if place[USED] + size > place[BYTES] or place[COUNT] >= place[ENTRIES]:
+                return i
+            _copy(place[MEMORY] + place[USED], int(addresses[row]), size)
+            note = place[INDEX] + NOTE_BYTES * place[COUNT]
+            store_int(note, number)
+            store_int(note + 8, place[USED])
+            store_int(note + 16, size)
+            place[USED] += (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+            place[COUNT] += 1
+        return rows.size
+
+    return keep_frames
+
+
+keep_frames = _entry(sources_stamp())
 
 
 def warm_up_keeping() -> None:

@@ -37,7 +37,7 @@ def compiled_entry(function: F) -> F:
     """The same for a function that Python calls: the machine code, with all that it calls, is kept on disk.
 
     Numba notices changes in the function's own file only. An entry that calls into other files must be a closure
-    that names `sources_stamp()`: Numba keeps code apart by the values closed over.
+    that names their `sources_stamp`: Numba keeps code apart by the values closed over.
     """
     try:
         return cast(F, numba.njit(cache=True, nogil=True, fastmath=FAST_MATH)(function))
@@ -45,9 +45,10 @@ def compiled_entry(function: F) -> F:
         return cast(F, numba.njit(nogil=True, fastmath=FAST_MATH)(function))
 
 
-def sources_stamp() -> int:
-    """A number that changes with any source file of this folder."""
+def sources_stamp(*others: Path) -> int:
+    """A number that changes with any source file of this folder, and of `others`: files, or folders."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
+    for place in (Path(__file__).parent, *others):
+        for file in sorted(place.glob("*.py")) if place.is_dir() else (place,):
+            digest.update(file.read_bytes())
     return int.from_bytes(digest.digest()[:7], "little")
