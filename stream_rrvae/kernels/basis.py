@@ -11,6 +11,7 @@ Source: Fourier-Bessel expansion on a disc, e.g. Zhao & Singer, J. Opt. Soc. Am.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,11 +136,8 @@ def to_complex(features: NDArray[np.floating], spec: BasisSpec) -> NDArray[np.co
 def _columns(spec: BasisSpec, r: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np.float64]:
     """Basis functions [p, n_features] at polar positions, r in 0..1."""
     columns: list[NDArray[np.float64]] = []
-    knots = np.linspace(0.0, 1.0, RADIAL_KNOTS)
     for m in range(spec.max_order + 1):
-        zeros = jnp_zeros(m, spec.n_radial)
-        # A spline is 10 times faster than Bessel functions of every pixel, and right to 1e-8.
-        radials = CubicSpline(knots, jv(m, zeros * knots[:, None]))(r)
+        radials = _radials(m, spec.n_radial)(r)
         if m == 0:
             columns.extend(radials.T)
         else:
@@ -147,6 +145,13 @@ def _columns(spec: BasisSpec, r: NDArray[np.float64], phi: NDArray[np.float64]) 
             for radial in radials.T:
                 columns.extend((radial * cosine, -radial * sine))
     return np.stack(columns, axis=1)
+
+
+@lru_cache(maxsize=64)
+def _radials(m: int, n_radial: int) -> CubicSpline:
+    """J_m(lambda_mn r), n = 1..n_radial: 10 times faster than Bessel functions of every pixel, and right to 1e-8."""
+    knots = np.linspace(0.0, 1.0, RADIAL_KNOTS)
+    return CubicSpline(knots, jv(m, jnp_zeros(m, n_radial) * knots[:, None]))
 
 
 def _bin_means(columns: NDArray[np.float64], bins: NDArray[np.int32], counts: NDArray[np.intp]) -> NDArray[np.float64]:

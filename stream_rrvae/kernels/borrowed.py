@@ -33,7 +33,8 @@ def borrowed_layout(layout: Layout) -> Layout:
     """`layout`, which the caller holds."""
     return Layout(
         borrowed(layout.zones), borrowed(layout.bright), borrowed(layout.dark), borrowed(layout.basis),
-        layout.bright_rows, layout.dark_rows, borrowed(layout.row_masks), borrowed(layout.float_masks),
+        layout.bright_rows, layout.dark_rows, borrowed(layout.row_masks), borrowed(layout.whole_rows),
+        borrowed(layout.float_masks),
         borrowed(layout.basis_words), layout.basis_range, layout.all_usable, layout.detectors, borrowed(layout.bands),
         borrowed(layout.bin_numbers), borrowed(layout.weights), borrowed(layout.float_weights),
         borrowed(layout.byte_weights), borrowed(layout.steps), borrowed(layout.offset),

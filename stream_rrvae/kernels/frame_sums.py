@@ -47,6 +47,7 @@ from stream_rrvae.kernels.strip_sums import (
     ROW_BYTES,
     STRIP_ROWS,
     VECTOR_BYTES,
+    WHOLE,
     sum_strip_1,
     sum_strip_2,
     sum_strip_lean_1,
@@ -122,6 +123,7 @@ def _sum_vectors(frame: NDArray[Any], clean: NDArray[Any], high: Scalar, layout:
         strip[ROWS_FIELD] = rows
         strip[PIXELS] = frame.ctypes.data + y * strip[ROW_BYTES]
         strip[MASKS] = layout.row_masks.ctypes.data + y * 8 * N_MASKS * blocks
+        strip[WHOLE] = layout.whole_rows.ctypes.data + y
         _sum_strip(frame, strip.ctypes.data, layout.detectors)
         top = strip[TOP_FIELD]
         if top > high:

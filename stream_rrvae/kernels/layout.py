@@ -14,6 +14,7 @@ from stream_rrvae.messages import BoolArray, Float32Array
 DARK_FIELD_RADII = (1.1, 2.5)  # inner and outer, in disc radii
 BYTES_AT_ONCE = WORD_PX = 64
 FEATURES_AT_ONCE = 2
+EVERY_LANE = np.uint64(0xFFFFFFFFFFFFFFFF)
 FLOATS_AT_ONCE, FLOAT_WEIGHTS, FLOAT_MASKS = 16, 4, 4
 USABLE, BRIGHT, DARK, BASIS = 1, 2, 4, 8  # bits of `Layout.zones`
 
@@ -29,6 +30,7 @@ class Layout(NamedTuple):
     dark_rows: tuple[int, int]
     row_masks: NDArray[np.uint64]  # [ky, strip_sums.N_MASKS, blocks] usable, bright, dark in blocks of 64 columns;
     # the last of them ends with the row
+    whole_rows: NDArray[np.uint8]  # [ky] 1 where all blocks of the row are usable, every lane of them
     float_masks: NDArray[np.uint64]  # [ky, FLOAT_MASKS, words] a bit a pixel, in order: usable, bright, dark, basis
     basis_words: NDArray[np.uint64]  # one for each 64 pixels, row-major
     basis_range: tuple[int, int]  # the words with pixels of the basis: begin, end
@@ -74,6 +76,7 @@ def make_layout(
         weights, offset = np.ascontiguousarray(projection.bin_weights.T), projection.offset
         pixels = projection.pixels.size
         byte_weights, steps = _as_bytes(projection)
+    row_masks = _row_masks(zones)
     bright, dark, basis = (-((zones & zone) != 0).astype(np.int8) for zone in (BRIGHT, DARK, BASIS))
     return Layout(
         zones=zones,
@@ -82,7 +85,8 @@ def make_layout(
         basis=basis,
         bright_rows=_rows(bright),
         dark_rows=_rows(dark),
-        row_masks=_row_masks(zones),
+        row_masks=row_masks,
+        whole_rows=(row_masks[:, 0] == EVERY_LANE).all(axis=1).astype(np.uint8),
         float_masks=_float_masks(zones),
         basis_words=pack_words(basis != 0),
         basis_range=_rows(pack_words(basis != 0)[:, None]),

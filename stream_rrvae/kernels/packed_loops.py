@@ -9,7 +9,7 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.borrowed import borrowed_layout, borrowed_queue, borrowed_room, hold
+from stream_rrvae.kernels.borrowed import borrowed, borrowed_layout, borrowed_queue, borrowed_room, hold
 from stream_rrvae.kernels.compiled import compiled_entry, sources_stamp
 from stream_rrvae.kernels.float_queue import finish_floats
 from stream_rrvae.kernels.frame_loops import Bounds, make_room, measure
@@ -37,20 +37,24 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
         _ = stamp
         room, queue = make_room(layout, bounds[0], bounds[2]), make_queue(layout)
         lent, lent_room, lent_queue = borrowed_layout(layout), borrowed_room(room), borrowed_queue(queue)
+        buffer, rows, lines = borrowed(image), borrowed(moments), borrowed(features)
         for i in range(sources.shape[0]):
             if outcome[i] == MEASURED:
                 continue
-            pixels = image
+            pixels = buffer
             if packed.packing == PLAIN and sources[i, 0] % packed.item_bytes == 0:
                 outcome[i] = check_sizes(packed, sources[i, 0], sources[i, 1])
                 pixels = carray(pointer_at(sources[i, 0]), image.shape, image.dtype)
             else:
                 outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                measure(pixels, bounds, lent, lent_room, lent_queue, i, moments, features)
-        finish(queue, lent, features)
-        finish_floats(lent_room.floats, lent, features)
+                measure(pixels, bounds, lent, lent_room, lent_queue, i, rows, lines)
+        finish(queue, lent, lines)
+        finish_floats(lent_room.floats, lent, lines)
         hold(room)
+        hold(image)
+        hold(moments)
+        hold(features)
 
     @compiled_entry
     def reduce_planes(
@@ -60,12 +64,14 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
         """The same from bit planes, for all of `sources`; `outcome` may be UNSUITED too."""
         _ = stamp
         queue, bins, lent = make_queue(layout), make_plane_bins(layout), borrowed_layout(layout)
-        lent_queue = borrowed_queue(queue)
+        lent_queue, rows, lines = borrowed_queue(queue), borrowed(moments), borrowed(features)
         for i in range(sources.shape[0]):
             outcome[i] = sum_planes(packed, tables, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
-                measure_planes(tables, lent, lent_queue, bins, i, moments, features)
-        finish(queue, lent, features)
+                measure_planes(tables, lent, lent_queue, bins, i, rows, lines)
+        finish(queue, lent, lines)
+        hold(moments)
+        hold(features)
 
     @compiled_entry
     def unpack_one(packed: Packed, source: int, size: int) -> int:

@@ -7,7 +7,8 @@ from time import perf_counter
 
 TRIAL_FRAMES = 16
 TRIALS = 4  # of each; the first of them also fills caches and does not count
-RENEWED_AFTER_FRAMES = 16_384  # a scan may go from vacuum to specimen; both for 64 frames cost less than 1 %
+RENEWED_AFTER_FRAMES = 16_384  # a scan may go from vacuum to specimen; both for 64 frames cost 0.4 %, ...
+LONGEST_INTERVALS = 4.0  # ... and no more where the other path takes several times as long, which is tried less often
 
 
 Work = Callable[[slice], None]
@@ -19,6 +20,7 @@ class PathChoice:
     def __init__(self) -> None:
         self._taken_s: tuple[list[float], list[float]] = ([], [])  # a frame, each trial
         self._frames = 0
+        self._renewed_after = RENEWED_AFTER_FRAMES
         self.best = 0
 
     def run(self, paths: tuple[Work, Work], count: int) -> None:
@@ -31,7 +33,7 @@ class PathChoice:
         if done < count:
             paths[self.best](slice(done, count))
         self._frames += count
-        if self._frames >= RENEWED_AFTER_FRAMES:
+        if self._frames >= self._renewed_after:
             self._taken_s, self._frames = ([], []), 0
 
     def _try(self, paths: tuple[Work, Work], frames: slice) -> None:
@@ -43,3 +45,5 @@ class PathChoice:
             # The shortest of some: what another process took away meanwhile makes none of them shorter.
             first, second = (min(taken_s[1:]) for taken_s in self._taken_s)
             self.best = int(second < first)
+            clearly = max(first, second) / max(min(first, second), 1e-9)
+            self._renewed_after = int(RENEWED_AFTER_FRAMES * min(LONGEST_INTERVALS, clearly))

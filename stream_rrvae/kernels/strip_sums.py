@@ -24,8 +24,8 @@ BYTES_AHEAD = 4096  # as far as fetching ahead helps; the next rows of the same 
 USABLE_MASK, BRIGHT_MASK, DARK_MASK = range(3)
 N_MASKS = 3
 # Fields of the description of a strip, int64 each: addresses and numbers in, sums out.
-PIXELS, ROW_BYTES, LAST_START, BLOCKS, MASKS, ROWS, ROOM, TOTAL, EARLY, ALONG, BRIGHT, DARK, TOP = range(13)
-N_FIELDS = 13
+PIXELS, ROW_BYTES, LAST_START, BLOCKS, MASKS, WHOLE, ROWS, ROOM, TOTAL, EARLY, ALONG, BRIGHT, DARK, TOP = range(14)
+N_FIELDS = 14
 SUMMED = (TOTAL, EARLY, ALONG, BRIGHT, DARK)
 ROOM_BYTES = len(SUMMED) * VECTOR_BYTES  # for each vector
 
@@ -39,6 +39,7 @@ class _Kind(NamedTuple):
 
     item_bytes: int
     detectors: bool
+    masked: bool = True  # whether there are pixels that do not count
 
     @property
     def pixels(self) -> Any:
@@ -56,7 +57,7 @@ def _summing(item_bytes: int, detectors: bool) -> Callable[[int], None]:
     def build(builder: Any, description: Any) -> None:
         given = {
             name: load_at(builder, _plus(builder, description, 8 * name), WORD)
-            for name in (PIXELS, ROW_BYTES, LAST_START, BLOCKS, MASKS, ROWS, ROOM)
+            for name in (PIXELS, ROW_BYTES, LAST_START, BLOCKS, MASKS, WHOLE, ROWS, ROOM)
         }
         top = _variable(builder, kind.pixels)
         vectors = builder.mul(given[BLOCKS], _number(item_bytes))
@@ -65,16 +66,28 @@ def _summing(item_bytes: int, detectors: bool) -> Callable[[int], None]:
                 store_at(builder, ir.Constant(SUMS, None), _room(builder, given, loop.index, name))
         whole = builder.udiv(given[ROWS], _number(ROWS_AT_ONCE))
         with cgutils.for_range(builder, whole) as loop:
-            _add_rows(builder, given, builder.mul(loop.index, _number(ROWS_AT_ONCE)), ROWS_AT_ONCE, kind, top)
+            _add_any_rows(builder, given, builder.mul(loop.index, _number(ROWS_AT_ONCE)), ROWS_AT_ONCE, kind, top)
         first = builder.mul(whole, _number(ROWS_AT_ONCE))
         with cgutils.for_range(builder, builder.sub(given[ROWS], first)) as loop:
-            _add_rows(builder, given, builder.add(first, loop.index), 1, kind, top)
+            _add_any_rows(builder, given, builder.add(first, loop.index), 1, kind, top)
         for name, value in _folded(builder, given, vectors, kind).items():
             store_at(builder, value, _plus(builder, description, 8 * name))
         largest = builder.zext(_largest(builder, builder.load(top)), WORD)
         store_at(builder, largest, _plus(builder, description, 8 * TOP))
 
     return instruction(types.none, (ADDRESS,), build)
+
+
+def _add_any_rows(builder: Any, given: Fields, y: Any, rows: int, kind: _Kind, top: Any) -> None:
+    """Add some rows from `y` on; where every pixel of them counts, no masks are looked at for that."""
+    flags = ir.IntType(8 * rows)
+    whole = load_at(builder, builder.add(given[WHOLE], y), flags)
+    every = ir.Constant(flags, int.from_bytes(b"\1" * rows, "little"))
+    with builder.if_else(builder.icmp_unsigned("==", whole, every)) as (unmasked, masked):
+        with unmasked:
+            _add_rows(builder, given, y, rows, kind._replace(masked=False), top)
+        with masked:
+            _add_rows(builder, given, y, rows, kind, top)
 
 
 def _add_rows(builder: Any, given: Fields, y: Any, rows: int, kind: _Kind, top: Any) -> None:
@@ -111,7 +124,8 @@ def _add_vectors(
             return builder.bitcast(bits, ir.VectorType(ir.IntType(1), kind.pixels.count))
 
         _fetch(builder, _plus(builder, place, BYTES_AHEAD))
-        value = builder.select(mask(USABLE_MASK), load_at(builder, place, kind.pixels), zeros)
+        value = load_at(builder, place, kind.pixels)
+        value = builder.select(mask(USABLE_MASK), value, zeros) if kind.masked else value
         so_far = builder.load(top)
         builder.store(builder.select(builder.icmp_unsigned(">", value, so_far), value, so_far), top)
         sums[TOTAL] = add_products(builder, sums[TOTAL], value, ones)
