@@ -28,6 +28,7 @@ from stream_rrvae.kept.frames import KeptFrames
 from stream_rrvae.kernels.frame_pass import despite_full_disk
 from stream_rrvae.learner import Learner
 from stream_rrvae.log import event
+from stream_rrvae.maps.growing import GrowingMaps
 from stream_rrvae.maps.results import Provenance, free_name, write_results
 from stream_rrvae.messages import Health, Snapshot
 from stream_rrvae.metrics import new_metrics
@@ -66,15 +67,18 @@ class Service:
         self._kept = KeptFrames(settings.keep.bytes)
         keeper = self._kept if settings.requests.url else None  # else nobody could ask for them
         self._acquisition = Acquisition(settings, self._metrics, self, recorder=self._recorder, keeper=keeper)
-        self._requests = request_server(
-            settings, self._metrics, self._kept, self._rotation, self._recorder, lambda: self._acquisition.is_behind
-        )
+
+        def is_behind() -> bool:
+            return self._acquisition.is_behind
+
+        self._requests = request_server(settings, self._metrics, self._kept, self._rotation, self._recorder, is_behind)
         self._calibrator = Calibrator(settings.calibration.detector_flip, self._calibration_found)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed = settings.feed
         self._publisher = Publisher(
-            feed.url, settings.instrument, feed.rate_hz, self._snapshot, allow_remote=settings.allow_remote
+            feed.url, settings.instrument, feed.rate_hz, self._snapshot, settings.allow_remote, is_behind
         )
+        self._maps = GrowingMaps()  # for the publisher's thread
         self._current: ScanStore | None = None
         self._opened_unix_s = 0.0
         self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)
@@ -235,7 +239,7 @@ class Service:
         store, rotation = self._current, self._rotation.now
         calibration = None if store is None else self._rotation.of(store.start)
         return replace(
-            build_snapshot(store, self._settings.instrument, self._serial, health, calibration),
+            build_snapshot(store, self._settings.instrument, self._serial, health, calibration, self._maps.look),
             requests_url=self._requests.url if self._requests else None,
             rotation_origin=rotation.origin,
             rotation_locked=rotation.locked,

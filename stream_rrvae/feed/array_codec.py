@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_rrvae.errors import FeedError
 from stream_rrvae.messages import Float32Array
@@ -16,10 +17,15 @@ SIDE_LIMIT = 16384
 
 def encode_array(array: Float32Array) -> dict[str, Any]:
     """`array` [rows, columns] as plain data. Raises FeedError when it is not a 2-d image."""
+    sent = as_sent(array)
+    return {"dtype": DTYPE, "shape": list(sent.shape), "bytes": sent.tobytes()}
+
+
+def as_sent(array: NDArray[Any]) -> Float32Array:
+    """The same with the type and order that are sent. Raises FeedError when it is not a 2-d image."""
     if array.ndim != 2:
         raise FeedError(f"an image has 2 dimensions, not {array.ndim}")
-    packed = np.ascontiguousarray(array, dtype=DTYPE)
-    return {"dtype": DTYPE, "shape": list(packed.shape), "bytes": packed.tobytes()}
+    return np.ascontiguousarray(array, dtype=DTYPE)
 
 
 def decode_array(name: str, plain: Any) -> Float32Array:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream_rrvae.errors import FeedError
-from stream_rrvae.feed.array_codec import decode_array, decode_shape, encode_array
-from stream_rrvae.feed.plain_msgpack import check_plain, pack_map, unpack_map
+from stream_rrvae.feed.array_codec import decode_array, decode_shape
+from stream_rrvae.feed.message_of_arrays import message_of
+from stream_rrvae.feed.plain_msgpack import check_plain, unpack_map
 from stream_rrvae.messages import Float32Array, Snapshot
 from stream_rrvae.plain import from_plain, to_plain
 
@@ -26,14 +27,13 @@ _ARRAYS = ("maps", "pattern")
 _WHAT = "a snapshot"
 
 
-def encode_snapshot(snapshot: Snapshot) -> bytes:
+def encode_snapshot(snapshot: Snapshot) -> memoryview:
     """`snapshot` as one message. Raises FeedError when it holds what cannot be sent."""
     _check_consistent(snapshot)
     plain = {field: to_plain(getattr(snapshot, field)) for field in Snapshot.__slots__ if field not in _ARRAYS}
     check_plain(plain, _WHAT)
-    plain["maps"] = {name: encode_array(image) for name, image in snapshot.maps.items()}
-    plain["pattern"] = None if snapshot.pattern is None else encode_array(snapshot.pattern)
-    return pack_map({"p": PROTOCOL, "v": VERSION, **plain}, _WHAT)
+    arrays = {"maps": snapshot.maps, "pattern": snapshot.pattern}
+    return message_of({"p": PROTOCOL, "v": VERSION, **plain, **arrays}, _WHAT)
 
 
 def decode_snapshot(message: bytes | memoryview) -> Snapshot:

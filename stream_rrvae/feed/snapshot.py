@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from stream_rrvae.calibration.origin import ORIGIN
-from stream_rrvae.maps.products import scan_maps
+from stream_rrvae.maps.products import ScanMaps, scan_maps
 from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, Plain, ScanState, Snapshot
 from stream_rrvae.scan_store import ScanStore
 
 METADATA_LIMIT = 64
 METADATA_TEXT_LIMIT = 256
 
+Look = Callable[[ScanStore, Calibration], ScanMaps]
+
 
 def build_snapshot(
-    store: ScanStore | None, instrument: str, serial: int, health: Health, calibration: Calibration | None = None
+    store: ScanStore | None,
+    instrument: str,
+    serial: int,
+    health: Health,
+    calibration: Calibration | None = None,
+    look: Look | None = None,
 ) -> Snapshot:
     """What viewers get: every map of `store` as it is now, or an idle service without a store.
 
-    `serial` counts the snapshots of one service, from 1; `calibration` None = as the scan began.
+    `serial` counts the snapshots of one service, from 1; `calibration` None = as the scan began. `look` makes the
+    maps, None = all of them anew: see `maps.growing`.
     """
     if store is None:
         return idle_snapshot(instrument, serial, health)
     account = store.read_account()
     calibration = calibration or store.start.calibration
-    maps = scan_maps(store, calibration=calibration)
+    maps = look(store, calibration) if look else scan_maps(store, calibration=calibration)
     latest = store.read_pattern()
     return Snapshot(
         instrument=instrument,

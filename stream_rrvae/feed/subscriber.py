@@ -30,7 +30,7 @@ class Subscriber:
         """
         if not self._socket.poll(int(timeout_s * 1000)):
             return None
-        return decode_snapshot(self._socket.recv())
+        return decode_snapshot(self._socket.recv(copy=False).buffer)
 
     def close(self) -> None:
         self._socket.close()

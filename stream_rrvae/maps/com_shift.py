@@ -13,6 +13,7 @@ from stream_rrvae.messages import Float32Array
 from stream_rrvae.scan_store import ScanStore
 
 SCAN_MEAN = "scan_mean"
+EVERYWHERE = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,14 @@ class ComShift:
     descan: DescanFound | None
 
 
-def com_shift(store: ScanStore) -> ComShift:
-    """The COM of `store` as it is by now.
+def com_shift(store: ScanStore, span: slice = EVERYWHERE) -> ComShift:
+    """The COM of the positions `span` of `store` as it is by now.
 
     Where the beam centre was only estimated from the data, the mean of the scan takes its place:
     a disc's edge fixes the centre to about 0.1 px, which a field's COM hardly exceeds.
     """
+    if not depends_on_all(store):
+        return ComShift(store.com_y[span].copy(), store.com_x[span].copy(), None)
     com_y, com_x, kind = store.com_y.copy(), store.com_x.copy(), descan_kind(store)
     descan = fit_descan(com_y, com_x, store.shape.scan_shape, kind) if kind else None
     if descan is not None:
@@ -39,7 +42,12 @@ def com_shift(store: ScanStore) -> ComShift:
     if store.features_info.get("com_reference") == SCAN_MEAN and measured.any():
         com_y -= com_y[measured].mean(dtype=np.float64)
         com_x -= com_x[measured].mean(dtype=np.float64)
-    return ComShift(com_y, com_x, descan)
+    return ComShift(com_y[span], com_x[span], descan)
+
+
+def depends_on_all(store: ScanStore) -> bool:
+    """Whether a new position changes the COM of all others."""
+    return store.features_info.get("com_reference") == SCAN_MEAN or descan_kind(store) is not None
 
 
 def descan_kind(store: ScanStore) -> DescanKind | None:

@@ -58,6 +58,7 @@ class SimpleProduct:
     name: str
     compute: Callable[[PositionValues], Float32Array]
     unit: Callable[[PositionValues], str]
+    is_local: bool = False  # a position's value depends on nothing but that position's values
 
 
 def _always(unit: str) -> Callable[[PositionValues], str]:
@@ -70,17 +71,17 @@ def direction(values: PositionValues) -> Float32Array:
 
 
 BUILT_IN: tuple[MapProduct, ...] = (
-    SimpleProduct("sum", lambda v: v.sum, _always("counts")),
-    SimpleProduct("com_x", lambda v: v.com_x, lambda v: v.com_unit),
-    SimpleProduct("com_y", lambda v: v.com_y, lambda v: v.com_unit),
-    SimpleProduct("com_magnitude", lambda v: np.hypot(v.com_y, v.com_x), lambda v: v.com_unit),
-    SimpleProduct("com_direction", direction, _always("rad")),
-    SimpleProduct("rotation", lambda v: v.rotation, _always("rad")),
-    SimpleProduct("rotation_confidence", lambda v: v.confidence, _always("1")),
-    SimpleProduct("misfit", lambda v: v.misfit, _always("1")),
-    SimpleProduct("bright_field", lambda v: v.bright_field, _always("counts")),
-    SimpleProduct("annular_dark_field", lambda v: v.annular_dark_field, _always("counts")),
-    SimpleProduct(COVERAGE, lambda v: v.coverage, _always("1")),
+    SimpleProduct("sum", lambda v: v.sum, _always("counts"), True),
+    SimpleProduct("com_x", lambda v: v.com_x, lambda v: v.com_unit, True),
+    SimpleProduct("com_y", lambda v: v.com_y, lambda v: v.com_unit, True),
+    SimpleProduct("com_magnitude", lambda v: np.hypot(v.com_y, v.com_x), lambda v: v.com_unit, True),
+    SimpleProduct("com_direction", direction, _always("rad"), True),
+    SimpleProduct("rotation", lambda v: v.rotation, _always("rad"), True),
+    SimpleProduct("rotation_confidence", lambda v: v.confidence, _always("1"), True),
+    SimpleProduct("misfit", lambda v: v.misfit, _always("1"), True),
+    SimpleProduct("bright_field", lambda v: v.bright_field, _always("counts"), True),
+    SimpleProduct("annular_dark_field", lambda v: v.annular_dark_field, _always("counts"), True),
+    SimpleProduct(COVERAGE, lambda v: v.coverage, _always("1"), True),
 )
 PHASE = SimpleProduct("dpc_phase", lambda v: com_phase(v).ravel(), phase_unit)
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from stream_rrvae.calibration.geometry import to_scan_axes
 from stream_rrvae.found import DescanFound
-from stream_rrvae.maps.com_shift import com_shift
+from stream_rrvae.maps.com_shift import EVERYWHERE, com_shift
 from stream_rrvae.messages import Calibration, Float32Array
-from stream_rrvae.scan_store import ScanStore
+from stream_rrvae.scan_store import LearnerMaps, ScanStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,16 @@ def position_values(store: ScanStore, calibration: Calibration | None = None) ->
 
     `calibration` None = as the scan began; its rotation may have been set since.
     """
-    calibration = calibration or store.start.calibration
-    learnt = store.read_maps()
-    com = com_shift(store)
+    return values_of(store, store.read_maps(), calibration or store.start.calibration, EVERYWHERE)
+
+
+def values_of(store: ScanStore, learnt: LearnerMaps, calibration: Calibration, span: slice) -> PositionValues:
+    """The same for the positions `span`; `learnt` is of all."""
+    com = com_shift(store, span)
     com_y, com_x = com.y, com.x
     scale = calibration.mrad_per_px or 1.0
     axes = "detector"
-    rotation = learnt.rotation
+    rotation = learnt.rotation[span]
     if calibration.detector_rotation_rad is not None:
         axes = "scan"
         com_y, com_x = to_scan_axes(com_y, com_x, calibration)
@@ -60,15 +63,15 @@ def position_values(store: ScanStore, calibration: Calibration | None = None) ->
         calibration=calibration,
         axes=axes,
         com_unit="mrad" if calibration.mrad_per_px else "px",
-        coverage=store.coverage.astype(np.float32),
-        sum=store.sum.copy(),
+        coverage=store.coverage[span].astype(np.float32),
+        sum=store.sum[span].copy(),
         com_y=np.asarray(com_y * scale, np.float32),
         com_x=np.asarray(com_x * scale, np.float32),
-        bright_field=store.bright_field.copy(),
-        annular_dark_field=store.annular_dark_field.copy(),
+        bright_field=store.bright_field[span].copy(),
+        annular_dark_field=store.annular_dark_field[span].copy(),
         rotation=rotation,
-        confidence=learnt.confidence,
-        latents=learnt.latents,
-        misfit=np.full(store.shape.n_positions, np.nan, np.float32) if learnt.misfit is None else learnt.misfit,
+        confidence=learnt.confidence[span],
+        latents=learnt.latents[:, span],
+        misfit=np.full_like(rotation, np.nan) if learnt.misfit is None else learnt.misfit[span],
         descan=com.descan,
     )

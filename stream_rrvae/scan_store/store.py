@@ -174,6 +174,11 @@ class ScanStore:
         published, latest = from_plain(ModelStatus, json.loads(note)), self.read_status()
         return LearnerMaps(latest if latest.version == published.version else published, *arrays)
 
+    @property
+    def maps_published(self) -> int:
+        """How often the learner has published maps: the same number, the same maps."""
+        return self._twins["maps"].times_written
+
     def read_pattern(self) -> tuple[int, Float32Array] | None:
         """Latest pattern as (position, float32 [ky, kx]), or None before the first."""
         number, pattern = self._twins["pattern"].read(

@@ -29,10 +29,15 @@ class Twin:
         self._counts = counts
         self._index = index
 
+    @property
+    def times_written(self) -> int:
+        """How often it was written whole."""
+        return int(self._counts[self._index]) // 2
+
     @contextmanager
     def writing(self) -> Iterator[int]:
         """The slot to write; what was written counts from the end of the block on, if that is reached."""
-        whole = int(self._counts[self._index]) // 2
+        whole = self.times_written
         self._counts[self._index] = 2 * whole + 1
         yield (whole + 1) % 2
         self._counts[self._index] = 2 * whole + 2
@@ -40,7 +45,7 @@ class Twin:
     def read(self, copy: Callable[[int], T]) -> T:
         """What `copy(slot)` makes of the latest whole value. Raises StoreError if the writer never lets it finish."""
         for _ in range(READ_TRIES):
-            whole = int(self._counts[self._index]) // 2
+            whole = self.times_written
             value = copy(whole % 2)
             # The slot is written again by the write after next, whose count is 2 * whole + 3.
             if int(self._counts[self._index]) <= 2 * whole + 2:

@@ -15,7 +15,7 @@ import zmq
 
 from stream_rrvae.errors import ConfigError, FeedError, SecurityError, StoreError
 from stream_rrvae.feed.codec import encode_snapshot
-from stream_rrvae.feed.publisher import Publisher, next_deadline
+from stream_rrvae.feed.publisher import MOST_LEFT_OUT, Publisher, next_deadline
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.messages import Snapshot
 
@@ -47,8 +47,10 @@ class Counting:
 def publish() -> Iterator[Callable[..., Publisher]]:
     publishers: list[Publisher] = []
 
-    def start(take: Callable[[], Snapshot], rate_hz: float = 50.0, url: str = ANY_PORT) -> Publisher:
-        publishers.append(Publisher(url, "test", rate_hz, take))
+    def start(
+        take: Callable[[], Snapshot], rate_hz: float = 50.0, url: str = ANY_PORT, is_behind: Callable[[], bool] = bool
+    ) -> Publisher:
+        publishers.append(Publisher(url, "test", rate_hz, take, is_behind=is_behind))
         publishers[-1].start()
         return publishers[-1]
 
@@ -107,6 +109,31 @@ def test_no_snapshot_is_made_while_nobody_looks(publish: Callable[..., Publisher
             one.close()
             assert comes_true(lambda: not is_at_rest(publisher))
         assert comes_true(lambda: is_at_rest(publisher))
+
+
+def test_while_measuring_is_behind_most_turns_are_left_out_but_not_all(
+    publish: Callable[..., Publisher], make_snapshot: MakeSnapshot
+) -> None:
+    asked, published = itertools.count(), []
+    often = threading.Event()
+
+    def is_behind() -> bool:
+        if next(asked) == 10 * MOST_LEFT_OUT:
+            published.append(publisher.published)
+            often.set()
+        return not often.is_set()
+
+    take = Counting(make_snapshot, (3, 2))
+    publisher = publish(take, rate_hz=200.0, is_behind=is_behind)
+    with Subscriber(publisher.url) as viewer:
+        assert often.wait(TIMEOUT_S)
+        assert published == [10], "one after as many as may be left out"
+        serials: list[int] = []
+        while len(serials) < 3:
+            snapshot = viewer.receive(TIMEOUT_S)
+            assert snapshot is not None
+            serials.append(snapshot.serial)
+        assert serials == sorted(set(serials))
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "ipc", "inproc"])
