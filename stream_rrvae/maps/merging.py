@@ -7,9 +7,9 @@ from functools import reduce
 
 import numpy as np
 
-from stream_rrvae.maps.products import merge_named
+from stream_rrvae.maps.products import COVERAGE, merge_named
 from stream_rrvae.maps.statistics import pearson
-from stream_rrvae.messages import Float32Array
+from stream_rrvae.messages import BoolArray, Float32Array
 
 CLEAR_CORRELATION = 0.1  # below it neighbours decide nothing
 LATENT, SIGNED_LATENT = "latent_", "latent_1"
@@ -20,13 +20,14 @@ def merged_maps(parts: Sequence[Mapping[str, Float32Array]], one_model: bool) ->
     """Every map of the parts [scan_y, scan_x] by name, those that were learnt only from `one_model`."""
     names = {name: None for part in parts for name in part}
     chosen = [name for name in names if one_model or not name.startswith(LEARNT)]
-    return {name: _merged(name, [part[name] for part in parts if name in part]) for name in chosen}
+    lines = lines_of_each(parts)
+    return {name: _merged(name, [part[name] for part in parts if name in part], lines) for name in chosen}
 
 
-def _merged(name: str, parts: Sequence[Float32Array]) -> Float32Array:
+def _merged(name: str, parts: Sequence[Float32Array], lines: Sequence[BoolArray] | None) -> Float32Array:
     """By what is measured; the first latent is signed by the COM, further ones by nothing but their neighbours."""
     if not name.startswith(LATENT):
-        return merge_named(name, parts)
+        return merge_named(name, parts) if lines is None or len(lines) != len(parts) else by_lines(parts, lines)
     if name == SIGNED_LATENT:
         return _centred(merge_named(name, parts))
     return _centred(reduce(lambda whole, part: merge_named(name, [whole, with_sign_of(whole, part)]), parts))
@@ -36,6 +37,22 @@ def _centred(latent: Float32Array) -> Float32Array:
     """Counted from the mean of the scan, as one service counts it; shards count from where their checkpoint says."""
     known = latent[np.isfinite(latent)]
     return latent - known.mean(dtype=np.float64).astype(np.float32) if known.size else latent
+
+
+def lines_of_each(parts: Sequence[Mapping[str, Float32Array]]) -> list[BoolArray] | None:
+    """Lines [scan_y] in which each part has measured anything; None where two have measured in one line."""
+    if not all(COVERAGE in part for part in parts):
+        return None
+    lines = [np.asarray((part[COVERAGE] != 0).any(axis=1)) for part in parts]
+    return lines if (np.sum(lines, axis=0, dtype=np.int64) <= 1).all() else None
+
+
+def by_lines(parts: Sequence[Float32Array], lines: Sequence[BoolArray]) -> Float32Array:
+    """What `merge_named` makes of maps with nothing in others' lines, at a quarter of the cost."""
+    whole = parts[0].copy()
+    for part, measured in zip(parts[1:], lines[1:], strict=True):
+        whole[measured] = part[measured]
+    return whole
 
 
 def with_sign_of(reference: Float32Array, part: Float32Array) -> Float32Array:

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from stream_rrvae.feed.codec import decode_snapshot, encode_snapshot
 from stream_rrvae.feed.merge import UNLIKE_MODELS, sum_counters
 from stream_rrvae.feed.shards import SILENT_S, Shards
+from stream_rrvae.maps.merging import by_lines, lines_of_each, merged_maps
 from stream_rrvae.maps.products import merge_named
 from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, ScanState, Snapshot
 from stream_rrvae.wire.shards import shard_of_line
@@ -93,6 +94,35 @@ def test_merging_in_any_order_and_grouping_gives_equal_maps(
         np.testing.assert_array_equal(merged_map, expected)
     covered = [np.isfinite(part).astype(np.float32) for part in parts]
     np.testing.assert_array_equal(merge_named("coverage", covered), (owners < 4).astype(np.float32))
+
+
+@given(st.lists(st.integers(0, 3), min_size=6, max_size=6), st.integers(0, 2**24 - 1))
+def test_parts_with_lines_of_their_own_merge_line_by_line_to_the_same(owners: list[int], holes: int) -> None:
+    """3 = nobody's line; bits of `holes` are positions that were not measured."""
+    there = np.array([not holes >> i & 1 for i in range(24)]).reshape(SHAPE)
+    measured = np.where(there, np.arange(24).reshape(SHAPE), np.nan).astype(np.float32)
+    own = [np.repeat(np.array(owners) == shard, 4).reshape(SHAPE) for shard in range(3)]
+    parts = [
+        {"com_x": np.where(mine, measured, np.float32(np.nan)), "coverage": (mine & there).astype(np.float32)}
+        for mine in own
+    ]
+    lines = lines_of_each(parts)
+    assert lines is not None
+    for name in ("com_x", "coverage"):
+        images = [part[name] for part in parts]
+        np.testing.assert_array_equal(by_lines(images, lines), merge_named(name, images))
+
+
+def test_parts_that_share_a_line_do_not_merge_by_lines() -> None:
+    covered = np.zeros((2, 3), np.float32)
+    covered[0, 0] = 1
+    other = np.zeros((2, 3), np.float32)
+    other[0, 1] = 1
+    assert lines_of_each([{"coverage": covered}, {"coverage": other}]) is None
+    parts = [{"sum": np.where(image, 7, np.nan).astype(np.float32), "coverage": image} for image in (covered, other)]
+    whole = merged_maps(parts, one_model=True)
+    assert whole["sum"][0].tolist()[:2] == [7.0, 7.0]
+    assert whole["coverage"].sum() == 2
 
 
 @given(st.permutations([0, 1, 2]))
