@@ -18,6 +18,7 @@ from stream_rrvae.maps.figures_parts import (
     paper_style,
     scalar_map,
 )
+from stream_rrvae.maps.manifold import UNUSED_SPREAD
 from stream_rrvae.maps.report_data import ReportData
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LETTERS = "abcdefghijkl"
-UNUSED_SPREAD = 0.05  # of a latent, in units of one frame's noise: below it the model hardly uses it
 LARGEST_SCATTER = 6000  # points; more are thinned out evenly
 
 
