@@ -5,6 +5,7 @@ from __future__ import annotations
 from bokeh.models import (
     ColumnDataSource,
     CustomJS,
+    CustomJSTickFormatter,
     LassoSelectTool,
     LinearColorMapper,
     PanTool,
@@ -26,6 +27,9 @@ TEXT = "#c9d1db"
 FAINT = "#3a4452"
 FONT = "'Inter', 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 _UNITS = {"rad": ["mrad"], "px": ["px"], "m": ["pm", "nm", "µm"]}
+_SHORT_NUMBER = (
+    "return (Math.abs(tick) < 1e4 ? String(Number(tick.toPrecision(4))) : tick.toExponential(0)).replaceAll('-', '−')"
+)
 _READ_OUT = "window.streamRrvae?.point(panel, cb_obj)"
 
 
@@ -156,7 +160,9 @@ def latent_figure(name: str, points: ColumnDataSource, density: ColumnDataSource
     plot.add_tools(tool)
     plot.toolbar.active_drag = tool
     plot.xaxis.axis_label, plot.yaxis.axis_label = "z1", "z2"
-    add_image(plot, density, "density", "box", "grey")
+    shades = LinearColorMapper(palette=palette("grey"), low=0, high=255)
+    image = Image(image="density", x="box_x", y="box_y", dw="box_w", dh="box_h", color_mapper=shades, global_alpha=0.4)
+    plot.add_glyph(density, image)
     colour = transform("colour", LinearColorMapper(palette=palette("ember"), low=0, high=255))
     dots = plot.scatter("x", "y", source=points, size=3.5, fill_color=colour, line_color=None, fill_alpha=0.75)
     dots.selection_glyph = dots.nonselection_glyph = None
@@ -177,6 +183,7 @@ def _style_axes(plot: Figure) -> None:
     )  # fmt: skip
     for axis in (plot.xaxis[0], plot.yaxis[0]):
         axis.update(**style)
+        axis.formatter = CustomJSTickFormatter(code=_SHORT_NUMBER)
     plot.grid.grid_line_color = FAINT
     plot.grid.grid_line_alpha = 0.5
 

@@ -142,6 +142,13 @@ class LiveSession:
         self._push_arrows(view)
         self._push_model(view)
         self._models.measured.data = measured_columns(view, self._pushes)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Hold what is shown, if that is wished and there is something."""
+        if self._wishes.frozen and self._frozen_at is None and self._shown is not None:
+            self._frozen_at = self._shown
+            self._feed.ring.hold(id(self), self._shown)
 
     def _push_model(self, view: LiveView) -> None:
         """The learner's maps, if they or how they are to be shown have changed."""
@@ -182,14 +189,12 @@ class LiveSession:
     def _take_wishes(self, wishes: Wishes) -> None:
         if wishes == self._wishes:
             return
-        if wishes.frozen and self._frozen_at is None and self._shown is not None:
-            self._frozen_at = self._shown
-            self._feed.ring.hold(id(self), self._shown)
-        elif not wishes.frozen:
+        if not wishes.frozen:
             self._frozen_at = None
             self._feed.ring.release(id(self))
         self._changed |= replace(wishes, frozen=self._wishes.frozen) != self._wishes
         self._wishes = wishes
+        self._freeze()
         self._want()
 
 

@@ -131,8 +131,8 @@ def _scans(feed: LiveFeed) -> list[tuple[str, str, str]]:
     return [
         (
             f"{SCAN_SHAPES[each.state]} {shortened(each.scan_id)}",
-            f"{fixed(each.missing)} missing",
-            f"{each.scan_id}: {each.state}, {fixed(each.processed)} frames",
+            fixed(each.missing),
+            f"{each.scan_id}: {each.state}, {fixed(each.processed)} frames, {fixed(each.missing)} missing",
         )
         for each in feed.history.newest_first()
     ]

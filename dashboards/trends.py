@@ -26,15 +26,18 @@ class Trends:
     def __init__(self) -> None:
         self._points: deque[Point] = deque(maxlen=round(SPAN_S / PERIOD_S))
         self._scan_id = ""
-        self._missing_told = 0
+        self._missing_told: int | None = None  # nothing is new at the first look
 
     def take(self, snapshot: Snapshot, now_s: float) -> None:
         """A point, if it is time for one."""
         if self._points and now_s - self._points[-1].at_s < PERIOD_S:
             return
-        if snapshot.scan_id != self._scan_id:
-            self._scan_id, self._missing_told = snapshot.scan_id, 0
         health, missing = snapshot.health, snapshot.counters.missing
+        if self._missing_told is None:
+            self._missing_told = missing
+        elif snapshot.scan_id != self._scan_id:
+            self._missing_told = 0
+        self._scan_id = snapshot.scan_id
         newly = max(0, missing - self._missing_told)
         self._missing_told = missing
         self._points.append(Point(now_s, health.rate_fps, 1000 * health.latency_p95_s, newly))

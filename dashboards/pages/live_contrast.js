@@ -21,8 +21,8 @@ window.streamRrvae.add((() => {
   const locked = (panel) => ({ mode: "locked", low: page.labels[panel].low, high: page.labels[panel].high })
 
   function lockAll() {
-    const all = PANELS.every(isLocked) ? {} : Object.fromEntries(PANELS.map((panel) => [panel, page.wish.contrast[panel]?.mode === "locked" ? page.wish.contrast[panel] : locked(panel)]))
     if (!page.labels.magnitude) return
+    const all = PANELS.every(isLocked) ? {} : Object.fromEntries(PANELS.map((panel) => [panel, page.wish.contrast[panel]?.mode === "locked" ? page.wish.contrast[panel] : locked(panel)]))
     page.change({ contrast: all })
     show()
   }

@@ -19,6 +19,7 @@ from dashboards.live_models import LiveModels
 from dashboards.live_page import chosen_feed, make_live
 from dashboards.live_view import LiveView
 from dashboards.view_frame import ViewFrame
+from dashboards.wall import Wall
 from dashboards.wishes import Wishes
 from stream_rrvae.messages import Calibration, Snapshot
 
@@ -107,7 +108,7 @@ def test_pages_are_documents_that_can_be_sent(feed: LiveFeed, make_snapshot: Mak
     feed.publish(make_snapshot())
     live, control = Document(), Document()
     make_live(live, feed, "/assets")
-    make_control(control, [feed, LiveFeed("tcp://127.0.0.1:1")], "/assets")
+    make_control(control, Wall([feed, LiveFeed("tcp://127.0.0.1:1")]), "/assets")
     assert (len(live.roots), len(control.roots)) == (6, 2)
     for document in (live, control):
         assert "roots" in serialize_json(document.to_json())

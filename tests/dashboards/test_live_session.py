@@ -220,3 +220,99 @@ def test_images_leave_as_small_arrays(page: Page, feed: LiveFeed, make_snapshot:
     for name in ("magnitude", "direction", "chosen", "pattern"):
         assert page.models.measured.data[name][0].dtype == np.uint8
     assert page.models.modelled.data["rotation"][0].dtype == np.uint32
+
+
+def test_a_page_frozen_before_there_is_anything_holds_the_first_frame(
+    page: Page, feed: LiveFeed, make_snapshot: MakeSnapshot
+) -> None:
+    page.session.ready()
+    page.wish(frozen=True)
+    feed.publish(make_snapshot(1))
+    assert page.turn() == 1
+    page.paint()
+    feed.publish(make_snapshot(2))
+    assert page.turn() == 0
+
+
+def test_a_frozen_page_steps_back_through_what_was_shown(
+    page: Page, feed: LiveFeed, make_snapshot: MakeSnapshot
+) -> None:
+    page.session.ready()
+    for serial in range(5):
+        feed.publish(make_snapshot(serial, pattern_position=(0, serial)))
+        page.turn()
+        page.paint()
+        feed.clock.now_s += 1.0  # type: ignore[attr-defined]  # the test's own clock
+    page.wish(frozen=True, back=0)
+    for back, position in ((1, 3), (2, 2), (9, 0), (0, 4)):
+        page.wish(frozen=True, back=back)
+        page.turn()
+        assert page.labels["position"] == f"y 0, x {position}"
+        page.paint()
+    page.wish(frozen=False)
+    feed.publish(make_snapshot(9, pattern_position=(1, 1)))
+    page.turn()
+    assert page.labels["position"] == "y 1, x 1"
+
+
+def test_only_a_page_with_limits_of_its_own_gets_images_of_its_own(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    first, second, third = Page(feed), Page(feed), Page(feed)
+    for each in (first, second, third):
+        each.session.ready()
+    third.wish(contrast={"magnitude": {"mode": "locked", "low": 0, "high": 1}})
+    feed.publish(make_snapshot(1))
+    images = []
+    for each in (first, second, third):
+        each.turn()
+        images.append({name: each.models.measured.data[name][0] for name in ("magnitude", "chosen", "pattern")})
+    assert all(images[0][name] is images[1][name] for name in images[0])
+    assert images[2]["magnitude"] is not images[0]["magnitude"] and third.labels["magnitude"]["high"] == 1
+    assert images[2]["chosen"] is images[0]["chosen"] and images[2]["pattern"] is images[0]["pattern"]
+
+
+def test_only_an_enlarged_panel_is_sent_at_full_resolution(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    page = Page(feed)
+    page.session.ready()
+    large = np.random.default_rng(1).normal(size=(1200, 700)).astype(np.float32)
+    maps = dict.fromkeys(("com_magnitude", "com_direction", "latent_1", "rotation"), large)
+    feed.publish(make_snapshot(1, maps=maps, scan_shape=large.shape, pattern_position=None))
+    page.turn()
+    page.paint()
+    page.wish(enlarged="magnitude")
+    page.turn()
+    assert page.models.measured.data["magnitude"][0].shape == large.shape
+    assert max(page.models.measured.data["direction"][0].shape) <= 512
+    page.paint()
+    page.wish(enlarged="rotation")
+    page.turn()
+    assert page.models.modelled.data["rotation"][0].shape == large.shape
+    assert max(page.models.measured.data["magnitude"][0].shape) <= 512
+
+
+def test_a_lasso_outlines_positions_over_the_maps(page: Page, feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    page.session.ready()
+    feed.publish(make_snapshot(1))
+    page.turn()
+    page.paint()
+    page.wish(lasso=[[-1, -1], [8.5, -1], [8.5, 8.5], [-1, 8.5]])  # the ramp's first nine positions
+    page.turn()
+    assert len(np.unique(page.models.outline.data["outline"][0])) == 3
+    assert json.loads(page.models.modelled.data["labels"][0])["selected"] == "50.0\u202f%"
+    page.paint()
+    page.wish(lasso=[])
+    page.turn()
+    assert not page.models.outline.data["outline"][0].any()
+
+
+def test_every_page_gives_back_the_ring_it_held(page: Page, feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    page.session.ready()
+    feed.publish(make_snapshot(1))
+    page.turn()
+    feed.clock.now_s += 1.0  # type: ignore[attr-defined]  # the test's own clock
+    feed.publish(make_snapshot(2))
+    page.paint()
+    page.turn()
+    page.wish(frozen=True)
+    assert feed.ring.steps(id(page.session)) == 1
+    page.session.close()
+    assert feed.ring.steps(id(page.session)) == 0

@@ -29,7 +29,7 @@ def test_a_new_scan_begins_at_none_missing_and_what_is_no_number_is_a_gap(make_s
     trends.take(make_snapshot(counters=Counters(missing=5)), 0.0)
     trends.take(make_snapshot(scan_id="next", counters=Counters(missing=2), health=Health(math.inf, 0, math.nan)), 1.0)
     told = trends.told(1.0)
-    assert told["missing"] == [5, 2] and told["rate"][1] is None and told["latency"][1] is None
+    assert told["missing"] == [0, 2] and told["rate"][1] is None and told["latency"][1] is None
 
 
 def test_trends_end_after_five_minutes(make_snapshot: MakeSnapshot) -> None:
