@@ -25,12 +25,14 @@ OnFound = Callable[[ScanStore, CalibrationFound], None]
 class Calibrator:
     """Keeps what was found last of the scan that it works on; `on_found` is told of it in its thread.
 
-    `flip` is what the site knows of it. Nothing that happens here ends anything else.
+    `flip` is what the site knows of it. Nothing that happens here ends anything else, and while acquisition
+    `is_behind` no look is begun.
     """
 
-    def __init__(self, flip: bool | None, on_found: OnFound) -> None:
+    def __init__(self, flip: bool | None, on_found: OnFound, is_behind: Callable[[], bool] = bool) -> None:
         self._flip = flip
         self._on_found = on_found
+        self._is_behind = is_behind
         self._store: ScanStore | None = None
         self._found: CalibrationFound | None = None
         self._changed = threading.Condition()
@@ -81,7 +83,7 @@ class Calibrator:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, rest_s)
             while not self._stopping:
-                if self._store is not None and self._has_grown(self._store):
+                if self._store is not None and not self._is_behind() and self._has_grown(self._store):
                     return self._store
                 self._changed.wait(SHORTEST_REST_S if self._store else None)
         return None

@@ -72,7 +72,7 @@ class Service:
             return self._acquisition.is_behind
 
         self._requests = request_server(settings, self._metrics, self._kept, self._rotation, self._recorder, is_behind)
-        self._calibrator = Calibrator(settings.calibration.detector_flip, self._calibration_found)
+        self._calibrator = Calibrator(settings.calibration.detector_flip, self._calibration_found, is_behind)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed = settings.feed
         self._publisher = Publisher(

@@ -56,6 +56,30 @@ def test_a_running_scan_is_looked_at_and_the_next_one_starts_anew(
     working.stop()
 
 
+def test_no_look_is_begun_while_acquisition_is_behind(make_store: StoreMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrator, "SHORTEST_REST_S", 0.01)
+    asked, heard = threading.Semaphore(0), threading.Event()
+    order: list[str] = []
+
+    def is_behind() -> bool:
+        order.append("asked")
+        asked.release()
+        return len(order) <= 5
+
+    def on_found(_store: ScanStore, _found: CalibrationFound) -> None:
+        order.append("found")
+        heard.set()
+
+    working = Calibrator(None, on_found, is_behind)
+    working.start()
+    working.work_on(lit(make_store(SHAPE)))
+    for _ in range(5):
+        assert asked.acquire(timeout=30)
+    assert heard.wait(30)
+    working.stop()
+    assert order.index("found") == 6, "asked until it was not behind any more"
+
+
 def test_the_last_word_is_given_without_the_thread(make_store: StoreMaker) -> None:
     working, store = Calibrator(None, lambda _store, _found: None), lit(make_store(SHAPE))
     working.work_on(store)
