@@ -109,7 +109,7 @@ def test_pages_are_documents_that_can_be_sent(feed: LiveFeed, make_snapshot: Mak
     live, control = Document(), Document()
     make_live(live, feed, "/assets")
     make_control(control, Wall([feed, LiveFeed("tcp://127.0.0.1:1")]), "/assets")
-    assert (len(live.roots), len(control.roots)) == (6, 2)
+    assert (len(live.roots), len(control.roots)) == (6, 4)  # a tile is two figures
     for document in (live, control):
         assert "roots" in serialize_json(document.to_json())
         assert not document.config.reconnect_session and document.config.notifications is None
