@@ -1,10 +1,10 @@
 """Descan in the COM: the part of it that grows evenly over the scan, because the pattern walks over the detector.
 
 A plane, or a quadratic surface, is fitted to the COM maps with weights that fall to 0 towards the edges of what is
-measured: a lattice, whose periods the scan cuts anywhere, then hardly leans on it (its share falls with the third
-power of the number of periods; without the weights with the first). Positions far off the surface (defects, nearly
-empty frames) lose their weight in some rounds: iteratively reweighted least squares with Tukey's biweight,
-Holland & Welsch, Commun. Stat. A 6, 813 (1977).
+measured: a lattice, whose periods the scan cuts anywhere, then hardly leans on it (its share falls with the square of
+the number of periods; without the weights in proportion). Positions far off the surface (defects, nearly empty frames)
+lose their weight in some rounds: iteratively reweighted least squares with Tukey's biweight, Holland & Welsch, Commun.
+Stat. A 6, 813 (1977).
 
 What a specimen's own field does evenly over the whole scan cannot be told from descan and goes with it.
 """
@@ -106,11 +106,11 @@ def _told(at: NDArray[np.int64], scan_shape: tuple[int, int], kind: DescanKind) 
 
 
 def _taper(at: NDArray[np.int64], scan_shape: tuple[int, int]) -> Float:
-    """Hann weights over the rows and columns that hold `at`."""
+    """Half a sine over the rows and over the columns that hold `at`."""
     weights = np.ones(at.size)
     for part in np.divmod(at, scan_shape[1]):
         first, count = int(part.min()), int(np.ptp(part)) + 1
-        weights = weights * np.square(np.sin(np.pi * (part - first + 0.5) / count))
+        weights = weights * np.sin(np.pi * (part - first + 0.5) / count)
     return np.asarray(weights)
 
 
