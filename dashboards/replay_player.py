@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNTIMED_FPS = 1000.0  # of recordings without times
+ROUNDING = 1e-6  # a place that is reached is reached, whatever floats make of it
 WHOLE_RUN_S = 4.0  # of a run played as fast as it goes
 SLOWEST, FASTEST = 0.01, 10_000.0
 
@@ -64,7 +65,7 @@ class Player:
         else:
             at_s = self._from_s + passed_s * self.speed
             reached = np.interp(at_s, self._seconds, self._places) if at_s < self.duration_s else self.total
-        self.place = min(self.total, max(self.place, math.floor(reached)))
+        self.place = min(self.total, max(self.place, math.floor(reached + ROUNDING)))
         self.playing = self.place < self.total
         return self.place != before
 

@@ -221,6 +221,7 @@ class ReplaySession:
     def _start(self, work: Coroutine[Any, Any, None], is_quiet: bool = False) -> None:
         task = asyncio.get_running_loop().create_task(self._guarded(work, 0 if is_quiet else 1))
         self._tasks.add(task)
+        task.add_done_callback(lambda _task: work.close())  # one that was cancelled before its first step
         task.add_done_callback(self._tasks.discard)
 
     async def _guarded(self, work: Awaitable[None], busy: int) -> None:
