@@ -11,10 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled, compiled_entry
-from stream_rrvae.kernels.memory import load_byte, load_word
-from stream_rrvae.recording.h5_calls import ADDRESS, N_ENTRIES, OFFSETS, SIZE, call_write_chunk
+from stream_rrvae.kernels.memory import load_byte, load_int, load_word
+from stream_rrvae.recording.h5_calls import (
+    ADDRESS,
+    COUNT,
+    ENTRIES,
+    GATHERS,
+    MOST_NOTED,
+    N_ENTRIES,
+    N_GATHERING,
+    OFFSETS,
+    SIZE,
+    WRITTEN,
+    call_pwritev,
+    call_write_chunk,
+)
 
 Sums = NDArray[np.uint64]  # [2]: a, b
+TOGETHER_BYTES = 256 << 10
 
 
 @compiled_entry
@@ -37,6 +51,63 @@ def write_chunks(
             return i
         _add(table[ADDRESS], table[SIZE], sums)
     return sizes.size
+
+
+@compiled_entry
+def write_chunks_together(
+    function: int,
+    table: NDArray[np.int64],
+    first: int,
+    addresses: NDArray[np.uint64],
+    sizes: NDArray[np.int64],
+    sums: Sums,
+    pwritev: int,
+    handle: int,
+    driver: NDArray[np.int64],
+    pieces: NDArray[np.int64],
+) -> int:
+    """The same by the gathering driver whose table is `driver`: so much at a time as caches hold.
+
+    -1 - n means that n chunks went in and not all that is noted could be written to the file `handle`.
+    `pieces` [2 * MOST_NOTED] is room.
+    """
+    at, noted_bytes = table.ctypes.data, 0
+    driver[COUNT], driver[WRITTEN], driver[GATHERS] = 0, 0, 1
+    done = 0
+    while done < sizes.size:
+        table[OFFSETS], table[SIZE], table[ADDRESS] = first + done, sizes[done], np.int64(addresses[done])
+        if call_write_chunk(function, at) < 0:
+            break
+        _add(table[ADDRESS], table[SIZE], sums)
+        noted_bytes += sizes[done]
+        done += 1
+        if noted_bytes >= TOGETHER_BYTES or driver[COUNT] == MOST_NOTED:
+            if not _write_noted(pwritev, handle, driver, pieces):
+                driver[GATHERS] = 0
+                return -1 - done
+            noted_bytes = 0
+    driver[GATHERS] = 0
+    return done if _write_noted(pwritev, handle, driver, pieces) else -1 - done
+
+
+@compiled
+def _write_noted(pwritev: int, handle: int, driver: NDArray[np.int64], pieces: NDArray[np.int64]) -> bool:
+    """Write what is noted, neighbours in one call; whether all of it is in the file."""
+    count, entries, done = driver[COUNT], driver[ENTRIES], 0
+    while done < count:
+        begin = load_int(entries + 24 * done)
+        end, n = begin, 0
+        while done + n < count and load_int(entries + 24 * (done + n)) == end:
+            size = load_int(entries + 24 * (done + n) + 8)
+            pieces[2 * n], pieces[2 * n + 1] = load_int(entries + 24 * (done + n) + 16), size
+            end += size
+            n += 1
+        if call_pwritev(pwritev, handle, pieces.ctypes.data, n, begin) != end - begin:
+            driver[WRITTEN] = done
+            return False
+        done += n
+    driver[COUNT] = 0
+    return True
 
 
 @compiled_entry
@@ -69,6 +140,8 @@ def checksum_text(sums: Sums) -> str:
 
 def warm_up_chunks() -> None:
     """Compile the loop, or load it, before frames wait for it."""
-    nothing = np.empty(0, np.uint64), np.empty(0, np.int64)
+    nothing, sums = (np.empty(0, np.uint64), np.empty(0, np.int64)), np.zeros(2, np.uint64)
     write_chunks(0, np.zeros(N_ENTRIES, np.int64), 0, *nothing, np.zeros(2, np.uint64))
+    driver, pieces = np.zeros(N_GATHERING, np.int64), np.empty(2 * MOST_NOTED, np.int64)
+    write_chunks_together(0, np.zeros(N_ENTRIES, np.int64), 0, *nothing, sums, 0, 0, driver, pieces)
     add_frame(0, 0, np.zeros(2, np.uint64))

@@ -1,9 +1,12 @@
-"""H5Dwrite_chunk from the very library that h5py brings: taken once, checked, passed to the compiled loop."""
+"""Functions that compiled loops call by their address: H5Dwrite_chunk from the very library that h5py brings, taken
+once and checked; what a file driver of HDF5's is asked to write; and the system's `pwritev`.
+"""
 
 from __future__ import annotations
 
 import ctypes
 from functools import lru_cache
+from typing import Any
 
 import h5py
 from llvmlite import ir
@@ -13,6 +16,10 @@ from stream_rrvae.kernels.memory import instruction, load_at
 
 # Entries of the table of one call: three offsets of the chunk come last, for the library reads them in place.
 DATASET, SKIPPED_FILTERS, SIZE, ADDRESS, OFFSETS, N_ENTRIES = 0, 1, 2, 3, 4, 7
+# Entries of the table that a gathering driver works by: whether it gathers, entries noted, of them written, where they
+# are, and HDF5's own function.
+GATHERS, COUNT, WRITTEN, ENTRIES, PLAIN_WRITE, N_GATHERING = range(6)
+MOST_NOTED = 512  # and written in one call
 _KNOWN_FROM = (1, 10, 3)
 
 
@@ -30,6 +37,15 @@ def find_write_chunk() -> int | None:
     if version != tuple(h5py.h5.get_libversion()) or version < _KNOWN_FROM:
         return None
     return ctypes.cast(function, ctypes.c_void_p).value
+
+
+@lru_cache(maxsize=1)
+def find_pwritev() -> int | None:
+    """The address of the system's `pwritev`; None where there is none."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).pwritev, ctypes.c_void_p).value
+    except (OSError, AttributeError):
+        return None
 
 
 _WORD, _INT, _POINTER = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
@@ -60,3 +76,25 @@ def _call(builder: ir.IRBuilder, function: ir.Value, table: ir.Value) -> ir.Valu
 
 
 call_write_chunk = instruction(types.int64, (types.int64, types.int64), _call)
+
+_WRITE = ir.FunctionType(_INT, (_WORD, _INT, _WORD, _WORD, _WORD, _WORD))
+_WRITE_PIECES = ir.FunctionType(_WORD, (_INT, _WORD, _INT, _WORD))
+
+
+def _call_write(builder: ir.IRBuilder, function: ir.Value, values: ir.Value) -> ir.Value:
+    """LLVM: herr_t write(file, kind, properties, place, size, content), of which there is a tuple."""
+    told = [builder.extract_value(values, place) for place in range(6)]
+    return builder.call(builder.inttoptr(function, _WRITE.as_pointer()), told)
+
+
+def _call_pwritev(
+    builder: ir.IRBuilder, function: ir.Value, handle: ir.Value, pieces: ir.Value, count: ir.Value, place: ir.Value
+) -> ir.Value:
+    """LLVM: ssize_t pwritev(handle, pieces, count, place)."""
+    told = [builder.trunc(handle, _INT), pieces, builder.trunc(count, _INT), place]
+    return builder.call(builder.inttoptr(function, _WRITE_PIECES.as_pointer()), told)
+
+
+_TOLD: Any = types.Tuple((types.int64, types.int32, *(types.int64,) * 4))  # type: ignore[no-untyped-call]
+call_write = instruction(types.int32, (types.int64, _TOLD), _call_write)
+call_pwritev = instruction(types.int64, (types.int64,) * 5, _call_pwritev)

@@ -26,6 +26,7 @@ from stream_rrvae.metrics import Metrics
 from stream_rrvae.recording.chunk_loop import warm_up_chunks
 from stream_rrvae.recording.finish import finish
 from stream_rrvae.recording.frame_queue import FrameQueue, Item, ScanClosed, ScanOpened
+from stream_rrvae.recording.gathering_driver import gathering_driver
 from stream_rrvae.recording.layout import Flag
 from stream_rrvae.recording.master import Facts
 from stream_rrvae.recording.scan_recording import ClosedRecording, ScanRecording
@@ -72,6 +73,7 @@ class Recorder:
     def start(self) -> None:
         """Begin; scans may come from now on."""
         despite_full_disk(warm_up_chunks)
+        gathering_driver()
         self._thread.start()
 
     def opened(self, start: ScanStart, scan_shape: tuple[int, int]) -> None:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from stream_rrvae.messages import Encoding, ScanStart
 from stream_rrvae.recording import layout
-from stream_rrvae.recording.chunk_loop import Sums, add_frame, write_chunks
-from stream_rrvae.recording.h5_calls import DATASET, N_ENTRIES, SKIPPED_FILTERS, find_write_chunk
+from stream_rrvae.recording.chunk_loop import Sums, add_frame, write_chunks, write_chunks_together
+from stream_rrvae.recording.gathering_driver import GatheringDriver, create_file
+from stream_rrvae.recording.h5_calls import DATASET, MOST_NOTED, N_ENTRIES, SKIPPED_FILTERS, find_write_chunk
 from stream_rrvae.recording.one_frame import chunk_of
 from stream_rrvae.recording.start_json import start_to_json
 
@@ -56,7 +57,7 @@ class Segment:
         self.payload_bytes = 0
         self.sums: Sums = np.zeros(2, np.uint64)  # checksum of all its frames
         with _disk_errors(path):
-            self._file = h5py.File(path, "x", libver=FORMAT_BOUNDS)
+            self._file, self._driver = create_file(path)
         try:
             with _disk_errors(path):
                 self._frames = _create_frames(self._file, start, encoding, mixed)
@@ -68,7 +69,7 @@ class Segment:
             path.unlink(missing_ok=True)
             raise
         self._waiting: list[FrameRun] = []  # their bytes are written, what is known of them not yet
-        self._table = np.zeros(N_ENTRIES, np.int64)
+        self._table, self._pieces = np.zeros(N_ENTRIES, np.int64), np.empty(2 * MOST_NOTED, np.int64)
         self._table[DATASET] = self._frames.id.id
 
     def takes(self, encoding: Encoding) -> bool:
@@ -148,7 +149,20 @@ class Segment:
             return 0
         self._table[SKIPPED_FILTERS] = skipped
         with phil:
-            return write_chunks(function, self._table, self.count, run.addresses, run.sizes, self.sums)
+            if self._driver is None:
+                return write_chunks(function, self._table, self.count, run.addresses, run.sizes, self.sums)
+            return self._write_together(self._driver, function, run)
+
+    def _write_together(self, driver: GatheringDriver, function: int, run: FrameRun) -> int:
+        handle = self._file.id.get_vfd_handle()
+        done = write_chunks_together(
+            function, self._table, self.count, run.addresses, run.sizes, self.sums,
+            driver.pwritev, handle, driver.table, self._pieces,
+        )  # fmt: skip
+        if done < 0:
+            driver.write_left(handle)
+            done = -1 - done
+        return done
 
     def _write_slowly(self, run: FrameRun, begin: int, skipped: int) -> None:
         """One by one through h5py, which says why one cannot be written."""
