@@ -36,7 +36,7 @@ class Chunk:
         return self.memory.nbytes + len(self.notes) * NOTE_BYTES
 
     def payload(self, offset: int, size: int) -> memoryview:
-        """The bytes of a frame."""
+        """The bytes of a frame, as long as somebody refers to the chunk: then its memory is used again."""
         return self.memory[offset : offset + size].data
 
 
@@ -75,6 +75,6 @@ class KeptView:
             at = np.flatnonzero(chunk.notes[:count, 0] == number)
             if at.size:
                 _, offset, size = chunk.notes[at[0]].tolist()
-                payload = chunk.payload(offset, size)
+                payload = memoryview(bytes(chunk.payload(offset, size)))  # it may outlive the view
                 return Frame(start.series, number, start.frame_shape, start.pixel_type, chunk.encoding, payload)
         return None

@@ -26,6 +26,10 @@ def view_of(kept: KeptFrames) -> KeptView:
     return view
 
 
+def places_of(view: KeptView) -> set[int]:
+    return {chunk.memory.ctypes.data for chunk, _ in view.chunks}
+
+
 def check_whole(view: KeptView, scan: Scan) -> None:
     for number in view.numbers.tolist():
         frame = view.frame(number)
@@ -107,6 +111,24 @@ def test_a_view_stays_as_it_is_while_more_comes_and_a_new_scan_begins(scan: Scan
     check_whole(before, scan)
     assert view_of(kept).scan.start.scan_id == "scan-2"
     assert view_of(kept).numbers.min() >= 192
+
+
+def test_memory_that_nobody_looks_at_is_used_again_and_frames_outlive_it(scan: Scan) -> None:
+    kept = KeptFrames(PLENTY, UNHURRIED)
+    scan.begin(kept)
+    scan.give(kept, range(256))
+    view = view_of(kept)
+    places = places_of(view)
+    frame = view.frame(9)
+    scan.begin(kept, "scan-2")
+    scan.give(kept, range(255, -1, -1))
+    assert places.isdisjoint(others := places_of(view_of(kept)))
+    del view
+    scan.begin(kept, "scan-3")
+    scan.give(kept, range(255, -1, -1))
+    assert places_of(view_of(kept)) <= places | others
+    assert frame is not None
+    np.testing.assert_array_equal(decode_pixels(frame), scan.frames[9])
 
 
 def test_the_nearest_position_is_found(scan: Scan) -> None:
