@@ -30,7 +30,7 @@ def make_live(
 ) -> LiveSession:
     """Fill `document` with the live page of `feed`; `assets` is where its files are served."""
     refusal = why_viewer(document)
-    plain_document(document, template("live.html"), {"assets": assets})
+    plain_document(document, template("live.html"), {"assets": assets, "why_viewer": refusal})
     models = LiveModels()
     for plot in models.figures:
         document.add_root(plot)
