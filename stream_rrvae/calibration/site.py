@@ -54,6 +54,12 @@ def site_word(start: ScanStart, settings: Settings) -> SiteWord:
     return SiteWord(masked, CalibrationSettings(**{**given(from_file), **own}), from_file, file)
 
 
+def check_site(settings: Settings) -> None:
+    """Raises ConfigError now, and not with the first scan, where the site's file is not to be used."""
+    if settings.site is not None:
+        kept_site(settings.site)
+
+
 @lru_cache(maxsize=4)
 def kept_site(path: Path) -> Site:
     """The file as it was when it was first needed: a scan must not differ from the one before by an edit half done."""

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from stream_rrvae import log
 from stream_rrvae.batch.analyse import analyse
 from stream_rrvae.batch.cluster import ClusterOptions
+from stream_rrvae.calibration.site import check_site
 from stream_rrvae.commands.analyse_many import analyse_many, analyse_spread, report_name
 from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.commands.told_progress import told_progress
@@ -35,6 +36,7 @@ def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
     """Analyse with a bar, and draw the report when asked to. Raises StreamRrvaeError."""
     log.set_up()
     options.cluster.check()
+    check_site(settings)
     if options.report is not None:
         require_matplotlib()  # before the work, not after it
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from stream_rrvae import log
 from stream_rrvae.batch.measure import measured
 from stream_rrvae.batch.one_live_scan import one_live_scan
+from stream_rrvae.calibration.site import check_site
 from stream_rrvae.calibration.site_file import CAMERA_LENGTH, CameraLength, camera_length_of
 from stream_rrvae.calibration.site_writer import add_entry
 from stream_rrvae.commands.notes import tell_notes
@@ -42,6 +43,7 @@ def run_calibrate(options: CalibrateOptions, settings: Settings) -> None:
     """Measure one scan, find what it shows, write the entry and the picture. Raises StreamRrvaeError."""
     log.set_up()
     require_matplotlib()  # before the work, not after it
+    check_site(settings)
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
     if settings.calibration.semiangle_mrad is None:
         raise ConfigError("say the semi-convergence angle with --semiangle-mrad: the disc is the scale's measure")

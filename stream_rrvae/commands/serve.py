@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from stream_rrvae import log
 from stream_rrvae.allocator import keep_freed_memory
+from stream_rrvae.calibration.site import check_site
 from stream_rrvae.config import Settings
 from stream_rrvae.service import Service
 
@@ -28,6 +29,7 @@ def run_service(settings: Settings) -> None:
     log.set_up()
     keep_freed_memory()
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
+    check_site(settings)
     service = Service(settings)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
