@@ -120,6 +120,7 @@ class LiveSession:
 
     def _arrived(self) -> None:
         self._changed = True
+        self._want()
         self.newer()
 
     def _schedule(self) -> None:

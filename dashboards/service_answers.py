@@ -35,6 +35,10 @@ class _Question:
     is_final: bool = False
     trouble: str = ""
 
+    def forget(self) -> None:
+        """Nothing is wished any more; an answer that is under way still has to arrive."""
+        self.wish, self.trouble, self.is_final = None, "", False
+
 
 class ServiceAnswers:
     """`changed` is called in the loop's thread whenever something arrived; `who` names the session to the service."""
@@ -46,6 +50,7 @@ class ServiceAnswers:
         self.pattern: LivePattern | None = None
         self.detector_map: DetectorMap | None = None
         self._scan_id = ""
+        self._orders_waiting = False
         self.notice = ""  # what became of the latest order
 
     @property
@@ -64,12 +69,14 @@ class ServiceAnswers:
         if scan_id != self._scan_id:
             self._scan_id, self.pattern, self.detector_map = scan_id, None, None
         if wishes.pinned is None:
-            self.pattern, self._pattern = None, _Question()
+            self.pattern = None
+            self._pattern.forget()
         elif self._is_due(self._pattern, (scan_id, wishes.pinned), AGAIN_S, running):
             y, x = wishes.pinned
             self._ask(self._pattern, (scan_id, wishes.pinned), "pattern", {"y": y, "x": x}, self._take_pattern)
         if wishes.ring is None:
-            self.detector_map, self._detector = None, _Question()
+            self.detector_map = None
+            self._detector.forget()
         elif self._is_due(self._detector, (scan_id, wishes.ring), DETECTOR_AGAIN_S, running):
             self._ask(
                 self._detector, (scan_id, wishes.ring), "virtual_detector", asdict(wishes.ring), self._take_detector
@@ -85,11 +92,15 @@ class ServiceAnswers:
                 self.notice = ""
             except RequestError as error:
                 self.notice = str(error)
+            self._orders_waiting = False
             self._changed()
 
-        if self.unanswerable:
+        if self._orders_waiting:
+            self.notice = "the service has not answered the order before yet"
+        elif self.unanswerable:
             self.notice = self.unanswerable
         else:
+            self._orders_waiting = True
             self._begin(do())
 
     def close(self) -> None:
@@ -98,10 +109,12 @@ class ServiceAnswers:
             task.cancel()
 
     def _is_due(self, question: _Question, wish: object, again_s: float, running: bool) -> bool:
+        if question.waits:
+            return False  # one question of a kind at a time, however often a page changes its mind
         if question.wish != wish:
             return True
         is_over = question.is_final or not (running or question.trouble)
-        return not question.waits and not is_over and self._feed.clock() - question.asked_s >= again_s
+        return not is_over and self._feed.clock() - question.asked_s >= again_s
 
     def _ask(
         self,
@@ -128,9 +141,10 @@ class ServiceAnswers:
                     final = take(answer)
             except RequestError as error:
                 trouble = str(error)
+            question.waits = False
             if question.wish == wish:
-                question.waits, question.trouble, question.is_final = False, trouble, final
-                self._changed()
+                question.trouble, question.is_final = trouble, final
+            self._changed()
 
         self._begin(ask())
 

@@ -237,3 +237,20 @@ def test_orders_that_make_no_sense_do_nothing(
         assert microscope.asked == []
 
     run(session, check)
+
+
+def test_a_page_that_changes_its_mind_has_one_question_under_way(
+    session: Callable[[], Session], microscope: Microscope
+) -> None:
+    async def check(page: Session) -> None:
+        for x in range(100):
+            page.answers.want(Wishes(pinned=(0, x)), page.snapshot, False)
+            page.answers.want(Wishes(), page.snapshot, False)
+        await page.want(Wishes(pinned=(3, 4)))
+        positions = [page.answers.pattern and page.answers.pattern.position]  # of a pin that was dropped: none
+        await page.want(Wishes(pinned=(3, 4)))
+        positions.append(page.answers.pattern and page.answers.pattern.position)
+        assert positions == [None, (3, 4)]
+        assert [told for _, told in microscope.asked] == [{"y": 0, "x": 0}, {"y": 3, "x": 4}]
+
+    run(session, check)

@@ -1,0 +1,58 @@
+"""What the live page says of calibration, shards and past scans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dashboards.live_feed import LiveFeed
+from dashboards.readings import shortened, status
+from stream_rrvae.found import CalibrationFound, RotationFound
+from stream_rrvae.messages import Calibration, Counters, ScanState, ShardStatus, Snapshot
+
+MakeSnapshot = Callable[..., Snapshot]
+
+
+def test_a_calibrations_origin_stands_beside_its_name(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    origins = {"mrad_per_px": "site file"}
+    feed.publish(make_snapshot(rotation_origin="operator", rotation_locked=True, calibration_origin=origins))
+    told = status(feed)
+    assert told["labels"] == {"rotation": "rotation · operator", "scale": "mrad/px · site file"}
+    assert told["cells"]["scale"] == "2.000"
+    assert told["rotation"] == {"degrees": 28.65, "flip": False, "locked": True, "found": None}
+    feed.publish(make_snapshot(calibration=Calibration()))
+    told = status(feed)
+    assert told["cells"]["scale"] == "–" and told["rotation"]["degrees"] is None
+    assert told["labels"] == {"rotation": "rotation", "scale": "mrad/px"}
+
+
+@pytest.mark.parametrize(("trusted", "word"), [(True, "use"), (False, "perhaps")])
+def test_a_rotation_that_the_scan_shows_is_offered(
+    feed: LiveFeed, make_snapshot: MakeSnapshot, trusted: bool, word: str
+) -> None:
+    rotation = RotationFound(-1.22, 0.005, True, 0.99, 0.99, 0.1, trusted)
+    feed.publish(make_snapshot(found=CalibrationFound(9, None, rotation)))
+    found = status(feed)["rotation"]["found"]
+    assert found == {"degrees": -69.9, "flip": True, "text": f"{word} −69.9 ± 0.3°, flip"}
+
+
+def test_shards_that_take_part_are_counted(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    feed.publish(make_snapshot())
+    assert status(feed)["cells"]["shard"] == "one"
+    feed.publish(make_snapshot(shard_id=1, shard_count=4))
+    assert status(feed)["cells"]["shard"] == "2 of 4"
+    feed.publish(make_snapshot(shards=(ShardStatus(0, "running"), ShardStatus(1, "silent"))))
+    assert status(feed)["cells"]["shard"] == "1 of 2"
+
+
+def test_past_scans_are_told_newest_first(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    feed.publish(make_snapshot(scan_id="first", state=ScanState.ABORTED, counters=Counters(missing=1234)))
+    feed.publish(make_snapshot(scan_id="a long name-000002"))
+    rows = status(feed)["tables"]["scans"]
+    assert [row[:2] for row in rows] == [("● …-000002", "0"), ("▲ first", "1\u202f234")]
+    assert rows[0][2].startswith("a long name-000002: running")
+
+
+def test_short_names_stay_whole() -> None:
+    assert shortened("run 0042") == "run 0042"
