@@ -1,0 +1,178 @@
+"""What the dashboards promise: latency to the last canvas, viewers that cost little, acquisition that does not notice.
+
+By hand, from the root of the repository, on a quiet machine (three to four minutes):
+    python -m tests.benchmarks.dashboard [--seconds 10] [--only latency ...] [--json FILE]
+Needs chromium, chromedriver and selenium. Publisher, server and browsers share the machine's cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from stream_rrvae.bench.process_cpu import tree_cpu_s
+from stream_rrvae.bench.rows import Row, this_machine, write_json
+from stream_rrvae.commands.children import Child
+from tests.benchmarks.dashboard_acquisition import acquisition_rows
+from tests.benchmarks.dashboard_browser import Seen, browser_on, looked_at
+
+RATE_HZ, OVERLOAD = 10.0, 4
+SETTLE_S = 3.0
+STOPPED_S = 60.0
+SESSIONS = re.compile(r'^stream_rrvae_dashboard_sessions{page="live"} (\d+)', re.MULTILINE)
+MIB = float(1 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A feed and the dashboard that shows it."""
+
+    url: str
+    server: Child
+
+    def cpu_s(self) -> float:
+        return tree_cpu_s(self.server.process.pid)
+
+    def rss_mib(self) -> float:
+        return float(psutil.Process(self.server.process.pid).memory_info().rss) / MIB
+
+    def sessions(self) -> int:
+        """Live pages that the server keeps."""
+        with urllib.request.urlopen(self.url.replace("/live", "/metrics")) as answer:
+            found = SESSIONS.search(answer.read().decode())
+        return 0 if found is None else int(found[1])
+
+
+@contextmanager
+def serving(rate_hz: float) -> Iterator[Serving]:
+    with (
+        Child("feed", "tests.benchmarks.dashboard_feed", str(rate_hz)) as feed,
+        Child(
+            "dashboard", "stream_rrvae", "dashboard", "--feed", feed.line_with("publishes "), "--port", "0"
+        ) as server,
+    ):
+        yield Serving(f"http://{server.line_with('http://')}", server)
+
+
+@contextmanager
+def clients(url: str, count: int, seconds: float = 0.0) -> Iterator[Child]:
+    with Child("viewers", "tests.benchmarks.dashboard_clients", url, str(count), str(seconds)) as viewers:
+        viewers.line_with("ready")
+        yield viewers
+
+
+def latency(seconds: float) -> Iterator[Row]:
+    """One viewer, then four, then one beside nine without a screen; 65,536 points in latent space all along."""
+    with serving(RATE_HZ) as served, ExitStack() as stack:
+        first = stack.enter_context(browser_on(served.url))
+        time.sleep(SETTLE_S)
+        (seen,) = looked_at([first], seconds)
+        yield from _quantiles("one viewer", seen, (40.0, 75.0))
+        with clients(served.url, 9, seconds) as others:
+            cpu_s, began_s = served.cpu_s(), time.monotonic()
+            (seen,) = looked_at([first], seconds)
+            share = 100 * (served.cpu_s() - cpu_s) / (time.monotonic() - began_s)
+            rates = json.loads(others.line_with("rates "))
+        yield Row("ten viewers: server", share, "% of a core", "one core", 100.0, 15.0)
+        yield Row("ten viewers: slowest without a screen", min(rates), "per s", "published", RATE_HZ)
+        yield from _quantiles("ten viewers: the one with a screen", seen, (None, None))
+        pages = [first, *(stack.enter_context(browser_on(served.url)) for _ in range(3))]
+        time.sleep(SETTLE_S)
+        all_seen = looked_at(pages, seconds)
+        slowest = min(all_seen, key=lambda each: each.rate_hz)
+        yield Row("four viewers: slowest", slowest.rate_hz, "per s", "published", RATE_HZ, RATE_HZ)
+        yield from _quantiles("four viewers: slowest", slowest, (None, None))
+
+
+def overload(seconds: float) -> Iterator[Row]:
+    """Published four times as often: does the page fall behind?"""
+    with serving(OVERLOAD * RATE_HZ) as served, browser_on(served.url) as page:
+        time.sleep(SETTLE_S)
+        (early,) = looked_at([page], seconds)
+        time.sleep(seconds)
+        (late,) = looked_at([page], seconds)
+        yield from _quantiles(f"{OVERLOAD} x overload, late", late, (None, None))
+        before, after = (float(np.median(each.taken_s)) for each in (early, late))
+        yield Row(
+            f"{OVERLOAD} x overload: median late", 1e3 * after, "ms", "median early", 1e3 * before, 1.25 * 1e3 * before
+        )
+        yield Row(f"{OVERLOAD} x overload: painted", late.rate_hz, "per s", "published", OVERLOAD * RATE_HZ)
+
+
+def stopped(_seconds: float) -> Iterator[Row]:
+    """A viewer that stops reading without closing, as a laptop does whose lid is closed.
+
+    The server gives it up when it does not answer pings; from then on it costs nothing, in ten minutes as in one.
+    """
+    with serving(RATE_HZ) as served, clients(served.url, 1), clients(served.url, 1) as viewer:
+        time.sleep(10.0)  # until what the server keeps of the last frames is full
+        before, most, began_s = served.rss_mib(), 0.0, time.monotonic()
+        os.kill(viewer.process.pid, signal.SIGSTOP)
+        while served.sessions() > 1 and time.monotonic() - began_s < STOPPED_S:
+            time.sleep(0.5)
+            most = max(most, served.rss_mib() - before)
+        gone_s = time.monotonic() - began_s if served.sessions() == 1 else None
+        os.kill(viewer.process.pid, signal.SIGCONT)
+    yield Row("a stopped viewer: given up by the server after", gone_s, "s", None, None, STOPPED_S)
+    yield Row("a stopped viewer: most that the server grew until then", most, "MiB", None, None, 5.0)
+
+
+def _quantiles(name: str, seen: Seen, targets: tuple[float | None, float | None]) -> Iterator[Row]:
+    if len(seen.taken_s) < 2:
+        yield Row(f"{name}: nothing seen", None, "ms", None, None, targets[0])
+        return
+    for share, target in zip((50, 95), targets, strict=True):
+        yield Row(f"{name}: p{share}", 1e3 * float(np.percentile(seen.taken_s, share)), "ms", None, None, target)
+
+
+MEASUREMENTS: dict[str, Callable[[float], Iterator[Row]]] = {
+    "latency": latency,
+    "overload": overload,
+    "stopped": stopped,
+    "acquisition": acquisition_rows,
+}
+
+
+def line(row: Row) -> str:
+    """For people: measured beside target."""
+    value = "not seen" if row.value is None else f"{row.value:8.1f} {row.unit}"
+    aim = "" if row.target is None else f"   target {row.target:.1f}"
+    beside = (
+        ""
+        if row.reference_value is None
+        else f"   {row.reference}: {row.reference_value:.1f} (ratio {row.ratio or 0:.2f})"
+    )
+    return f"{row.name:60s} {value}{aim}{beside}"
+
+
+def main() -> None:
+    """Measure what was asked for, or everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each turn")
+    parser.add_argument("--only", nargs="*", choices=MEASUREMENTS, default=list(MEASUREMENTS))
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    print(this_machine())
+    rows: list[Row] = []
+    for name in asked.only:
+        for row in MEASUREMENTS[name](asked.seconds):
+            rows.append(row)
+            print(line(row), flush=True)
+    if asked.json is not None:
+        write_json(asked.json, rows)
+
+
+if __name__ == "__main__":
+    main()
