@@ -12,8 +12,10 @@ from stream_rrvae.kernels.frame_pass import valid_range
 from stream_rrvae.messages import BoolArray, ScanStart
 from stream_rrvae.scan_store import ScanStore
 
-SAMPLED_FRAMES = 512  # of a scan, however large it is: a tenth of a second's work for 192 x 192 pixels
-GROWTH = 1.1  # of the frames in it, before it is shown again
+# Positions of a scan: taking a frame in costs as much as measuring eight.
+FEWEST_SAMPLED, MOST_SAMPLED = 128, 512
+ONE_OF = 512
+GROWTH = 1.25  # of the frames in it, before it is shown again
 LEAST_SHARE = 0.5  # of the frames that must have data in a pixel, for its mean not to be of the faint ones alone
 
 
@@ -74,7 +76,8 @@ class SampledMean:
 
 def stride(n_positions: int, columns: int) -> int:
     """From one position that is taken in to the next; prime to the columns, so that none of them is left out."""
-    step = max(1, n_positions // SAMPLED_FRAMES)
+    wanted = min(max(FEWEST_SAMPLED, n_positions // ONE_OF), MOST_SAMPLED)
+    step = max(1, n_positions // wanted)
     while math.gcd(step, columns) > 1:
         step -= 1
     return step
