@@ -8,5 +8,7 @@ from stream_rrvae.recording.frame_file import FrameFile
 
 
 def with_recorded_site(settings: Settings, frames: FrameFile) -> Settings:
-    """What was set when it was recorded, where `settings` say nothing else."""
+    """What was set when it was recorded, where `settings` say nothing else; a site file given now says it all."""
+    if settings.site is not None:
+        return settings
     return settings.model_copy(update={"calibration": over_recorded(frames.site, settings.calibration)})
