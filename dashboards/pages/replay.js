@@ -11,6 +11,7 @@ window.streamRrvae = (() => {
   let runs = {}
   let acknowledged = 0
   let number = 0
+  let asked = { at: 0, probe: [0, 0] } // the latest position that was asked for
   let isComparing = false // the next run that is chosen is the second one
 
   function send(command) {
@@ -87,6 +88,7 @@ window.streamRrvae = (() => {
       return line
     }))
     options(byId("results"), [["", run?.has_maps && !run.results ? `recorded live (${run.model})` : "as recorded"], ...(run?.analyses ?? []).map((made) => [made.id, `${made.name} · ${made.model}`])], run?.results ?? "")
+    byId("results").title = byId("results").selectedOptions[0]?.text ?? ""
     bar.show(run ?? null)
     for (const side of ["a", "b"]) if (!runs[side]) panels.clear(side, told.notice || "no recording chosen")
   }
@@ -126,6 +128,7 @@ window.streamRrvae = (() => {
     for (const [id, value] of [["contrast", told.contrast], ["speed", String(told.speed)]]) if (document.activeElement !== byId(id)) byId(id).value = value
     byId("same").checked = told.same
     list.choose(told.a, told.b)
+    if (!runs.a) panels.clear("a", told.notice || (told.busy && told.a ? "reading …" : "no recording chosen"))
     setText(byId("notice"), told.notice ? `▲ ${told.notice}` : told.busy ? "reading …" : "")
     byId("notice").title = told.notice
     options(byId("model"), list.models(), byId("model").value || "pretrained")
@@ -170,10 +173,16 @@ window.streamRrvae = (() => {
   const seek = (place) => act("seek", { value: place })
   const playOrPause = () => act(told.playing ? "pause" : "play")
 
+  // From the position that is shown, or the one just asked for: keys may be quicker than patterns.
   function moveProbe(y, x) {
     if (!runs.a) return
-    const probe = told.probe ?? [0, 0]
-    act("probe", { y: Math.min(runs.a.rows - 1, Math.max(0, probe[0] + y)), x: Math.min(runs.a.columns - 1, Math.max(0, probe[1] + x)) })
+    const from = Date.now() - asked.at < 1000 ? asked.probe : panels.position("a")
+    probeAt(Math.min(runs.a.rows - 1, Math.max(0, from[0] + y)), Math.min(runs.a.columns - 1, Math.max(0, from[1] + x)))
+  }
+
+  function probeAt(y, x) {
+    asked = { at: Date.now(), probe: [y, x] }
+    act("probe", { y, x })
   }
 
   const KEYS = {
@@ -200,7 +209,7 @@ window.streamRrvae = (() => {
   function tap(panel, event) {
     const [side, name] = panel.split("-")
     const found = sources && panels.under(side, name, sources, event.x, event.y)
-    if (found) act("probe", { y: found.y, x: found.x })
+    if (found) probeAt(found.y, found.x)
   }
 
   function listen() {

@@ -91,5 +91,7 @@ window.streamRrvaeReplayPanels = (() => {
     else delete page.dataset.enlarged
   }
 
-  return { showMaps, showPattern, clear, point, under, enlarge }
+  const position = (side) => labels[side].position?.length ? labels[side].position : [0, 0]
+
+  return { showMaps, showPattern, clear, position, point, under, enlarge }
 })()

@@ -34,7 +34,7 @@ class Archive:
 
     def __init__(self, folder: Path, results: Path | None = None, checkpoints: Path | None = None) -> None:
         self.folder = folder
-        self.results = results or folder / ANALYSES
+        self.results = folder / ANALYSES if results is None else results.resolve()
         self._checkpoints = checkpoints
         self._entries: dict[str, Entry] = {}
         self._looked: dict[tuple[Path, float], ReaderMessage | str] = {}
@@ -66,7 +66,7 @@ class Archive:
 
     def analyses(self, entry: Entry) -> list[Entry]:
         """The results files that were made of a recording."""
-        return results_in(self.results_folder(entry))
+        return [] if self.results.is_symlink() else results_in(self.results_folder(entry))
 
     def results_folder(self, entry: Entry) -> Path:
         """Where results of a recording go."""

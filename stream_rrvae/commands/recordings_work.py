@@ -65,6 +65,8 @@ class RecordingsWork:
     def _new_results(self, entry: Entry, label: str) -> Path:
         """A name that is free; labelled with when and by what."""
         folder = self._archive.results_folder(entry)
+        if self._archive.results.is_symlink() or folder.is_symlink():
+            raise RequestError("results would go through a link, which is not followed; start it with --results DIR")
         stamp = time.strftime("%Y%m%d-%H%M%S")
         stem = f"{stamp}-{re.sub(r'[^A-Za-z0-9._-]+', '_', label)[:80]}"
         try:

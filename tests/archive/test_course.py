@@ -15,7 +15,8 @@ def test_in_order_every_position_is_due_at_its_own_place() -> None:
     made = course_of(np.arange(6), np.arange(6) / 10 + 1.7e9, None, (2, 3))
     np.testing.assert_array_equal(made.due, [[1, 2, 3], [4, 5, 6]])
     assert made.gaps.size == made.marks.size == 0
-    np.testing.assert_allclose(made.seconds, [[1, 2, 3, 4, 5, 6], [0, 0.1, 0.2, 0.3, 0.4, 0.5]], atol=1e-6)
+    expected = np.array([[1, 2, 3, 4, 5, 6], [0, 0.1, 0.2, 0.3, 0.4, 0.5]], np.float32)
+    np.testing.assert_allclose(made.seconds, expected, atol=1e-6)
 
 
 def test_what_is_missing_late_copied_outside_or_damaged_is_told() -> None:

@@ -11,6 +11,8 @@ import pytest
 from stream_rrvae.archive import listing
 from stream_rrvae.archive.archive import Archive
 from stream_rrvae.archive.listing import id_of, recordings_in, results_in
+from stream_rrvae.arguments import Arguments
+from stream_rrvae.commands.recordings_work import RecordingsWork
 from stream_rrvae.errors import FileFormatError, RequestError
 
 TRAVERSAL = [
@@ -106,4 +108,18 @@ def test_a_recording_that_became_a_link_is_not_opened(
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RequestError):
         archive.entry(id_of("a"))
+    archive.close()
+
+
+def test_results_do_not_go_through_links(folder: Path, record_one: Callable[..., Path], tmp_path: Path) -> None:
+    record_one("a")
+    (tmp_path / "elsewhere" / "a").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "a" / "one.results.h5").write_bytes(b"")
+    (folder / "analyses").symlink_to(tmp_path / "elsewhere")
+    archive = Archive(folder)
+    work = RecordingsWork(archive, tmp_path)
+    assert archive.analyses(archive.entry(id_of("a"))) == []
+    with pytest.raises(RequestError, match="link"):
+        work.quick()["analyse"](Arguments({"id": id_of("a"), "mode": "off"}))
+    work.stop()
     archive.close()

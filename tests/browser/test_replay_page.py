@@ -207,7 +207,7 @@ def test_a_position_is_picked_and_its_address_shows_the_same_to_others(viewer: A
     cell = width / SHAPE[1]
     x, y = left + 10.5 * cell, top + (height - SHAPE[0] * cell) / 2 + 5.5 * cell
     action = ActionChains(viewer.driver)
-    action.w3c_actions.pointer_action.move_to_location(round(x), round(y)).click()
+    action.w3c_actions.pointer_action.move_to_location(round(x), round(y)).click()  # type: ignore[no-untyped-call]
     action.perform()
     viewer.wait("return document.querySelector('[data-panel=a-pattern] .read-out').textContent === '(y 5, x 10)'")
     viewer.press(Keys.ARROW_DOWN)
