@@ -278,6 +278,10 @@ class Listener:
         """Until the latest scan has processed `count` frames."""
         self.wait_for(lambda: bool(self.accounts) and self.accounts[-1].counters.processed >= count)
 
+    def has_copies(self, count: int) -> bool:
+        """Whether so many duplicates are counted in the latest scan."""
+        return bool(self.accounts) and self.accounts[-1].counters.duplicate == count
+
     def _check_every_account(self, store: ScanStore) -> None:
         write = store.write_account
 

@@ -1,6 +1,7 @@
 """Whole scans through real sockets: the maps are the NumPy reference's, whatever the protocol."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -211,7 +212,7 @@ def test_how_it_is_doing(
 def test_messages_that_wait_are_bounded_in_bytes_however_many_frames_they_hold(
     native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen
 ) -> None:
-    acquisition = pull(ingest={"queue_bytes": 1 << 26})
+    acquisition = pull(ingest={"queue_bytes": 1 << 26, "settle_frames": 1})
     sockets = acquisition._sockets
     assert sockets is not None
     socket = sockets.endpoints[0].socket
@@ -220,6 +221,11 @@ def test_messages_that_wait_are_bounded_in_bytes_however_many_frames_they_hold(
     native.packed(specimen, [1])
     listener.wait_processed(2)
     before = socket.rcvhwm
-    native.packed(specimen, list(range(30)) * 8)
-    listener.wait_processed(30)
-    assert socket.rcvhwm == (1 << 26) // (240 * specimen.frames[0].nbytes) < before
+    native.packed(specimen, list(range(29)) * 8)  # not the last one: a whole scan waits for no more
+    mark = (1 << 26) // (29 * 8 * specimen.frames[0].nbytes)
+    for sent in (mark, 2 * mark):  # it is lowered within what comes one by one, from the second round on at the latest
+        for _ in range(mark):
+            native.packed(specimen, [0])
+        copies = 29 * 7 + 2 + sent
+        listener.wait_for(partial(listener.has_copies, copies))
+    assert socket.rcvhwm == mark < before
