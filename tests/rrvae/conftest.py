@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Counters, Float32Array, ScanStart, ScanState
 from stream_rrvae.plain import to_plain
+from stream_rrvae.rrvae import training
 from stream_rrvae.rrvae.harmonic import turned
 from stream_rrvae.rrvae.leading import center_of_mass
 from stream_rrvae.scan_store import Account, ScanStore, StoreShape
@@ -36,6 +38,17 @@ class TurningScan:
 def one_thread() -> None:
     """Machines that run tests have other things to do."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def step_takes_s(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets a clock by which every step of training takes so long: what is learnt must not depend on the machine."""
+
+    def set_to(seconds: float) -> None:
+        ticks = itertools.count()
+        monkeypatch.setattr(training, "perf_counter", lambda: next(ticks) * seconds)
+
+    return set_to
 
 
 @pytest.fixture(scope="session")

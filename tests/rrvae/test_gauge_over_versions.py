@@ -16,7 +16,6 @@ from stream_rrvae.config import LearnSettings
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.maps.statistics import mean_vector, pearson, wrapped
 from stream_rrvae.messages import Float32Array
-from stream_rrvae.rrvae import training
 from stream_rrvae.rrvae.harmonic import turned
 from stream_rrvae.rrvae.leading import center_of_mass
 from stream_rrvae.rrvae.session import Session
@@ -94,10 +93,8 @@ def two_shapes(scan: Any) -> Float32Array:
 
 
 @pytest.fixture
-def same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock by which every step takes as long: how far a version has learnt must not depend on the machine."""
-    ticks = itertools.count()
-    monkeypatch.setattr(training, "perf_counter", lambda: next(ticks) * ROUND_S / STEPS)
+def same_steps(step_takes_s: Callable[[float], None]) -> None:
+    step_takes_s(ROUND_S / STEPS)
 
 
 @pytest.fixture(params=["one shape", "one shape, 1e4 electrons", "two shapes", "two shapes, 1e4 electrons"])

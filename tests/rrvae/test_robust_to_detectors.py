@@ -39,10 +39,16 @@ from stream_rrvae.scan_store import ScanStore
 CELL_NM = (0.246 * math.sqrt(3), 0.246)  # of graphene, right-angled: a whole one, so that the mean COM is 0
 SCAN_SHAPE = (24, 20)
 LEARN = LearnSettings(budget_s=2.0, round_s=1.0)
+STEP_S = 1 / 256  # of training: as on an idle machine, whatever else this one has to do
 LARGEST_ERROR_DEG = 2.0
 LARGEST_TOLD_DEG = 6.0  # beside the COM of frames as they are, which bad pixels and uneven ones bend
 
 Frames = NDArray[Any]
+
+
+@pytest.fixture(autouse=True)
+def same_steps(step_takes_s: Callable[[float], None]) -> None:
+    step_takes_s(STEP_S)
 
 
 @dataclass(frozen=True)
