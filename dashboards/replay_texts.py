@@ -12,6 +12,7 @@ from dashboards.replay_state import ReplayState
 from dashboards.replay_view import map_title
 
 _NAMES = {"undecodable": "damaged", "copy": "copies", "overflow": "outside"}
+_OF_MODEL = ("decoder", "latents", "began_with")
 _FIGURES = {
     "pearson_latent_com": "r(z, COM)",
     "circular_correlation_rotation_com": "circ. corr.",
@@ -111,7 +112,7 @@ def _model(run: Run) -> list[tuple[str, str]]:
     version = int(made_by.get("version", 0))
     model = made_by.get("model", {})
     rows = [("mode", str(made_by.get("mode", UNKNOWN))), ("version", f"v{version}" if version else UNKNOWN)]
-    rows += [(name, str(model[name])) for name in ("decoder", "latents", "began_with") if name in model]
+    rows += [(name.replace("_", " "), str(model[name])) for name in _OF_MODEL if name in model]
     if "sha256" in model:
         rows.append(("sha-256", f"{str(model['sha256'])[:12]}…"))
     for name, label in _FIGURES.items():

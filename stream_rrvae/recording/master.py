@@ -32,7 +32,7 @@ DEFINITION = "stream_rrvae_recording"
 MOST_PATCHES = 16_384  # of the view as a scan: opening a file with more would take seconds
 SIDE_CHUNK = 65_536
 MAP_CHUNK_BYTES = 4 << 20
-RESULT_GROUPS = ("maps", "quality", "process", "geometry")
+RESULT_PARTS = ("maps", "quality", "process", "geometry", "model_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _write_axes(group: h5py.Group, facts: Facts) -> None:
 
 def _copy_results(entry: h5py.Group, results: Path) -> None:
     with h5py.File(results, "r") as file:
-        for name in RESULT_GROUPS:
+        for name in RESULT_PARTS:
             if name in file["entry"] and name == "maps":
                 _copy_maps(file["entry/maps"], entry.create_group("maps"))
             elif name in file["entry"]:

@@ -30,11 +30,7 @@ MAPS = ("a-magnitude", "a-direction", "a-chosen")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good scan, one with gaps and damage, one that was not finished, a damaged one, and one with a long name."""
     made = tmp_path_factory.mktemp("recordings")
-    for seed, faults in (
-        (1, ()),
-        (2, ("--fault", "drop=0.05", "--fault", "corrupt=0.01", "--fault", "duplicate=0.01")),
-    ):
-        _record(made, seed, *faults)
+    _record(made)
     good, gaps = sorted(made.iterdir(), key=lambda path: path.stat().st_mtime)
     good.rename(made / "good")
     gaps.rename(made / "gaps")
@@ -46,15 +42,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def _record(folder: Path, seed: int, *faults: str) -> None:
+def _record(folder: Path) -> None:
+    """A scan as it should be, and one with faults."""
+    with Child("simulator", "detector_sim", *_scan("tcp://127.0.0.1:*", 1)) as simulator:
+        address = simulator.line_with("bound ")
+        model = ("--mode", "apply", "--checkpoint", "pretrained", "--feed", "tcp://127.0.0.1:*")
+        source = f"native+pull://{address.removeprefix('tcp://')}"
+        record = ("--record", str(folder), "--scans", "2", *model)
+        with Child("service", "stream_rrvae", "serve", "--source", source, *record) as service:
+            simulator.line_with("sent 1 scans")
+            simulator.stop()
+            faults = ("--fault", "drop=0.05", "--fault", "corrupt=0.01", "--fault", "duplicate=0.01")
+            with Child("simulator", "detector_sim", *_scan(address, 2), *faults):
+                service.line_with("done")
+
+
+def _scan(address: str, seed: int) -> tuple[str, ...]:
     shape, detector = f"{SHAPE[0]}x{SHAPE[1]}", "64x64:uint16"
     scan = ("--scan-shape", shape, "--detector", detector, "--dose", "3000", "--rate", "2000", "--scans", "1")
-    with Child("simulator", "detector_sim", "--bind", "tcp://127.0.0.1:*", *scan, "--seed", str(seed), *faults) as sim:
-        source = f"native+pull://{sim.line_with('bound tcp://')}"
-        model = ("--mode", "apply", "--checkpoint", "pretrained", "--feed", "tcp://127.0.0.1:*")
-        record = ("--record", str(folder), "--scans", "1", *model)
-        with Child("service", "stream_rrvae", "serve", "--source", source, *record) as service:
-            service.line_with("done")
+    return ("--bind", address, *scan, "--seed", str(seed))
 
 
 @pytest.fixture(scope="module")
