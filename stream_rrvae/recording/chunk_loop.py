@@ -7,10 +7,13 @@ It costs a fifth of a microsecond for 4 kB, a thirtieth of zlib's CRC-32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.kernels.compiled import compiled, compiled_entry
+from stream_rrvae.kernels.compiled import compiled, compiled_entry, sources_stamp
 from stream_rrvae.kernels.memory import load_byte, load_int, load_word
 from stream_rrvae.recording.h5_calls import (
     ADDRESS,
@@ -29,65 +32,6 @@ from stream_rrvae.recording.h5_calls import (
 
 Sums = NDArray[np.uint64]  # [2]: a, b
 TOGETHER_BYTES = 256 << 10
-
-
-@compiled_entry
-def write_chunks(
-    function: int,
-    table: NDArray[np.int64],
-    first: int,
-    addresses: NDArray[np.uint64],
-    sizes: NDArray[np.int64],
-    sums: Sums,
-) -> int:
-    """Write chunks first, first + 1, ... and add them to `sums`; gives how many were written before one failed.
-
-    `table` names the dataset and the filters to skip. The caller holds the lock of HDF5's library.
-    """
-    at = table.ctypes.data
-    for i in range(sizes.size):
-        table[OFFSETS], table[SIZE], table[ADDRESS] = first + i, sizes[i], np.int64(addresses[i])
-        if call_write_chunk(function, at) < 0:
-            return i
-        _add(table[ADDRESS], table[SIZE], sums)
-    return sizes.size
-
-
-@compiled_entry
-def write_chunks_together(
-    function: int,
-    table: NDArray[np.int64],
-    first: int,
-    addresses: NDArray[np.uint64],
-    sizes: NDArray[np.int64],
-    sums: Sums,
-    pwritev: int,
-    handle: int,
-    driver: NDArray[np.int64],
-    pieces: NDArray[np.int64],
-) -> int:
-    """The same by the gathering driver whose table is `driver`: so much at a time as caches hold.
-
-    -1 - n means that n chunks went in and not all that is noted could be written to the file `handle`.
-    `pieces` [2 * MOST_NOTED] is room.
-    """
-    at, noted_bytes = table.ctypes.data, 0
-    driver[COUNT], driver[WRITTEN], driver[GATHERS] = 0, 0, 1
-    done = 0
-    while done < sizes.size:
-        table[OFFSETS], table[SIZE], table[ADDRESS] = first + done, sizes[done], np.int64(addresses[done])
-        if call_write_chunk(function, at) < 0:
-            break
-        _add(table[ADDRESS], table[SIZE], sums)
-        noted_bytes += sizes[done]
-        done += 1
-        if noted_bytes >= TOGETHER_BYTES or driver[COUNT] == MOST_NOTED:
-            if not _write_noted(pwritev, handle, driver, pieces):
-                driver[GATHERS] = 0
-                return -1 - done
-            noted_bytes = 0
-    driver[GATHERS] = 0
-    return done if _write_noted(pwritev, handle, driver, pieces) else -1 - done
 
 
 @compiled
@@ -110,12 +54,6 @@ def _write_noted(pwritev: int, handle: int, driver: NDArray[np.int64], pieces: N
     return True
 
 
-@compiled_entry
-def add_frame(address: int, size: int, sums: Sums) -> None:
-    """Add a frame's bytes to a checksum."""
-    _add(address, size, sums)
-
-
 @compiled
 def _add(address: int, size: int, sums: Sums) -> None:
     a = sums[0] + np.uint64(size)
@@ -131,6 +69,78 @@ def _add(address: int, size: int, sums: Sums) -> None:
         a += last
         b += a
     sums[0], sums[1] = a, b
+
+
+def _entries(stamp: int) -> tuple[Callable[..., int], Callable[..., int], Callable[..., None]]:
+    @compiled_entry
+    def write_chunks(
+        function: int,
+        table: NDArray[np.int64],
+        first: int,
+        addresses: NDArray[np.uint64],
+        sizes: NDArray[np.int64],
+        sums: Sums,
+    ) -> int:
+        """Write chunks first, first + 1, ... and add them to `sums`; gives how many were written before one failed.
+
+        `table` names the dataset and the filters to skip. The caller holds the lock of HDF5's library.
+        """
+        _ = stamp
+        at = table.ctypes.data
+        for i in range(sizes.size):
+            table[OFFSETS], table[SIZE], table[ADDRESS] = first + i, sizes[i], np.int64(addresses[i])
+            if call_write_chunk(function, at) < 0:
+                return i
+            _add(table[ADDRESS], table[SIZE], sums)
+        return sizes.size
+
+    @compiled_entry
+    def write_chunks_together(
+        function: int,
+        table: NDArray[np.int64],
+        first: int,
+        addresses: NDArray[np.uint64],
+        sizes: NDArray[np.int64],
+        sums: Sums,
+        pwritev: int,
+        handle: int,
+        driver: NDArray[np.int64],
+        pieces: NDArray[np.int64],
+    ) -> int:
+        """The same by the gathering driver whose table is `driver`: so much at a time as caches hold.
+
+        -1 - n means that n chunks went in and not all that is noted could be written to the file `handle`.
+        `pieces` [2 * MOST_NOTED] is room.
+        """
+        _ = stamp
+        at, noted_bytes = table.ctypes.data, 0
+        driver[COUNT], driver[WRITTEN], driver[GATHERS] = 0, 0, 1
+        done = 0
+        while done < sizes.size:
+            table[OFFSETS], table[SIZE], table[ADDRESS] = first + done, sizes[done], np.int64(addresses[done])
+            if call_write_chunk(function, at) < 0:
+                break
+            _add(table[ADDRESS], table[SIZE], sums)
+            noted_bytes += sizes[done]
+            done += 1
+            if noted_bytes >= TOGETHER_BYTES or driver[COUNT] == MOST_NOTED:
+                if not _write_noted(pwritev, handle, driver, pieces):
+                    driver[GATHERS] = 0
+                    return -1 - done
+                noted_bytes = 0
+        driver[GATHERS] = 0
+        return done if _write_noted(pwritev, handle, driver, pieces) else -1 - done
+
+    @compiled_entry
+    def add_frame(address: int, size: int, sums: Sums) -> None:
+        """Add a frame's bytes to a checksum."""
+        _ = stamp
+        _add(address, size, sums)
+
+    return write_chunks, write_chunks_together, add_frame
+
+
+write_chunks, write_chunks_together, add_frame = _entries(sources_stamp(Path(__file__).with_name("h5_calls.py")))
 
 
 def checksum_text(sums: Sums) -> str:

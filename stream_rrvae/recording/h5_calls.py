@@ -12,6 +12,7 @@ import h5py
 from llvmlite import ir
 from numba import types
 
+from stream_rrvae.kernels.c_calls import INT, POINTER, WORD, c_function
 from stream_rrvae.kernels.memory import instruction, load_at
 
 # Entries of the table of one call: three offsets of the chunk come last, for the library reads them in place.
@@ -48,37 +49,35 @@ def find_pwritev() -> int | None:
         return None
 
 
-_WORD, _INT, _POINTER = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
-_SIGNATURE = ir.FunctionType(_INT, (_WORD, _WORD, _INT, _POINTER, _WORD, _POINTER))
+_SIGNATURE = ir.FunctionType(INT, (WORD, WORD, INT, POINTER, WORD, POINTER))
 
 
 def _call(builder: ir.IRBuilder, function: ir.Value, table: ir.Value) -> ir.Value:
     """LLVM: herr_t H5Dwrite_chunk(dataset, default properties, filters, offsets, size, content)."""
 
     def at(entry: int) -> ir.Value:
-        return builder.add(table, ir.Constant(_WORD, 8 * entry))
+        return builder.add(table, ir.Constant(WORD, 8 * entry))
 
     dataset, filters, size, content = (
-        load_at(builder, at(entry), _WORD) for entry in (DATASET, SKIPPED_FILTERS, SIZE, ADDRESS)
+        load_at(builder, at(entry), WORD) for entry in (DATASET, SKIPPED_FILTERS, SIZE, ADDRESS)
     )
     answer = builder.call(
         builder.inttoptr(function, _SIGNATURE.as_pointer()),
         [
             dataset,
-            ir.Constant(_WORD, 0),
-            builder.trunc(filters, _INT),
-            builder.inttoptr(at(OFFSETS), _POINTER),
+            ir.Constant(WORD, 0),
+            builder.trunc(filters, INT),
+            builder.inttoptr(at(OFFSETS), POINTER),
             size,
-            builder.inttoptr(content, _POINTER),
+            builder.inttoptr(content, POINTER),
         ],
     )
-    return builder.sext(answer, _WORD)
+    return builder.sext(answer, WORD)
 
 
 call_write_chunk = instruction(types.int64, (types.int64, types.int64), _call)
 
-_WRITE = ir.FunctionType(_INT, (_WORD, _INT, _WORD, _WORD, _WORD, _WORD))
-_WRITE_PIECES = ir.FunctionType(_WORD, (_INT, _WORD, _INT, _WORD))
+_WRITE = ir.FunctionType(INT, (WORD, INT, WORD, WORD, WORD, WORD))
 
 
 def _call_write(builder: ir.IRBuilder, function: ir.Value, values: ir.Value) -> ir.Value:
@@ -87,14 +86,6 @@ def _call_write(builder: ir.IRBuilder, function: ir.Value, values: ir.Value) -> 
     return builder.call(builder.inttoptr(function, _WRITE.as_pointer()), told)
 
 
-def _call_pwritev(
-    builder: ir.IRBuilder, function: ir.Value, handle: ir.Value, pieces: ir.Value, count: ir.Value, place: ir.Value
-) -> ir.Value:
-    """LLVM: ssize_t pwritev(handle, pieces, count, place)."""
-    told = [builder.trunc(handle, _INT), pieces, builder.trunc(count, _INT), place]
-    return builder.call(builder.inttoptr(function, _WRITE_PIECES.as_pointer()), told)
-
-
 _TOLD: Any = types.Tuple((types.int64, types.int32, *(types.int64,) * 4))  # type: ignore[no-untyped-call]
 call_write = instruction(types.int32, (types.int64, _TOLD), _call_write)
-call_pwritev = instruction(types.int64, (types.int64,) * 5, _call_pwritev)
+call_pwritev = c_function(WORD, INT, POINTER, INT, WORD)  # ssize_t pwritev(handle, pieces, count, place)
