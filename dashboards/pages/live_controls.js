@@ -90,6 +90,7 @@ window.streamRrvae.add((() => {
     click("rotation-set", setRotation)
     click("rotation-found", () => { const { degrees, flip } = page.status.rotation.found; page.order("set_rotation", { degrees, flip }) })
     click("rotation-lock", () => page.order(page.status.rotation?.locked ? "unlock_rotation" : "lock_rotation"))
+    by("degrees").addEventListener("keydown", (event) => { if (event.key === "Enter") setRotation() })
     by("choice").addEventListener("change", (event) => page.change({ map: event.target.value }))
   }
 

@@ -78,7 +78,9 @@ def test_a_virtual_detector_is_dragged_and_gives_a_map(page: Any) -> None:
 
 
 def test_the_rotation_is_set_and_locked(page: Any) -> None:
-    page.driver.execute_script("document.getElementById('degrees').value = '30'")
+    field = page.driver.find_element("id", "degrees")
+    field.send_keys(Keys.CONTROL + "a")
+    field.send_keys("30")
     page.click("#rotation-set")
     page.wait("return document.querySelector('[data-cell=rotation] dd').textContent === '30.0°'")
     assert "operator" in page.text("[data-cell=rotation] dt")
