@@ -43,7 +43,7 @@ def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
         "tables": {
             "frames": _frames(snapshot),
             "model": _model(snapshot),
-            "geometry": geometry(snapshot.calibration),
+            "geometry": [*geometry(snapshot.calibration), ("descan", _descan(snapshot))],
             "scans": _scans(feed),
         },
         **_progress(snapshot),
@@ -189,6 +189,16 @@ _QUALITY = {
 
 def _quality(value: Any) -> str:
     return fixed(float(value), 2) if isinstance(value, int | float) else UNKNOWN
+
+
+def _descan(snapshot: Snapshot) -> str:
+    """How far the pattern walks over the scan, and whether the COM maps are without it."""
+    descan = snapshot.descan_removed or (snapshot.found.descan if snapshot.found else None)
+    if descan is None:
+        return UNKNOWN
+    walk = max(math.hypot(*each) for each in descan.terms_px[:2])
+    said = "taken out" if snapshot.descan_removed else "left in"
+    return f"{with_unit(walk, 'px', 2)} · {said}" + ("" if descan.certain else " · uncertain")
 
 
 def geometry(calibration: Calibration) -> list[tuple[str, str]]:

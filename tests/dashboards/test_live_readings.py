@@ -8,7 +8,7 @@ import pytest
 
 from dashboards.live_feed import LiveFeed
 from dashboards.readings import shortened, status
-from stream_rrvae.found import CalibrationFound, RotationFound
+from stream_rrvae.found import CalibrationFound, DescanFound, RotationFound
 from stream_rrvae.messages import Calibration, Counters, ScanState, ShardStatus, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
@@ -35,6 +35,20 @@ def test_a_rotation_that_the_scan_shows_is_offered(
     feed.publish(make_snapshot(found=CalibrationFound(9, None, rotation)))
     found = status(feed)["rotation"]["found"]
     assert found == {"degrees": -69.9, "flip": True, "text": f"{word} −69.9 ± 0.3°, flip"}
+
+
+@pytest.mark.parametrize(
+    ("removed", "certain", "said"), [(False, True, "left in"), (True, False, "taken out · uncertain")]
+)
+def test_descan_is_told_and_whether_the_maps_hold_it(
+    feed: LiveFeed, make_snapshot: MakeSnapshot, removed: bool, certain: bool, said: str
+) -> None:
+    descan = DescanFound("plane", ((1.2, 1.6), (0.1, 0.0)), (0.1, 0.1), certain)
+    found = CalibrationFound(9, None, None, None if removed else descan)
+    feed.publish(make_snapshot(found=found, descan_removed=descan if removed else None))
+    assert dict(status(feed)["tables"]["geometry"])["descan"] == f"2.00\u202fpx · {said}"
+    feed.publish(make_snapshot())
+    assert dict(status(feed)["tables"]["geometry"])["descan"] == "–"
 
 
 def test_shards_that_take_part_are_counted(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
