@@ -80,6 +80,8 @@ class _Known:
         for field in _ARRAYS:
             getattr(values, field)[..., span] = getattr(part, field)
         for product in (*products(), *self._extra):
+            if product.name in self.maps.not_made:
+                continue
             image = self.maps.maps[product.name].reshape(-1)
             if _is_local(product):
                 image[span] = product.compute(part)

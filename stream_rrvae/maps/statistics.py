@@ -33,7 +33,9 @@ NO_AGREEMENT = AngleAgreement(math.nan, math.nan, 1, math.nan)
 
 def pearson(first: FloatArray, second: FloatArray, weights: FloatArray | None = None) -> float:
     """Pearson's r of two arrays of one shape where both (and the weights) are finite; NaN if undefined."""
-    weight = np.ones(np.shape(first)) if weights is None else np.asarray(weights, np.float64)
+    if weights is None:
+        return _pearson_unweighted(first, second)
+    weight = np.asarray(weights, np.float64)
     usable = np.isfinite(first) & np.isfinite(second) & np.isfinite(weight)
     a, b, w = (np.asarray(v, np.float64)[usable] for v in (first, second, weight))
     if a.size < 2 or w.sum() <= 0:
@@ -41,6 +43,18 @@ def pearson(first: FloatArray, second: FloatArray, weights: FloatArray | None = 
     a, b = a - np.average(a, weights=w), b - np.average(b, weights=w)
     scale = math.sqrt(float((w * a * a).sum()) * float((w * b * b).sum()))
     return float((w * a * b).sum()) / scale if scale > 0 else math.nan
+
+
+def _pearson_unweighted(first: FloatArray, second: FloatArray) -> float:
+    """The same with all weights 1, at half the cost: live merging asks for it twenty times a second."""
+    usable = np.isfinite(first) & np.isfinite(second)
+    a, b = (np.asarray(v)[usable].astype(np.float64) for v in (first, second))
+    if a.size < 2:
+        return math.nan
+    a -= a.mean()
+    b -= b.mean()
+    scale = math.sqrt(float((a * a).sum()) * float((b * b).sum()))
+    return float((a * b).sum()) / scale if scale > 0 else math.nan
 
 
 def mean_vector(angles_rad: FloatArray, weights: FloatArray) -> complex:
