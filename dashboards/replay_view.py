@@ -47,6 +47,7 @@ class ReplayView:
         self._painted: dict[tuple[str, Contrast], Painted] = {}
         self._rotation: NDArray[np.uint32] | None = None
         self._has_confidence = False
+        self._known: dict[str, bool] = {}  # whether a map holds anything
 
     @property
     def choices(self) -> list[str]:
@@ -96,7 +97,8 @@ class ReplayView:
             "push": push,
             "scan_shape": list(self.run.scan_shape),
             "has_maps": "com_magnitude" in self.run.maps,
-            "has_chosen": choice in self.run.maps,
+            "has_chosen": self._holds_anything(choice),
+            "is_loaded": choice in self.run.maps,
             "magnitude": self._bar("com_magnitude", magnitude),
             "direction": {"unit": "deg", "low": -180.0, "high": 180.0},
             "chosen": self._bar(choice, chosen)
@@ -124,6 +126,14 @@ class ReplayView:
             self._has_confidence = "rotation_confidence" in self.run.maps  # it comes a moment later
             self._rotation = angle_rgba(thinned(angles), thinned(confidence), _ROTATION_TABLE)
         return np.where(visible, self._rotation, np.uint32(0)).astype(np.uint32)
+
+    def _holds_anything(self, name: str) -> bool:
+        """Without a model there are maps of nothing."""
+        if name not in self.run.maps:
+            return False
+        if name not in self._known:
+            self._known[name] = bool(np.isfinite(self.run.maps[name]).any())
+        return self._known[name]
 
     def _bar(self, name: str, painted: Painted) -> dict[str, Any]:
         return bar(painted) if name in self.run.maps else dict(NO_BAR)

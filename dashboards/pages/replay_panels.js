@@ -21,7 +21,8 @@ window.streamRrvaeReplayPanels = (() => {
     part(side, "chosen", ".as-bar .bar").style.background = `var(--bar-${told.chosen.bar})`
     section(side, "chosen").classList.toggle("turned", told.chosen.turned)
     for (const name of ["magnitude", "direction"]) showData(side, name, told.has_maps, "no maps in this recording: analyse it")
-    showData(side, "chosen", told.has_chosen, told.has_maps ? "loading …" : "no maps in this recording: analyse it")
+    const none = told.is_loaded ? "nothing in this map: no model" : "loading …"
+    showData(side, "chosen", told.has_chosen, told.has_maps ? none : "no maps in this recording: analyse it")
     const [x, y] = told.axes === "scan" ? ["+x", "+y"] : ["+kx", "+ky"]
     for (const node of document.querySelectorAll(`[data-side="${side}"] .axis-x`)) setText(node, x)
     for (const node of document.querySelectorAll(`[data-side="${side}"] .axis-y`)) setText(node, y)

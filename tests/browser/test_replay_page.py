@@ -85,7 +85,7 @@ def pick(viewer: Any, name: str, with_key: bool = False) -> None:
 
 def wait_shown(viewer: Any, side: str = "a") -> None:
     """Until a run with maps is painted and acknowledged."""
-    shown = f"document.querySelector('[data-panel={side}-chosen]').classList.contains('has-data')"
+    shown = f"document.querySelector('[data-panel={side}-magnitude]').classList.contains('has-data')"
     viewer.wait(f"return {shown} && {SOURCE % 'reply'}.data.push[0] > 0")
     viewer.wait("return document.querySelector('#notice').textContent === ''")
 

@@ -238,3 +238,20 @@ def test_operators_analyse_again(service: Service) -> None:
         assert (service.analysed, session.status()["job"]["state"]) == (["aa"], "running")
 
     run(service, story, wish=ReplayWish("aa"))
+
+
+def test_a_map_of_nothing_says_so(service: Service) -> None:
+    async def story(session: ReplaySession, models: ReplayModels) -> None:
+        def told() -> dict[str, Any]:
+            return dict(json.loads(models.sides["a"].maps.data["labels"][0]))
+
+        painted(models)
+        assert told()["has_chosen"]
+        view = session.state.sides["a"].view
+        assert view is not None
+        view.run.maps["bright_field"] = np.full(SHAPE, np.nan, np.float32)
+        await say(session, models, do="choose", text="bright_field")
+        painted(models)
+        assert (told()["has_chosen"], told()["is_loaded"], told()["has_maps"]) == (False, True, True)
+
+    run(service, story, wish=ReplayWish("aa"))
