@@ -86,7 +86,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def come_and_go(server: BaseServer) -> int:
     """VIEWERS viewers, some at a time; gives the memory of this process once they have gone."""
-    for first in range(0, VIEWERS, AT_A_TIME):
+    for _ in range(VIEWERS // AT_A_TIME):
         pages = ["control" if i % 5 else "live" for i in range(AT_A_TIME)]
         connections = [await opened(server, page) for page in pages]
         assert len(sessions(server)) >= AT_A_TIME
