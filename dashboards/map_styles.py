@@ -26,6 +26,12 @@ _STYLES = {
     "annular_dark_field": MapStyle("Annular dark field", "grey"),
     "misfit": MapStyle("Misfit of the model (\u03c3)", "viridis"),
     "dpc_phase": MapStyle("DPC phase", "coolwarm", signed=True),
+    "charge_density": MapStyle("Charge density", "coolwarm", signed=True),
+    "electric_field_x": MapStyle("Electric field x", "coolwarm", signed=True),
+    "electric_field_y": MapStyle("Electric field y", "coolwarm", signed=True),
+    "electric_field_magnitude": MapStyle("Electric field magnitude"),
+    "divergence": MapStyle("Divergence of the COM", "coolwarm", signed=True),
+    "curl": MapStyle("Curl of the COM", "coolwarm", signed=True),
 }
 LATENT = "latent_"
 _WITH_PANELS_OF_THEIR_OWN = ("com_magnitude", "com_direction", "rotation", "rotation_confidence", "coverage")

@@ -86,7 +86,18 @@ def serve(file: Path | None, **options: Any) -> None:
 
 _PART_OF_TREE = {
     **dict.fromkeys(
-        ("semiangle_mrad", "mrad_per_px", "detector_rotation_deg", "detector_flip", "rotation", "descan"), "calibration"
+        (
+            "semiangle_mrad",
+            "mrad_per_px",
+            "detector_rotation_deg",
+            "detector_flip",
+            "rotation",
+            "descan",
+            "scan_step_nm",
+            "beam_energy_ev",
+            "thickness_nm",
+        ),
+        "calibration",
     ),
     **dict.fromkeys(("mode", "checkpoint", "seed", "decoder", "latents", "context", "budget_s"), "learn"),
 }

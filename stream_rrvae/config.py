@@ -34,6 +34,8 @@ class CalibrationSettings(_Part):
     scan_step_nm: tuple[float, float] | None = None  # (y, x)
     detector_rotation_deg: float | None = None
     detector_flip: bool | None = None
+    beam_energy_ev: float | None = Field(None, gt=0)
+    thickness_nm: float | None = Field(None, gt=0)  # of the specimen, along the beam
     rotation: Literal["given", "find"] | None = None  # find: use what a scan's COM shows, once it is certain
     descan: Literal["none", "plane", "quadratic"] | None = None  # to take out of the COM maps; None: none
 

@@ -75,6 +75,7 @@ class Calibration:
     detector_rotation_rad: float | None = None
     detector_flip: bool = False
     beam_energy_ev: float | None = None
+    thickness_nm: float | None = None  # of the specimen, along the beam
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,17 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_POSITIVE = click.FloatRange(0, min_open=True)
+
+
+def _kev_in_ev(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    return None if value is None else 1000.0 * value
+
+
+def _both_ways(_context: click.Context, _option: click.Parameter, value: float | None) -> tuple[float, float] | None:
+    return None if value is None else (value, value)
+
+
 def geometry_options(command: F) -> F:
     """Adds them to `command`, in the order of the help from below upwards."""
     for option in (
@@ -25,6 +36,20 @@ def geometry_options(command: F) -> F:
         click.option("--detector-flip/--no-detector-flip", default=None, help="The detector is mirrored in y."),
         click.option(
             "--detector-rotation-deg", type=float, help="Rotation of the detector against the scan in degrees."
+        ),
+        click.option("--thickness-nm", type=_POSITIVE, help="Thickness of the specimen, for fields in V/nm."),
+        click.option(
+            "--beam-energy-kev",
+            "beam_energy_ev",
+            type=_POSITIVE,
+            callback=_kev_in_ev,
+            help="Energy of the electrons, for fields and phase.",
+        ),
+        click.option(
+            "--scan-step-nm",
+            type=_POSITIVE,
+            callback=_both_ways,
+            help="Distance of neighbouring positions along y and x, for derivatives and phase.",
         ),
         click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel."),
         click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad."),

@@ -32,6 +32,12 @@ _LOOKS = {
     "annular_dark_field": Look("annular dark field", "gray"),
     "misfit": Look("misfit of the model (\u03c3)"),
     "dpc_phase": Look("projected phase (iCOM)", "coolwarm", signed=True),
+    "electric_field_x": Look("electric field x", "coolwarm", signed=True),
+    "electric_field_y": Look("electric field y", "coolwarm", signed=True),
+    "electric_field_magnitude": Look("electric field magnitude", "inferno"),
+    "charge_density": Look("charge density", "coolwarm", signed=True),
+    "divergence": Look("divergence of the COM", "coolwarm", signed=True),
+    "curl": Look("curl of the COM", "coolwarm", signed=True),
 }
 
 

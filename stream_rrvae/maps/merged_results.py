@@ -12,10 +12,12 @@ import h5py
 import numpy as np
 
 from stream_rrvae.errors import FileFormatError
+from stream_rrvae.maps.com_field import ComField
+from stream_rrvae.maps.derived import DERIVED
 from stream_rrvae.maps.manifold_file import PLACE
 from stream_rrvae.maps.merging import merged_maps
-from stream_rrvae.maps.phase import phase_of
-from stream_rrvae.maps.products import COVERAGE, PHASE
+from stream_rrvae.maps.products import COVERAGE
+from stream_rrvae.maps.results import write_not_made
 from stream_rrvae.messages import Calibration, Float32Array, ScanState
 from stream_rrvae.plain import from_plain
 
@@ -71,11 +73,11 @@ def _write_merged(whole: h5py.File, files: Sequence[h5py.File]) -> None:
     models = {file[f"{PROCESS}/model/sha256"][()] for file in files if f"{PROCESS}/model/sha256" in file}
     maps = merged_maps([_maps_of(file) for file in files], one_model=len(models) <= 1)
     calibration = from_plain(Calibration, json.loads(whole["entry/calibration"][()]))
-    if PHASE.name in maps and whole[MAPS].attrs["vector_axes"] == "scan":
-        unit = whole[f"{MAPS}/com_x"].attrs["units"]
-        maps[PHASE.name] = phase_of(maps["com_y"], maps["com_x"], unit, calibration)
+    unit, axes = whole[f"{MAPS}/com_x"].attrs["units"], whole[MAPS].attrs["vector_axes"]
+    field = ComField(maps["com_y"], maps["com_x"], axes, unit, calibration)
     whole.pop(PLACE, None)  # of a shard's own positions
     _replace_maps(whole, files, maps)
+    _derive_again(whole, field)
     _replace_account(whole, files)
     _replace(whole, "entry/state", str(_state(files)))
     _replace(whole, "entry/model_version", min(int(file["entry/model_version"][()]) for file in files))
@@ -97,6 +99,24 @@ def _replace_maps(whole: h5py.File, files: Sequence[h5py.File], maps: Mapping[st
         stored = values.astype(np.uint8) if name == COVERAGE else values
         group.create_dataset(name, data=stored, compression="gzip", shuffle=True).attrs["units"] = units[name]
     group.attrs["auxiliary_signals"] = [name for name in maps if name != group.attrs["signal"]]
+
+
+def _derive_again(whole: h5py.File, field: ComField) -> None:
+    """Make the maps that no shard could make: of the COM of the whole scan."""
+    group, reasons = whole[MAPS], dict[str, str]()
+    for product in DERIVED:
+        group.pop(product.name, None)
+        reasons[product.name] = field.missing(product.needs)
+        if not reasons[product.name]:
+            image = product.of(field).astype(np.float32)
+            data = group.create_dataset(product.name, data=image, compression="gzip", shuffle=True)
+            data.attrs["units"] = product.unit_of(field)
+            if note := product.note_of(field):
+                data.attrs["note"] = note
+    axes = {*group.attrs["axes"], group.attrs["signal"]}
+    group.attrs["auxiliary_signals"] = [name for name in group if name not in axes]
+    whole.pop("entry/maps_not_made", None)
+    write_not_made(whole["entry"], {name: reason for name, reason in reasons.items() if reason})
 
 
 def _replace_account(whole: h5py.File, files: Sequence[h5py.File]) -> None:

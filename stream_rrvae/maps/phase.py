@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.constants import c, e, h, m_e
 
-from stream_rrvae.maps.values import PositionValues
 from stream_rrvae.messages import Calibration, Float32Array
 
 
@@ -21,26 +20,17 @@ def wavelength_nm(energy_ev: float) -> float:
     return float(h * c / np.sqrt(energy_j * (energy_j + 2 * m_e * c**2)) * 1e9)
 
 
-def phase_unit(values: PositionValues) -> str:
+def phase_unit(com_unit: str, calibration: Calibration) -> str:
     """rad when scale, scan step and beam energy are known; else the COM's unit times scan steps."""
-    known = _phase_gradient_per_com(values.com_unit, values.calibration) is not None
-    return "rad" if known else f"{values.com_unit} step"
-
-
-def com_phase(values: PositionValues) -> Float32Array:
-    """Phase [scan_y, scan_x] with zero mean, in `phase_unit`.
-
-    Positions not measured count as no deflection while integrating and are NaN in the result.
-    Without the rotation of the detector the vectors would be integrated in the wrong axes: all NaN.
-    """
-    if values.axes != "scan":
-        return np.full(values.scan_shape, np.nan, np.float32)
-    com_y, com_x = (com.reshape(values.scan_shape) for com in (values.com_y, values.com_x))
-    return phase_of(com_y, com_x, values.com_unit, values.calibration)
+    known = _phase_gradient_per_com(com_unit, calibration) is not None
+    return "rad" if known else f"{com_unit} step"
 
 
 def phase_of(com_y: Float32Array, com_x: Float32Array, com_unit: str, calibration: Calibration) -> Float32Array:
-    """The same of COM maps [scan_y, scan_x] in scan axes."""
+    """Phase [scan_y, scan_x] with zero mean, in `phase_unit`, of COM maps [scan_y, scan_x] in scan axes.
+
+    Positions not measured count as no deflection while integrating and are NaN in the result.
+    """
     scale = _phase_gradient_per_com(com_unit, calibration)
     step = calibration.scan_step_nm if scale is not None else None
     gradient_y, gradient_x = ((scale or 1.0) * com.astype(np.float64) for com in (com_y, com_x))

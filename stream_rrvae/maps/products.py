@@ -1,13 +1,15 @@
 """Map products: frame results -> one value a position, NaN where there is none.
 
 A product sees only values of positions, so partial scans and shards merge in any order
-(`merge`). Third parties add theirs by the entry-point group `stream_rrvae.map_products`.
+(`merge`). Third parties add theirs by the entry-point group `stream_rrvae.map_products`. A product may also have
+`is_local` (see `SimpleProduct`), `results_only` (see `derived_products`), `why_not(values)`, a text where it cannot be
+made of what is known, and `note(values)`, what to know of the map; both go into the results file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -15,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from stream_rrvae.found import DescanFound
-from stream_rrvae.maps.phase import com_phase, phase_unit
+from stream_rrvae.maps.derived import DERIVED
 from stream_rrvae.maps.values import PositionValues, position_values
 from stream_rrvae.messages import Calibration, Float32Array
 from stream_rrvae.scan_store import ScanStore
@@ -49,6 +51,8 @@ class ScanMaps:
     maps: dict[str, Float32Array]
     units: dict[str, str]
     descan: DescanFound | None = None  # what of it was taken out of the COM
+    notes: dict[str, str] = field(default_factory=dict)  # by map, what to know before it is trusted
+    not_made: dict[str, str] = field(default_factory=dict)  # maps that could not be made, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,27 @@ BUILT_IN: tuple[MapProduct, ...] = (
     SimpleProduct("annular_dark_field", lambda v: v.annular_dark_field, _always("counts"), True),
     SimpleProduct(COVERAGE, lambda v: v.coverage, _always("1"), True),
 )
-PHASE = SimpleProduct("dpc_phase", lambda v: com_phase(v).ravel(), phase_unit)
 
 
 @cache
 def products() -> tuple[MapProduct, ...]:
-    """The built-in products, then those of installed packages."""
-    return BUILT_IN + tuple(point.load() for point in entry_points(group=ENTRY_POINTS))
+    """The products of the live feed and of every results file: built-in, then those of installed packages."""
+    return BUILT_IN + tuple(each for each in _of_packages() if not _is_for_results_only(each))
+
+
+@cache
+def derived_products() -> tuple[MapProduct, ...]:
+    """The products of results files only, which need the whole scan: built-in, then those of installed packages."""
+    return DERIVED + tuple(each for each in _of_packages() if _is_for_results_only(each))
+
+
+@cache
+def _of_packages() -> tuple[MapProduct, ...]:
+    return tuple(point.load() for point in entry_points(group=ENTRY_POINTS))
+
+
+def _is_for_results_only(product: MapProduct) -> bool:
+    return bool(getattr(product, "results_only", False))
 
 
 def scan_maps(store: ScanStore, extra: Iterable[MapProduct] = (), calibration: Calibration | None = None) -> ScanMaps:
@@ -99,13 +117,21 @@ def scan_maps(store: ScanStore, extra: Iterable[MapProduct] = (), calibration: C
 
 def maps_of(values: PositionValues, extra: Iterable[MapProduct] = ()) -> ScanMaps:
     """Every product over `values`, on the scan grid."""
-    chosen = [*products(), *extra]
+    wanted = [*products(), *extra]
+    not_made = _said_by(wanted, "why_not", values)
+    chosen = [product for product in wanted if product.name not in not_made]
     maps = {p.name: p.compute(values).reshape(values.scan_shape).astype(np.float32, copy=False) for p in chosen}
     units = {p.name: p.unit(values) for p in chosen}
     for number, latent in enumerate(values.latents, start=1):
         maps[f"latent_{number}"] = latent.reshape(values.scan_shape)
         units[f"latent_{number}"] = "1"
-    return ScanMaps(values.axes, maps, units, values.descan)
+    return ScanMaps(values.axes, maps, units, values.descan, _said_by(chosen, "note", values), not_made)
+
+
+def _said_by(asked: Iterable[MapProduct], method: str, values: PositionValues) -> dict[str, str]:
+    """What those of the products that have `method` say of themselves, by name, where they say anything."""
+    said = {product.name: getattr(product, method)(values) for product in asked if hasattr(product, method)}
+    return {name: text for name, text in said.items() if text}
 
 
 def merge(first: Float32Array, second: Float32Array) -> Float32Array:

@@ -2,6 +2,7 @@
 
 /entry (NXentry): definition, program and its version, start and end, configuration (JSON);
 /entry/maps (NXdata): the maps [scan_y, scan_x] with `units`, over the axes scan_y and scan_x;
+/entry/maps_not_made (NXcollection): of maps that could not be made, by name, what is missing for them;
 /entry/quality: figures of the model and the account of the frames; /entry/process: the learner's settings and, in
 `model`, what made the maps: decoder, latents, what it began with, hashes of it and of the checkpoint behind it;
 /entry/manifold (NXdata), where there is a model: what frames with such latents look like (`maps.manifold`).
@@ -26,9 +27,9 @@ from stream_rrvae.errors import FileFormatError
 from stream_rrvae.found import CalibrationFound
 from stream_rrvae.maps.manifold import manifold_of
 from stream_rrvae.maps.manifold_file import write_manifold
-from stream_rrvae.maps.products import PHASE, ScanMaps, scan_maps
+from stream_rrvae.maps.products import ScanMaps, derived_products, scan_maps
 from stream_rrvae.maps.results_geometry import write_geometry
-from stream_rrvae.messages import Calibration, Counters, ModelStatus, ScanStart
+from stream_rrvae.messages import Calibration, Counters, ModelStatus
 from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_store import ScanStore
 
@@ -50,7 +51,7 @@ class Provenance:
 
 def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
     """Write the store's scan to `path`, which appears whole or not at all. Raises FileFormatError."""
-    maps = scan_maps(store, (PHASE,), provenance.calibration)
+    maps = scan_maps(store, derived_products(), provenance.calibration)
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,13 +92,14 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     entry["rotation_origin"] = provenance.rotation_origin
     entry["metadata"] = json.dumps(to_plain(store.start.metadata), default=str)
     entry["model_version"] = status.version
-    _write_maps(entry.create_group("maps"), store.start, maps)
+    _write_maps(entry.create_group("maps"), maps, provenance.calibration or store.start.calibration)
+    write_not_made(entry, maps.not_made)
     write_geometry(entry.create_group("geometry"), store, maps.descan, provenance.found)
     _write_quality(entry.create_group("quality"), account.counters, status)
     _write_process(entry.create_group("process"), store, status, provenance.settings.get("learn", {}))
 
 
-def _write_maps(group: h5py.Group, start: ScanStart, maps: ScanMaps) -> None:
+def _write_maps(group: h5py.Group, maps: ScanMaps, calibration: Calibration) -> None:
     group.attrs.update({"NX_class": "NXdata", "signal": "com_magnitude", "axes": ["scan_y", "scan_x"]})
     group.attrs["auxiliary_signals"] = [name for name in maps.maps if name != "com_magnitude"]
     group.attrs["vector_axes"] = maps.axes
@@ -108,11 +110,21 @@ def _write_maps(group: h5py.Group, start: ScanStart, maps: ScanMaps) -> None:
         stored = values.astype(np.uint8) if name == "coverage" else values
         data = group.create_dataset(name, data=stored, compression="gzip", shuffle=True)
         data.attrs["units"] = maps.units[name]
-    step = start.calibration.scan_step_nm
+        if name in maps.notes:
+            data.attrs["note"] = maps.notes[name]
+    step = calibration.scan_step_nm
     shape = maps.maps["sum"].shape
     for axis, name in enumerate(("scan_y", "scan_x")):
         group[name] = np.arange(shape[axis], dtype=np.float32) * (step[axis] if step else 1.0)
         group[name].attrs["units"] = "nm" if step else "px"
+
+
+def write_not_made(entry: h5py.Group, reasons: Mapping[str, str]) -> None:
+    """Say of the maps that are not there why."""
+    group = entry.create_group("maps_not_made")
+    group.attrs["NX_class"] = "NXcollection"
+    for name, reason in reasons.items():
+        group[name] = reason
 
 
 def _write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -> None:

@@ -32,7 +32,7 @@ def results_lines(path: Path) -> list[str]:
             entry = file["entry"]
             if _text(entry, "definition") != DEFINITION:
                 raise FileFormatError(f"{path} is HDF5, but no results file of stream-rrvae")
-            return [str(path), *_scan(entry), *_model(entry), *_maps(entry["maps"])]
+            return [str(path), *_scan(entry), *_model(entry), *_maps(entry["maps"]), *_not_made(entry)]
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileFormatError(f"{path} is no whole results file: {error}") from error
 
@@ -76,6 +76,11 @@ def _listed(group: Mapping[str, h5py.Dataset]) -> str:
 def _maps(maps: h5py.Group) -> list[str]:
     axes = set(_strings(maps.attrs["axes"]))
     return ["  maps", *(_map_line(name, maps[name]) for name in maps if name not in axes)]
+
+
+def _not_made(entry: h5py.Group) -> list[str]:
+    reasons = entry.get("maps_not_made", {})
+    return [f"    {name:<20} not made: {_text(reasons, name)}" for name in reasons]
 
 
 def _map_line(name: str, data: h5py.Dataset) -> str:

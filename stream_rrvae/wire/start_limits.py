@@ -29,6 +29,7 @@ _CALIBRATION_BOUNDS = {
     "scan_step_nm": (1e-6, 1e9),
     "detector_rotation_rad": (-4 * math.pi, 4 * math.pi),
     "beam_energy_ev": (1.0, 1e9),
+    "thickness_nm": (1e-3, 1e7),
 }
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from stream_rrvae.maps.com_shift import SCAN_MEAN
+from stream_rrvae.maps.derived import PHASE
 from stream_rrvae.maps.growing import LOOKS_BEFORE_ALL, GrowingMaps
-from stream_rrvae.maps.products import PHASE, scan_maps
+from stream_rrvae.maps.products import scan_maps
 from stream_rrvae.messages import Calibration, ModelStatus
 from stream_rrvae.scan_store import LearnerMaps, ScanStore
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from stream_rrvae.maps.com_shift import SCAN_MEAN, com_shift
-from stream_rrvae.maps.products import PHASE, MapProduct, maps_of, merge, products, scan_maps
+from stream_rrvae.maps.derived import PHASE
+from stream_rrvae.maps.products import MapProduct, derived_products, maps_of, merge, products, scan_maps
 from stream_rrvae.maps.values import PositionValues, position_values
 from stream_rrvae.messages import Calibration, ModelStatus
 from stream_rrvae.scan_store import LearnerMaps, ScanStore
 
-EVERY_PRODUCT = [*products(), PHASE]
+EVERY_PRODUCT = [*products(), *derived_products()]
 
 
 def test_vectors_and_units_of_a_calibrated_scan(filled_store: ScanStore) -> None:
