@@ -30,8 +30,8 @@ from stream_rrvae.learner import Learner
 from stream_rrvae.log import event
 from stream_rrvae.maps.growing import GrowingMaps
 from stream_rrvae.maps.results import Provenance, free_name, write_results
-from stream_rrvae.messages import Health, Snapshot
-from stream_rrvae.metrics import new_metrics
+from stream_rrvae.messages import BoolArray, Health, ScanStart, Snapshot
+from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.recorder import Recorder
 from stream_rrvae.scan_store import ScanStore, sweep
@@ -56,13 +56,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = new_metrics()
-        self._recorder = (
-            Recorder(
-                settings.record, settings.recording, self._metrics, lambda start: site_word(start, settings).settings
-            )
-            if settings.record
-            else None
-        )
+        self._recorder = _recorder(settings, self._metrics)
         self._rotation = LiveRotation(settings.calibration)
         self._kept = KeptFrames(settings.keep.bytes)
         keeper = self._kept if settings.requests.url else None  # else nobody could ask for them
@@ -245,3 +239,16 @@ class Service:
             rotation_locked=rotation.locked,
             found=None if store is None else self._calibrator.found(store),
         )
+
+
+def _recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
+    """Where scans are to be recorded, with what the site says of each."""
+    if settings.record is None:
+        return None
+
+    def usable(start: ScanStart) -> BoolArray | None:
+        return site_word(start, settings).start.pixel_mask if settings.site else None
+
+    return Recorder(
+        settings.record, settings.recording, metrics, lambda start: site_word(start, settings).settings, usable
+    )

@@ -21,7 +21,7 @@ from stream_rrvae.config import CalibrationSettings, RecordingSettings
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.kernels.frame_pass import despite_full_disk
 from stream_rrvae.log import event
-from stream_rrvae.messages import Calibration, Frame, ReceivedFrames, ScanStart, ScanState
+from stream_rrvae.messages import BoolArray, Calibration, Frame, ReceivedFrames, ScanStart, ScanState
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.recording.chunk_loop import warm_up_chunks
 from stream_rrvae.recording.finish import finish
@@ -39,7 +39,7 @@ class Recorder:
 
     `opened`, `frames` and `closed` are called in the order in which it was received, by one thread;
     `complete` when a scan's results are known, in the order of the scans.
-    `site` gives what the site says of a scan, which is kept with its recording.
+    `site` and `usable` give what the site says of a scan, settings and pixel mask, which is kept with its recording.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Recorder:
         settings: RecordingSettings,
         metrics: Metrics,
         site: Callable[[ScanStart], CalibrationSettings] = lambda _start: NOTHING_SAID,
+        usable: Callable[[ScanStart], BoolArray | None] = lambda _start: None,
     ) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ class Recorder:
             raise FileFormatError(f"cannot record into {folder}: {error}; choose another --record") from error
         self._folder = folder
         self._settings = settings
-        self._site = site
+        self._site, self._usable = site, usable
         self._metrics = metrics
         self._queue = FrameQueue(settings.queue_bytes, metrics.recording_queue_bytes.set)
         self._thread = threading.Thread(target=self._guarded, name="record", daemon=True)
@@ -180,8 +181,8 @@ class Recorder:
     def _open(self, opened: ScanOpened) -> None:
         start = opened.start
         try:
-            site = self._site(start)
-            self._recording = ScanRecording(self._folder, start, opened.scan_shape, self._settings, site)
+            said = self._site(start), self._usable(start)
+            self._recording = ScanRecording(self._folder, start, opened.scan_shape, self._settings, *said)
             self._latest = self._recording
         except OSError as error:
             self._undecodable.take(start)

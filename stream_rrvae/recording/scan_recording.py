@@ -17,14 +17,14 @@ from time import monotonic, time
 from stream_rrvae import __version__
 from stream_rrvae.calibration.override import NOTHING_SAID, given
 from stream_rrvae.config import CalibrationSettings, RecordingSettings
-from stream_rrvae.messages import Frame, ScanStart, ScanState
+from stream_rrvae.messages import BoolArray, Frame, ScanStart, ScanState
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.chunk_loop import checksum_text
 from stream_rrvae.recording.journal import Journal
 from stream_rrvae.recording.one_frame import read_closed
 from stream_rrvae.recording.places import Places
 from stream_rrvae.recording.segment import FrameRun, Segment
-from stream_rrvae.recording.start_json import start_to_json
+from stream_rrvae.recording.start_json import mask_to_plain, start_to_json
 from stream_rrvae.wire.shards import name_of_files
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class ScanRecording:
         scan_shape: tuple[int, int],
         settings: RecordingSettings,
         site: CalibrationSettings = NOTHING_SAID,
+        usable: BoolArray | None = None,
     ) -> None:
         self.start, self.scan_shape = start, scan_shape
         self._settings = settings
@@ -83,7 +84,7 @@ class ScanRecording:
         self._journal.write({
             "opened": {"format_version": layout.FORMAT_VERSION, "program": f"stream-rrvae {__version__}"},
             "unix_s": self._opened_unix_s, "scan_shape": list(scan_shape), "start": start_to_json(start),
-            "site": given(site),
+            "site": given(site), "site_mask": None if usable is None else mask_to_plain(usable),
         })  # fmt: skip
         self._sync = _Sync(self._journal, settings.fsync_s)
 

@@ -22,7 +22,7 @@ def start_to_json(start: ScanStart) -> str:
     """Everything of `start`; the pixel mask as packed bits, bytes as base64."""
     plain = to_plain(start)
     mask = plain.pop(_MASK)
-    plain[_MASK] = None if mask is None else {_BYTES: _text(np.packbits(mask).tobytes()), "shape": list(mask.shape)}
+    plain[_MASK] = None if mask is None else mask_to_plain(mask)
     return json.dumps(plain, default=_stand_in)
 
 
@@ -36,15 +36,19 @@ def start_from_json(text: str) -> ScanStart:
             raise ValueError("not a mapping")
         plain["metadata"] = _with_bytes(plain.get("metadata", {}))
         start = from_plain(ScanStart, {**plain, _MASK: None})
-        mask = _mask(plain.get(_MASK), start.frame_shape)
+        mask = None if plain.get(_MASK) is None else mask_from_plain(plain[_MASK], start.frame_shape)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileFormatError(f"the announcement of a scan cannot be read: {error}") from error
     return start if mask is None else from_plain(ScanStart, {**to_plain(start), _MASK: mask})
 
 
-def _mask(packed: Any, frame_shape: tuple[int, int]) -> BoolArray | None:
-    if packed is None:
-        return None
+def mask_to_plain(mask: BoolArray) -> dict[str, Any]:
+    """A pixel mask [ky, kx] as packed bits."""
+    return {_BYTES: _text(np.packbits(mask).tobytes()), "shape": list(mask.shape)}
+
+
+def mask_from_plain(packed: Any, frame_shape: tuple[int, int]) -> BoolArray:
+    """The mask that `mask_to_plain` packed. Raises ValueError, TypeError or KeyError when it is none of that shape."""
     bits = np.frombuffer(base64.b64decode(packed[_BYTES], validate=True), np.uint8)
     count = math.prod(frame_shape)
     if bits.size != (count + 7) // 8:

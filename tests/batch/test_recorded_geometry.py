@@ -18,10 +18,15 @@ from stream_rrvae.wire.pixels import encode_bslz4
 
 THEN = CalibrationSettings(semiangle_mrad=27.0, mrad_per_px=2.0, beam_center_px=(4.0, 4.5))
 
+USABLE = np.ones((9, 10), np.bool_)
+USABLE[2, 3] = False
+
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    recorder = Recorder(tmp_path, RecordingSettings(keep_free_bytes=0), new_metrics(), lambda _start: THEN)
+    recorder = Recorder(
+        tmp_path, RecordingSettings(keep_free_bytes=0), new_metrics(), lambda _start: THEN, lambda _start: USABLE
+    )
     recorder.start()
     start = ScanStart("scan", 1, (9, 10), "uint16", 4, (2, 2))
     recorder.opened(start, (2, 2))
@@ -44,6 +49,12 @@ def test_it_is_used_unless_another_is_set(recording: Path, tmp_path: Path) -> No
         assert with_recorded_site(now, frames).calibration == THEN.model_copy(update={"semiangle_mrad": 30.0})
         with_a_file = Settings(site=tmp_path / "site.toml")
         assert with_recorded_site(with_a_file, frames) is with_a_file
+
+
+def test_the_sites_pixel_mask_is_used_too(recording: Path) -> None:
+    with open_frames(str(recording)) as frames:
+        assert frames.start.pixel_mask is not None
+        np.testing.assert_array_equal(frames.start.pixel_mask, USABLE)
 
 
 def test_notebooks_see_it(recording: Path) -> None:

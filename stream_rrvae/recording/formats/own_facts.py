@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from stream_rrvae.messages import ScanStart, ScanState
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.formats.hdf5_checks import find_dataset, find_item, open_file
 from stream_rrvae.recording.journal import read_journal
-from stream_rrvae.recording.start_json import start_from_json
+from stream_rrvae.recording.start_json import mask_from_plain, start_from_json
 from stream_rrvae.recording.undecodable import flag_undecodable
 from stream_rrvae.recording.unfinished_file import open_unfinished
 
@@ -51,6 +51,7 @@ def own_facts(folder: Path) -> OwnFacts:
     start, scan_shape = _start(folder, journal)
     flags, site = _master(folder)
     told = journal[0].get("site") if journal else None
+    start = _with_sites_mask(start, journal)
     return OwnFacts(
         start, scan_shape, told if isinstance(told, dict) else site, _notes(folder, journal), _told(journal), flags
     )
@@ -87,6 +88,16 @@ def _start(folder: Path, journal: list[dict[str, Any]]) -> tuple[ScanStart, tupl
         with open_own(path) as file:
             start = start_from_json(_text(find_dataset(file, layout.START)))
         return start, start.scan_shape
+
+
+def _with_sites_mask(start: ScanStart, journal: list[dict[str, Any]]) -> ScanStart:
+    packed = journal[0].get("site_mask") if journal else None
+    if packed is None:
+        return start
+    try:
+        return replace(start, pixel_mask=mask_from_plain(packed, start.frame_shape))
+    except (ValueError, TypeError, KeyError) as error:
+        raise FileFormatError(f"the pixel mask of the site cannot be read: {error}") from error
 
 
 def _master(folder: Path) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:
