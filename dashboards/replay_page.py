@@ -13,6 +13,7 @@ from dashboards.replay_models import ReplayModels
 from dashboards.replay_session import ReplaySession
 from dashboards.replay_view import CONTRASTS
 from dashboards.replay_wish import wish_of
+from dashboards.roles import Role
 from dashboards.templates import template
 
 TICK_MS = 100
@@ -27,7 +28,8 @@ def make_replay(
     control: ReplayControlClient | None = None,
 ) -> ReplaySession:
     """Fill `document` with the replay page; `arguments` are those of its URL, `assets` is where its files are."""
-    plain_document(document, template("replay.html"), {"assets": assets, "contrasts": list(CONTRASTS)})
+    role = {"role": Role.VIEWER if viewer_reason else Role.OPERATOR, "why_viewer": viewer_reason}
+    plain_document(document, template("replay.html"), {"assets": assets, "contrasts": list(CONTRASTS), **role})
     models = ReplayModels()
     for plot in models.figures:
         document.add_root(plot)
