@@ -188,7 +188,9 @@ def demo(**options: Any) -> None:
 @click.option(
     "--checkpoints", type=click.Path(file_okay=False, path_type=Path), help="Folder of models to analyse with."
 )
-@click.option("--replay-control", metavar="URL", help="A running replay that /replay may pause and move (its --control).")
+@click.option(
+    "--replay-control", metavar="URL", help="A running replay that /replay may pause and move (its --control)."
+)
 @click.option(
     "--replay-key", type=click.Path(dir_okay=False, path_type=Path), default=Path("replay.key"), help="File of its key."
 )
@@ -221,9 +223,7 @@ def dashboard(lag_s: float, stale_s: float, unreachable_s: float, **options: Any
 
 
 @cli.command()
-@click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of recordings."
-)
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of recordings.")
 @click.option("--requests", metavar="URL", required=True, help="Where to answer who holds the key.")
 @click.option(
     "--requests-key",
