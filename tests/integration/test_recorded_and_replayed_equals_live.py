@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FAULTS = ("drop", "duplicate", "reorder", "truncate", "corrupt", "wrong_shape", "nodata")
 SCAN = ("--scan-shape", "24x20", "--detector", "32x32:uint16", "--dose", "2000", "--scans", "1", "--seed", "5")
 QUICK = ("--mode", "off", "--scans", "1")
+# Given to the live service alone: the recording knows it.
+GEOMETRY = ("--semiangle-mrad", "27", "--detector-rotation-deg", "30", "--detector-flip")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_replayed_and_analysed_maps_are_those_of_the_live_scan(
     settings = ("--protocol", protocol, "--bind", "tcp://127.0.0.1:*", "--announce", "shape", *SCAN, *faults)
     with Child("simulator", "detector_sim", *settings) as simulator:
         url = f"{source}://127.0.0.1:{_port(simulator)}"
-        live = serve(url, *QUICK, "--record", str(records))
+        live = serve(url, *QUICK, *GEOMETRY, "--record", str(records))
         assert live.process.process.wait(90) == 0
     (first,) = live.out.glob("*.results.h5")
     (recording,) = records.iterdir()
@@ -56,6 +58,7 @@ def test_replayed_and_analysed_maps_are_those_of_the_live_scan(
     assert done.returncode == 0, done.stderr
     _same_maps(first, offline)
     with open_frames(str(recording)) as frames, h5py.File(first) as file:
+        assert file["entry/maps"].attrs["vector_axes"] == "scan"
         quality = file["entry/quality"]
         # What was no frame of this scan (too short, of another shape) is refused live and not recorded.
         assert 0 < frames.n_arrivals <= quality["frames_received"][()]
