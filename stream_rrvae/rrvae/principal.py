@@ -38,7 +38,7 @@ class LatentGauge:
     def arrays(self) -> dict[str, Float32Array]:
         """For a checkpoint."""
         held = {"centre": self.centre, "directions": self.directions}
-        return {PREFIX + name: value.astype(np.float32) for name, value in held.items()}
+        return {PREFIX + name: np.ascontiguousarray(value, np.float32) for name, value in held.items()}
 
 
 def principal_gauge(
