@@ -69,7 +69,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     metadata["sha256"] = _hashed(metadata, checkpoint.arrays)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(dict(checkpoint.arrays), partial, metadata)
+        # Arrays that lie otherwise would be written in the wrong order.
+        save_file({name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}, partial, metadata)
         partial.replace(path)
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)

@@ -60,6 +60,24 @@ def test_every_model_comes_back_as_it_was(path: Path, stored: Checkpoint, frames
     assert stored.name in text and "3 latents" in text and content_hash(stored) in text and "a: 80 frames" in text
 
 
+@pytest.mark.parametrize("noise_variance", [0.0, 1.0])  # latents are read from z, or from shapes
+@pytest.mark.parametrize("name", model_names())
+def test_what_latents_count_from_comes_back(name: str, noise_variance: float, frames: Prepared, tmp_path: Path) -> None:
+    model = factory(name).create(replace(frames, noise_variance=noise_variance), BASIS, 3, 0, "cpu")
+    model.settle(frames.x)
+    save(tmp_path / "settled.safetensors", checkpoint_of(model, {}))
+    again = load(tmp_path / "settled.safetensors").model("cpu")
+    assert again.is_settled
+    np.testing.assert_allclose(again.encode(frames.x[:9]).latents, model.encode(frames.x[:9]).latents, atol=1e-4)
+
+
+def test_arrays_in_any_order_of_memory_come_back(stored: Checkpoint, tmp_path: Path) -> None:
+    turned = {name: np.asfortranarray(array) for name, array in stored.arrays.items()}
+    save(tmp_path / "fortran.safetensors", replace(stored, arrays=turned))
+    for name, array in load(tmp_path / "fortran.safetensors").arrays.items():
+        np.testing.assert_array_equal(array, stored.arrays[name])
+
+
 def rewritten(path: Path, change: Callable[[dict[str, str]], Any]) -> None:
     raw = path.read_bytes()
     metadata = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])["__metadata__"]
