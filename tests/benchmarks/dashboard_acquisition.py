@@ -23,8 +23,8 @@ PACED_SHARE = 0.25  # of the highest rate: where sender, service, pages and view
 
 def acquisition_rows(seconds: float) -> Iterator[Row]:
     """Frames/s without and with viewers, first as many as come, then as many as a detector would send."""
-    highest = yield from _pair("at full speed", seconds, None)
-    yield from _pair(f"paced at {PACED_SHARE:g} of that", seconds, PACED_SHARE * highest)
+    highest = yield from _pair("at full speed", seconds / 2, None)
+    yield from _pair(f"paced at {PACED_SHARE:g} of that", seconds / 2, PACED_SHARE * highest)
 
 
 def _pair(name: str, seconds: float, rate_fps: float | None) -> Generator[Row, None, float]:
