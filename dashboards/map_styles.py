@@ -26,6 +26,7 @@ _STYLES = {
     "annular_dark_field": MapStyle("Annular dark field", "grey"),
     "misfit": MapStyle("Misfit of the model (\u03c3)", "viridis"),
     "dpc_phase": MapStyle("DPC phase", "coolwarm", signed=True),
+    "ricom_phase": MapStyle("Projected phase (riCOM)", "coolwarm", signed=True),
     "charge_density": MapStyle("Charge density", "coolwarm", signed=True),
     "electric_field_x": MapStyle("Electric field x", "coolwarm", signed=True),
     "electric_field_y": MapStyle("Electric field y", "coolwarm", signed=True),

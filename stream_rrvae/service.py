@@ -28,7 +28,7 @@ from stream_rrvae.kept.frames import KeptFrames
 from stream_rrvae.kernels.frame_pass import despite_full_disk
 from stream_rrvae.learner import Learner
 from stream_rrvae.log import event
-from stream_rrvae.maps.growing import GrowingMaps
+from stream_rrvae.maps.live_maps import LiveMaps
 from stream_rrvae.maps.results import Provenance, free_name, write_results
 from stream_rrvae.messages import BoolArray, Health, ScanStart, Snapshot
 from stream_rrvae.metrics import Metrics, new_metrics
@@ -72,7 +72,7 @@ class Service:
         self._publisher = Publisher(
             feed.url, settings.instrument, feed.rate_hz, self._snapshot, settings.allow_remote, is_behind
         )
-        self._maps = GrowingMaps()  # for the publisher's thread
+        self._maps = LiveMaps(feed.phase)  # for the publisher's thread
         self._current: ScanStore | None = None
         self._opened_unix_s = 0.0
         self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)

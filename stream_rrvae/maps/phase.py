@@ -22,7 +22,7 @@ def wavelength_nm(energy_ev: float) -> float:
 
 def phase_unit(com_unit: str, calibration: Calibration) -> str:
     """rad when scale, scan step and beam energy are known; else the COM's unit times scan steps."""
-    known = _phase_gradient_per_com(com_unit, calibration) is not None
+    known = gradient_scale(com_unit, calibration) is not None
     return "rad" if known else f"{com_unit} step"
 
 
@@ -31,13 +31,13 @@ def phase_of(com_y: Float32Array, com_x: Float32Array, com_unit: str, calibratio
 
     Positions not measured count as no deflection while integrating and are NaN in the result.
     """
-    scale = _phase_gradient_per_com(com_unit, calibration)
+    scale = gradient_scale(com_unit, calibration)
     step = calibration.scan_step_nm if scale is not None else None
     gradient_y, gradient_x = ((scale or 1.0) * com.astype(np.float64) for com in (com_y, com_x))
     return integrate(gradient_y, gradient_x, *(step or (1.0, 1.0)))
 
 
-def _phase_gradient_per_com(com_unit: str, calibration: Calibration) -> float | None:
+def gradient_scale(com_unit: str, calibration: Calibration) -> float | None:
     """Phase gradient in rad/nm for a COM of 1 mrad: 2 pi / wavelength; None where uncalibrated."""
     if com_unit != "mrad" or calibration.scan_step_nm is None or calibration.beam_energy_ev is None:
         return None

@@ -80,7 +80,7 @@ def _maps(maps: h5py.Group) -> list[str]:
 
 def _not_made(entry: h5py.Group) -> list[str]:
     reasons = entry.get("maps_not_made", {})
-    return [f"    {name:<20} not made: {_text(reasons, name)}" for name in reasons]
+    return [f"    {name:<24} not made: {_text(reasons, name)}" for name in reasons]
 
 
 def _map_line(name: str, data: h5py.Dataset) -> str:
@@ -88,7 +88,7 @@ def _map_line(name: str, data: h5py.Dataset) -> str:
     finite = values[np.isfinite(values)]
     spread = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "nothing measured"
     absent = values.size - finite.size
-    return f"    {name:<20} {spread} {_plain(data.attrs['units'])}" + (f", {absent} not measured" if absent else "")
+    return f"    {name:<24} {spread} {_plain(data.attrs['units'])}" + (f", {absent} not measured" if absent else "")
 
 
 def _text(group: h5py.Group, name: str) -> str:
