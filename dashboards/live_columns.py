@@ -18,7 +18,6 @@ from stream_rrvae.messages import Calibration
 
 Columns = dict[str, Any]
 NOWHERE = math.nan
-THUMBNAIL_PX = 160
 PATTERN_MARKS = ("com_x", "com_y", "beam_x", "beam_y", "beam_r")
 MARKS = (*PATTERN_MARKS, "probe_x", "probe_y")
 
@@ -89,18 +88,6 @@ def density_columns(points: LatentPoints | None) -> Columns:
 def point_columns(points: LatentPoints) -> Columns:
     """Latent space, point by point."""
     return {"x": points.x, "y": points.y, "colour": points.colour}
-
-
-def empty_thumbnail() -> Columns:
-    """Columns of a control-room tile before the first frame."""
-    return {"direction": [EMPTY], **box_columns("map", Placement(0, 0, 1, 1, "px"))}
-
-
-def thumbnail_columns(frame: ViewFrame) -> Columns:
-    """COM direction for a control-room tile, every n-th pixel of it."""
-    pixels = frame.map("com_direction").pixels
-    step = math.ceil(max(pixels.shape) / THUMBNAIL_PX)
-    return {"direction": [pixels[::step, ::step]], **box_columns("map", frame.map_placement)}
 
 
 def box_columns(name: str, box: Placement) -> Columns:
