@@ -13,7 +13,7 @@ from dashboards.live_view import LiveView
 from dashboards.numbers_text import with_unit
 from dashboards.placement import Placement, beam_centre_px, pattern_scale, scan_point
 from dashboards.selection import Selection
-from dashboards.view_frame import EMPTY, EMPTY_RGBA, ViewFrame
+from dashboards.view_frame import EMPTY, EMPTY_RGBA
 from stream_rrvae.messages import Calibration
 
 Columns = dict[str, Any]
