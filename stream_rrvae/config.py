@@ -78,7 +78,7 @@ class RecordingSettings(_Part):
 class FeedSettings(_Part):
     url: str = DEFAULT_FEED
     rate_hz: float = Field(20.0, gt=0, le=60)
-    phase: bool = True  # the projected phase while the scan runs
+    derived: bool = True  # phase and charge density while the scan runs
 
 
 class RequestSettings(_Part):

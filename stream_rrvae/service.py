@@ -72,7 +72,7 @@ class Service:
         self._publisher = Publisher(
             feed.url, settings.instrument, feed.rate_hz, self._snapshot, settings.allow_remote, is_behind
         )
-        self._maps = LiveMaps(feed.phase)  # for the publisher's thread
+        self._maps = LiveMaps(feed.derived)  # for the publisher's thread
         self._current: ScanStore | None = None
         self._opened_unix_s = 0.0
         self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)

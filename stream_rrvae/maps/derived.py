@@ -104,12 +104,14 @@ def _per_nm(field: ComField) -> str:
 _DERIVATIVE = (Need.ROTATION, Need.SCALE, Need.STEP)
 _FIELD = (Need.ROTATION, Need.SCALE, Need.ENERGY)
 PHASE = DerivedProduct("dpc_phase", (), _phase, lambda field: phase_unit(field.unit, field.calibration), _gaps)
+CHARGE_DENSITY = DerivedProduct("charge_density", (*_DERIVATIVE, Need.ENERGY), charge_density, _charge_unit)
+DIVERGENCE = DerivedProduct("divergence", _DERIVATIVE, divergence, _per_nm)
 DERIVED: tuple[DerivedProduct, ...] = (
     PHASE,
     DerivedProduct("electric_field_x", _FIELD, lambda field: electric_field(field)[1], _field_unit),
     DerivedProduct("electric_field_y", _FIELD, lambda field: electric_field(field)[0], _field_unit),
     DerivedProduct("electric_field_magnitude", _FIELD, lambda field: np.hypot(*electric_field(field)), _field_unit),
-    DerivedProduct("charge_density", (*_DERIVATIVE, Need.ENERGY), charge_density, _charge_unit),
-    DerivedProduct("divergence", _DERIVATIVE, divergence, _per_nm),
+    CHARGE_DENSITY,
+    DIVERGENCE,
     DerivedProduct("curl", _DERIVATIVE, curl, _per_nm),
 )

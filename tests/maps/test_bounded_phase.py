@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from stream_rrvae.maps.bounded_phase import BoundedPhase, kernel
-from stream_rrvae.maps.live_maps import LOOKS_WHERE_ALL_CHANGE, NAME, LiveMaps
+from stream_rrvae.maps.live_maps import LOOKS_WHERE_ALL_CHANGE, PHASE_NAME, LiveMaps
 from stream_rrvae.maps.phase import phase_of
+from stream_rrvae.maps.products import derived_products, maps_of
+from stream_rrvae.maps.values import position_values
 from stream_rrvae.messages import Calibration
 from stream_rrvae.scan_store import ScanStore
 
@@ -75,17 +77,21 @@ def test_the_feed_has_the_phase_of_what_was_measured(store: ScanStore, gradient:
         store.coverage[:until] = 1
         for _ in range(LOOKS_WHERE_ALL_CHANGE):
             found = maps.look(store, CALIBRATION)
-        image = found.maps[NAME].ravel()
+        image = found.maps[PHASE_NAME].ravel()
         assert np.isfinite(image[:until]).all() and np.isnan(image[until:]).all()
-    assert found.units[NAME] == "rad"
+    assert found.units[PHASE_NAME] == "rad"
     whole = phase_of(found.maps["com_y"], found.maps["com_x"], "mrad", CALIBRATION)
+    expected = maps_of(position_values(store, CALIBRATION), derived_products())
+    np.testing.assert_array_equal(found.maps["charge_density"], expected.maps["charge_density"])
+    assert found.units["charge_density"] == "e/nm^2"
     assert np.corrcoef(image[:1300], whole.ravel()[:1300])[0, 1] > 0.9
 
 
 def test_there_is_none_where_the_rotation_is_not_known_or_it_is_not_wanted(store: ScanStore) -> None:
     store.com_y[:], store.com_x[:], store.coverage[:] = 1, 1, 1
-    assert NAME not in LiveMaps().look(store, replace(CALIBRATION, detector_rotation_rad=None)).maps
-    assert NAME not in LiveMaps(with_phase=False).look(store, CALIBRATION).maps
+    assert PHASE_NAME not in LiveMaps().look(store, replace(CALIBRATION, detector_rotation_rad=None)).maps
+    assert PHASE_NAME not in LiveMaps(with_derived=False).look(store, CALIBRATION).maps
     maps = LiveMaps()
-    assert maps.look(store, replace(CALIBRATION, beam_energy_ev=None)).units[NAME] == "mrad step"
-    assert maps.look(store, CALIBRATION).units[NAME] == "rad"
+    assert maps.look(store, replace(CALIBRATION, beam_energy_ev=None)).units[PHASE_NAME] == "mrad step"
+    assert "divergence" in maps.look(store, replace(CALIBRATION, beam_energy_ev=None)).maps
+    assert maps.look(store, CALIBRATION).units[PHASE_NAME] == "rad"
