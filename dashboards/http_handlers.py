@@ -11,9 +11,9 @@ from typing import Any
 
 from tornado.web import RedirectHandler, RequestHandler, StaticFileHandler
 
-from dashboards.live_feed import LiveFeed
+from dashboards.feeds.live_feed import LiveFeed
 from dashboards.metrics import CONTENT_TYPE, DashboardMetrics
-from dashboards.templates import PAGES
+from dashboards.pages.templates import PAGES
 
 ASSETS = "/assets"
 

@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dashboards.live_feed import LiveFeed
+from dashboards.control.wall import Wall
+from dashboards.feeds.live_feed import LiveFeed
 from dashboards.sessions import Sessions
-from dashboards.wall import Wall
 
 PREFIX = "stream_rrvae_dashboard"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dashboards.thresholds import Thresholds
+from dashboards.feeds.thresholds import Thresholds
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.security import check_bind
 
@@ -27,7 +27,7 @@ class DashboardOptions:
 
     `allow_origins` are the public host:port names under which browsers reach this server
     through a proxy; `prefix` is the path that the proxy puts before ours. `operators_key` holds the
-    passphrase that makes a viewer an operator; see `dashboards.roles` for what is without one.
+    passphrase that makes a viewer an operator; see `dashboards.access.roles` for what is without one.
     """
 
     feeds: tuple[str, ...]

@@ -18,21 +18,21 @@ from bokeh.settings import settings
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
-from dashboards.asking import Asking
-from dashboards.control_page import make_control
+from dashboards.access.roles import Door
+from dashboards.access.security_headers import SecurityHeaders
+from dashboards.control.page import make_control
+from dashboards.control.wall import Wall, WallHandler
+from dashboards.feeds.asking import Asking
+from dashboards.feeds.live_feed import FeedReader, LiveFeed
 from dashboards.http_handlers import ASSETS, handlers
 from dashboards.listening import bound, host_text, origins
-from dashboards.live_feed import FeedReader, LiveFeed
-from dashboards.live_page import chosen_feed, make_live
-from dashboards.login import login_handlers
+from dashboards.live.page import chosen_feed, make_live
+from dashboards.live.snapshot_downloads import SnapshotDownloads, snapshot_handlers
 from dashboards.metrics import DashboardMetrics
 from dashboards.options import DashboardOptions
-from dashboards.replay_part import ReplayPart
-from dashboards.roles import Door
-from dashboards.security_headers import SecurityHeaders
+from dashboards.pages.login import login_handlers
+from dashboards.replay.part import ReplayPart
 from dashboards.sessions import Sessions
-from dashboards.snapshot_downloads import SnapshotDownloads, snapshot_handlers
-from dashboards.wall import Wall, WallHandler
 from stream_rrvae.security import is_local, make_key, read_key
 
 UNUSED_CHECK_MS = 3000

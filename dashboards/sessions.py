@@ -10,9 +10,9 @@ from bokeh.application.handlers.function import FunctionHandler
 from bokeh.application.handlers.handler import Handler
 from bokeh.document import Document
 
-from dashboards.page_document import plain_document
-from dashboards.roles import Door, RoleHandler
-from dashboards.templates import template
+from dashboards.access.roles import Door, RoleHandler
+from dashboards.pages.page_document import plain_document
+from dashboards.pages.templates import template
 
 
 class Sessions:

@@ -38,7 +38,7 @@ SERVER_IMPORTS = """
 from pathlib import PosixPath
 from dashboards.options import DashboardOptions
 from dashboards.server import serve
-from dashboards.thresholds import Thresholds
+from dashboards.feeds.thresholds import Thresholds
 """
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 SCAN = (96, 96)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dashboards.thresholds import Thresholds
+from dashboards.feeds.thresholds import Thresholds
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 Serve = Callable[..., Any]

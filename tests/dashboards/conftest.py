@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboards.live_feed import LiveFeed
+from dashboards.feeds.live_feed import LiveFeed
 from stream_rrvae.messages import Calibration, Counters, Float32Array, Health, ModelStatus, ScanState, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

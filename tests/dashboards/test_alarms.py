@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dashboards.alarms import Alarms, Condition, Severity
-from dashboards.conditions import HOLD_S, conditions
-from dashboards.feed_state import FeedState
+from dashboards.control.alarms import Alarms, Condition, Severity
+from dashboards.control.conditions import HOLD_S, conditions
+from dashboards.feeds.feed_state import FeedState
 from stream_rrvae.messages import Counters, Health, ModelStatus, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dashboards.asking import Asking, reachable
-from dashboards.live_feed import LiveFeed
+from dashboards.feeds.asking import Asking, reachable
+from dashboards.feeds.live_feed import LiveFeed
 from stream_rrvae.errors import RequestError
 from stream_rrvae.feed.request_server import RequestServer
 from stream_rrvae.messages import Snapshot

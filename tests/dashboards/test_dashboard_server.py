@@ -20,7 +20,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HT
 from tornado.ioloop import IOLoop
 from tornado.websocket import websocket_connect
 
-from dashboards.live_feed import FeedReader, LiveFeed
+from dashboards.feeds.live_feed import FeedReader, LiveFeed
 from dashboards.options import DashboardOptions
 from dashboards.server import make_server
 from stream_rrvae.errors import ConfigError, SecurityError

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboards.feed_state import clock_text, feed_state
-from dashboards.live_feed import LiveFeed
-from dashboards.readings import status
-from dashboards.thresholds import Thresholds
+from dashboards.feeds.feed_state import clock_text, feed_state
+from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.readings import status
+from dashboards.feeds.thresholds import Thresholds
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.messages import Calibration, Counters, Health, ModelStatus, ScanState, ShardStatus, Snapshot
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dashboards import frame_ring
-from dashboards.frame_ring import FRAMES_LIMIT, HOLDERS_LIMIT, SPACING_S, FrameRing
-from dashboards.view_frame import ViewFrame
+from dashboards.feeds import frame_ring
+from dashboards.feeds.frame_ring import FRAMES_LIMIT, HOLDERS_LIMIT, SPACING_S, FrameRing
+from dashboards.feeds.view_frame import ViewFrame
 from stream_rrvae.messages import Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

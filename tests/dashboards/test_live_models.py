@@ -13,14 +13,14 @@ from bokeh.models import ColumnDataSource, LayoutDOM, Range1d
 from bokeh.models.annotations import ScaleBar
 from bokeh.models.glyphs import Image, ImageRGBA
 
-from dashboards.control_page import make_control
-from dashboards.live_feed import LiveFeed
-from dashboards.live_models import LiveModels
-from dashboards.live_page import chosen_feed, make_live
-from dashboards.live_view import LiveView
-from dashboards.view_frame import ViewFrame
-from dashboards.wall import Wall
-from dashboards.wishes import Wishes
+from dashboards.control.page import make_control
+from dashboards.control.wall import Wall
+from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.view_frame import ViewFrame
+from dashboards.live.models import LiveModels
+from dashboards.live.page import chosen_feed, make_live
+from dashboards.pictures.wishes import Wishes
+from dashboards.views.view import LiveView
 from stream_rrvae.messages import Calibration, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

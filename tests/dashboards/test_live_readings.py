@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboards.live_feed import LiveFeed
-from dashboards.readings import shortened, status
+from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.readings import shortened, status
 from stream_rrvae.found import CalibrationFound, DescanFound, RotationFound
 from stream_rrvae.messages import Calibration, Counters, ScanState, ShardStatus, Snapshot
 

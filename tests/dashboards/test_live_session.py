@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from bokeh.models import LinearColorMapper
 
-from dashboards.live_feed import LiveFeed
-from dashboards.live_models import LiveModels
-from dashboards.live_session import WATCHDOG_S, LiveSession
+from dashboards.feeds.live_feed import LiveFeed
+from dashboards.live.models import LiveModels
+from dashboards.live.session import WATCHDOG_S, LiveSession
 from stream_rrvae.messages import Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dashboards.numbers_text import duration, fixed, scale_end, seconds, with_unit
+from dashboards.pictures.numbers_text import duration, fixed, scale_end, seconds, with_unit
 
 THIN = "\u202f"
 

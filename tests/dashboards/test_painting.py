@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dashboards.arrows import ARROWS_A_SIDE, arrow_segments
-from dashboards.map_styles import style_of
-from dashboards.painting import histogram, painted_map, painted_pattern
-from dashboards.placement import Placement
-from dashboards.quantise import Limits
-from dashboards.wishes import Contrast
+from dashboards.pictures.arrows import ARROWS_A_SIDE, arrow_segments
+from dashboards.pictures.map_styles import style_of
+from dashboards.pictures.painting import histogram, painted_map, painted_pattern
+from dashboards.pictures.placement import Placement
+from dashboards.pictures.quantise import Limits
+from dashboards.pictures.wishes import Contrast
 from stream_rrvae.messages import Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

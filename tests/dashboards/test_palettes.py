@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dashboards.palettes import (
+from dashboards.pictures.palettes import (
     DIRECTION,
     ROTATION,
     SEQUENTIAL,
@@ -14,7 +14,7 @@ from dashboards.palettes import (
     palette,
     wheel_gradient,
 )
-from dashboards.quantise import quantise_angle
+from dashboards.pictures.quantise import quantise_angle
 
 
 @pytest.mark.parametrize("name", [*SEQUENTIAL, "direction"])

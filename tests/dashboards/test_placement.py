@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from dashboards.placement import pattern_placement, scan_placement, scan_point
+from dashboards.pictures.placement import pattern_placement, scan_placement, scan_point
 from stream_rrvae.messages import Calibration
 
 

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dashboards.palettes import ROTATION, rgb_table
-from dashboards.quantise import (
+from dashboards.pictures.palettes import ROTATION, rgb_table
+from dashboards.pictures.quantise import (
     Limits,
     angle_rgba,
     binned,

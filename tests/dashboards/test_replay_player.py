@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from dashboards.replay_player import Player
+from dashboards.replay.player import Player
 
 SECONDS = np.array([[1, 50, 50, 100], [0.0, 1.0, 3.0, 4.0]], np.float32)  # two seconds without a frame in the middle
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboards.recordings_client import RecordingsClient
-from dashboards.replay_models import ReplayModels
-from dashboards.replay_session import ReplaySession
-from dashboards.replay_wish import ReplayWish
+from dashboards.replay.models import ReplayModels
+from dashboards.replay.recordings_client import RecordingsClient
+from dashboards.replay.session import ReplaySession
+from dashboards.replay.wish import ReplayWish
 from stream_rrvae.arguments import Arguments
 from stream_rrvae.errors import RequestError
 from stream_rrvae.feed.request_server import RequestServer

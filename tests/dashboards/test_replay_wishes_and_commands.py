@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dashboards.replay_command import NAMES, command_of
-from dashboards.replay_wish import ReplayWish, wish_of
+from dashboards.replay.command import NAMES, command_of
+from dashboards.replay.wish import ReplayWish, wish_of
 from stream_rrvae.errors import RequestError
 
 

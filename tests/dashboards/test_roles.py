@@ -15,10 +15,10 @@ from bokeh.document import Document
 from bokeh.util.token import get_token_payload
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
-from dashboards.attempts import ADDRESSES_KEPT, FROM_ALL, FROM_ONE_ADDRESS, WINDOW_S, Attempts
-from dashboards.live_feed import LiveFeed
+from dashboards.access.attempts import ADDRESSES_KEPT, FROM_ALL, FROM_ONE_ADDRESS, WINDOW_S, Attempts
+from dashboards.access.roles import NO_PASSPHRASE, NOT_LOGGED_IN, Role, role_of, why_viewer
+from dashboards.feeds.live_feed import LiveFeed
 from dashboards.options import DashboardOptions
-from dashboards.roles import NO_PASSPHRASE, NOT_LOGGED_IN, Role, role_of, why_viewer
 from dashboards.server import make_server
 from stream_rrvae.errors import SecurityError
 

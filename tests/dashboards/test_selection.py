@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashboards.latent_points import POINTS_LIMIT, latent_points
-from dashboards.quantise import Limits
-from dashboards.selection import CASING, LINE, outline, selected, within
+from dashboards.pictures.latent_points import POINTS_LIMIT, latent_points
+from dashboards.pictures.quantise import Limits
+from dashboards.pictures.selection import CASING, LINE, outline, selected, within
 
 
 def test_points_inside_a_polygon_that_is_not_convex() -> None:

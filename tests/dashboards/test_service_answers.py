@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboards.asking import Asking
-from dashboards.live_feed import LiveFeed
-from dashboards.live_view import LiveView
-from dashboards.orders import Orders
-from dashboards.service_answers import AGAIN_S, DETECTOR_AGAIN_S, ServiceAnswers
-from dashboards.view_frame import ViewFrame
-from dashboards.wishes import Ring, Wishes
+from dashboards.feeds.asking import Asking
+from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.view_frame import ViewFrame
+from dashboards.live.orders import Orders
+from dashboards.live.service_answers import AGAIN_S, DETECTOR_AGAIN_S, ServiceAnswers
+from dashboards.pictures.wishes import Ring, Wishes
+from dashboards.views.view import LiveView
 from stream_rrvae.arguments import Arguments
 from stream_rrvae.errors import RequestError
 from stream_rrvae.feed.request_server import RequestServer

@@ -19,7 +19,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from dashboards import server as dashboard_server
-from dashboards.live_feed import LiveFeed
+from dashboards.feeds.live_feed import LiveFeed
 from dashboards.options import DashboardOptions
 from stream_rrvae.messages import Snapshot
 

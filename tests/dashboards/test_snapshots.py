@@ -17,12 +17,18 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from dashboards.live_view import DetectorMap, LiveView
-from dashboards.snapshot_downloads import KEPT_LIMIT, WAITING_LIMIT, SnapshotDownloads, file_stem, snapshot_handlers
-from dashboards.snapshot_files import snapshot_zip
-from dashboards.snapshot_pictures import pictures_of
-from dashboards.view_frame import ViewFrame
-from dashboards.wishes import Contrast, Wishes
+from dashboards.feeds.view_frame import ViewFrame
+from dashboards.live.snapshot_downloads import (
+    KEPT_LIMIT,
+    WAITING_LIMIT,
+    SnapshotDownloads,
+    file_stem,
+    snapshot_handlers,
+)
+from dashboards.live.snapshot_files import snapshot_zip
+from dashboards.live.snapshot_pictures import pictures_of
+from dashboards.pictures.wishes import Contrast, Wishes
+from dashboards.views.view import DetectorMap, LiveView
 from stream_rrvae.errors import RequestError
 from stream_rrvae.messages import Snapshot
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from dashboards.scan_history import SCANS_LIMIT, ScanHistory
-from dashboards.trends import SPAN_S, Trends
+from dashboards.feeds.scan_history import SCANS_LIMIT, ScanHistory
+from dashboards.feeds.trends import SPAN_S, Trends
 from stream_rrvae.messages import Counters, Health, ScanState, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

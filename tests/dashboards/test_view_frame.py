@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboards.live_columns import measured_columns, model_columns
-from dashboards.live_feed import LiveFeed
-from dashboards.live_pattern import latest_pattern
-from dashboards.live_view import LiveView
-from dashboards.view_frame import ViewFrame
-from dashboards.wishes import Wishes
+from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.view_frame import ViewFrame
+from dashboards.pictures.wishes import Wishes
+from dashboards.views.columns import measured_columns, model_columns
+from dashboards.views.pattern import latest_pattern
+from dashboards.views.view import LiveView
 from stream_rrvae.messages import Calibration, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

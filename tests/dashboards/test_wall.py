@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from bokeh.document import Document
 
-from dashboards.control_page import PATIENCE, ControlSession, rgba
-from dashboards.live_feed import LiveFeed
-from dashboards.roles import Role
-from dashboards.thumbnails import SIDE_PX, MeanPattern
-from dashboards.wall import Wall
-from dashboards.wall_instrument import TREND_POINTS, TREND_STEP_S
-from dashboards.wall_layout import wall_layout
+from dashboards.access.roles import Role
+from dashboards.control.page import PATIENCE, ControlSession, rgba
+from dashboards.control.wall import Wall
+from dashboards.control.wall_instrument import TREND_POINTS, TREND_STEP_S
+from dashboards.control.wall_layout import wall_layout
+from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.thumbnails import SIDE_PX, MeanPattern
 from stream_rrvae.messages import Counters, Health, ScanState, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
@@ -42,7 +42,7 @@ def operate(session: ControlSession, **said: Any) -> None:
 
 
 def as_role(monkeypatch: pytest.MonkeyPatch, role: Role) -> None:
-    monkeypatch.setattr("dashboards.control_page.role_of", lambda _document: role)
+    monkeypatch.setattr("dashboards.control.page.role_of", lambda _document: role)
 
 
 def test_every_instrument_keeps_its_place(wall: Wall, feeds: list[LiveFeed], make_snapshot: MakeSnapshot) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.wishes import LASSO_CORNERS, TEXT_LIMIT, Contrast, Ring, Wishes, wishes_of
+from dashboards.pictures.wishes import LASSO_CORNERS, TEXT_LIMIT, Contrast, Ring, Wishes, wishes_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -1,0 +1,1 @@
+"""What services publish and answer, kept for the pages."""

@@ -1,0 +1,1 @@
+"""Values become pictures: colours, contrast, figures, marks."""
