@@ -60,8 +60,9 @@ class Waves:
 
 
 def _participation(power: Float) -> float:
-    """Over how many of its items power is spread."""
-    return float(power.sum() ** 2 / np.square(power).sum())
+    """Over how many of its items power is spread; none where all frames are equal."""
+    squares = float(np.square(power).sum())
+    return float(power.sum()) ** 2 / squares if squares else 0.0
 
 
 def field_waves(com_y: Float, com_x: Float, image: Float | None, step: tuple[float, float]) -> Waves:

@@ -58,8 +58,8 @@ from stream_rrvae.config import DEFAULT_FEED
 @click.option("--unreachable-s", type=float, default=10.0, help="UNREACHABLE: nothing from the service for so long.")
 def dashboard(lag_s: float, stale_s: float, unreachable_s: float, **options: Any) -> None:
     """The web pages: /live for one instrument, /replay for recordings, /control for all instruments."""
-    from dashboards.options import DashboardOptions, Keyed
     from dashboards.feeds.thresholds import Thresholds
+    from dashboards.options import DashboardOptions, Keyed
     from stream_rrvae.commands.dashboard import RecordingsChoice, run_dashboard
 
     choice = RecordingsChoice(*(options.pop(name) for name in ("recordings", "results", "checkpoints")))

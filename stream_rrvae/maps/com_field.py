@@ -45,7 +45,10 @@ class ComField:
     def missing(self, needs: Iterable[Need]) -> str:
         """Which of `needs` are not known, in words; empty when all are."""
         lacking = [need for need in needs if not self._knows(need)]
-        return f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not known" if lacking else ""
+        if not lacking:
+            return ""
+        *first, last = lacking
+        return f"{', '.join(first)} and {last} are not known" if first else f"{last} is not known"
 
     def _knows(self, need: Need) -> bool:
         known = {

@@ -101,6 +101,11 @@ def test_noise_is_not_trusted() -> None:
     assert not any(trusted)
 
 
+def test_a_scan_of_equal_frames_shows_no_rotation() -> None:
+    found = find_rotation(np.zeros((32, 32)), np.zeros((32, 32)), None, (1.0, 1.0), None)
+    assert not found.trusted and found.flip_confidence == 0.5
+
+
 def test_what_is_stated_as_uncertain_is_what_it_is_off_by(simulated: SimulatedScan) -> None:
     scan = simulated(rotation_deg=37.0)
     pulls = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from stream_rrvae.maps.derived import volts_per_radian
@@ -134,6 +136,22 @@ def test_what_cannot_be_made_is_left_out_and_says_why(
         assert not absent & set(file["entry/maps"])
     told = [line.split() for line in results_lines(tmp_path / "a.results.h5") if "not made" in line]
     assert {words[0] for words in told} == absent
+
+
+def test_what_the_file_does_not_say_is_said_on_the_command_line(tmp_path: Path) -> None:
+    source, results = tmp_path / "frames.npy", tmp_path / "results.h5"
+    np.save(source, np.random.default_rng(0).poisson(20, (5, 6, 16, 16)).astype(np.uint16))
+    options = "--mode off --mrad-per-px 2 --scan-step-nm 0.03 --beam-energy-kev 80 --detector-rotation-deg 10"
+    command = ["analyse", str(source), "--out", str(results), *options.split()]
+    assert CliRunner().invoke(cli, command).exit_code == 0
+    told = CliRunner().invoke(cli, [*command, "--thickness-nm", "2"])
+    assert told.exit_code == 0, told.output
+    with h5py.File(results) as file:
+        assert file["entry/maps/charge_density"].attrs["units"] == "e/nm^3"
+        expected = 1e-3 * volts_per_radian(80e3) / 2 * file["entry/maps/com_magnitude"][()]
+        np.testing.assert_allclose(file["entry/maps/electric_field_magnitude"][()], expected, rtol=1e-5)
+        assert json.loads(file["entry/calibration"][()])["scan_step_nm"] == [0.03, 0.03]
+        np.testing.assert_allclose(file["entry/maps/scan_x"], 0.03 * np.arange(6), rtol=1e-6)
 
 
 def test_positions_without_a_frame_are_nobodys_neighbours(

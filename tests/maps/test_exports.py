@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dashboards.map_styles import style_of
-from dashboards.palettes import SEQUENTIAL
+from dashboards.pictures.map_styles import style_of
+from dashboards.pictures.palettes import SEQUENTIAL
 from stream_rrvae.errors import ConfigError, FileFormatError
 from stream_rrvae.maps.exports.export import export
 from stream_rrvae.maps.looks import look_of

@@ -81,7 +81,7 @@ def test_the_learnt_maps_change_the_pictures(filled_store: ScanStore, tmp_path: 
 
 
 def test_angles_have_the_colours_of_the_dashboards() -> None:
-    from dashboards.palettes import cyclic_palette
+    from dashboards.pictures.palettes import cyclic_palette
 
     angles = np.array([0.0, np.pi / 2, -np.pi / 2, 3.0], np.float32)
     palette = cyclic_palette(DIRECTION)
