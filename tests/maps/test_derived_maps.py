@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from stream_rrvae.cli import cli
 from stream_rrvae.maps.derived import volts_per_radian
 from stream_rrvae.maps.results import Provenance, write_results
 from stream_rrvae.maps.results_summary import results_lines

@@ -36,7 +36,7 @@ def ask(tmp_path: Path) -> Ask:
         python = os.environ.get(PYTHONS[package], sys.executable)
         probe = subprocess.run([python, "-c", f"import {package}"], capture_output=True, timeout=100)
         if probe.returncode:
-            pytest.skip(f"NOT CHECKED against {package}: {python} has it not; {PYTHONS[package]} may name one that has")
+            pytest.skip(f"NOT CHECKED against {package}: {python} does not have it ({PYTHONS[package]} may)")
         told, made = tmp_path / "told.npz", tmp_path / "made.npz"
         np.savez(told, frames=frames, center_px=(15.5, 15.5), rotation_deg=rotation_deg, flip=flip)
         command = [python, "-W", "ignore", str(SCRIPT), package, str(told), str(made)]
