@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from stream_rrvae.errors import FileFormatError, WireError
 from stream_rrvae.messages import Encoding, Frame, ScanStart
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.chunk_loop import Sums, add_frame, checksum_text
+from stream_rrvae.recording.chunk_places import ChunkPlaces
 from stream_rrvae.recording.layout import Flag
 from stream_rrvae.recording.segment import FrameRun, Segment
 from stream_rrvae.recording.start_json import start_from_json
@@ -69,13 +70,16 @@ class _Damaged:
         self.sides: dict[str, NDArray[Any]] = {name: side[: self.count] for name, side in sides.items()}
         pipeline = self.frames.id.get_create_plist()
         self.filters = tuple(int(pipeline.get_filter(i)[0]) for i in range(pipeline.get_nfilters()))
+        self._places = ChunkPlaces(self.count)
+        with suppress(OSError, RuntimeError, ValueError, KeyError):  # the index is damaged from here on
+            self._places.find(self.frames)
 
     def chunk(self, index: int) -> tuple[Encoding, bytes] | None:
         """A frame as it was received; None where it is not there."""
-        info = self.frames.id.get_chunk_info_by_coord((index, 0, 0))
-        if info.byte_offset is None or not info.size or info.byte_offset + info.size > self.size_bytes:
+        offset, size = int(self._places.offset[index]), int(self._places.size[index])
+        if not size or offset + size > self.size_bytes:
             return None
-        return self._encoding(info.filter_mask), os.pread(self._handle, info.size, info.byte_offset)
+        return self._encoding(int(self._places.skipped[index])), os.pread(self._handle, size, offset)
 
     def _encoding(self, skipped: int) -> Encoding:
         used = [number for place, number in enumerate(self.filters) if not skipped >> place & 1]
@@ -150,7 +154,7 @@ def _present(damaged: _Damaged, checks: _Checks) -> Iterator[tuple[int, Encoding
         try:
             chunk = damaged.chunk(index)
         except (OSError, RuntimeError, ValueError, KeyError):
-            continue  # its place in the index is damaged
+            continue  # its bytes cannot be read, or nobody knows what they are packed in
         if chunk is not None:
             checks.add(index, chunk[1])
             yield index, chunk[0]

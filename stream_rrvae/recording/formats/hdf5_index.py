@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.messages import PIXEL_TYPES, Encoding
+from stream_rrvae.recording.chunk_places import ChunkPlaces
 from stream_rrvae.recording.description import ENCODINGS, ChunkIndex
 from stream_rrvae.recording.formats.hdf5_checks import filters_of
 from stream_rrvae.wire.packing import HEADER, MAX_BSLZ4_BLOCK_BYTES, MIN_BLOCK_BYTES
 
 BITSHUFFLE, LZ4 = 32008, 32004
 BITSHUFFLE_LZ4 = 2  # the last of bitshuffle's parameters
-LARGEST_CHUNK_BYTES = (1 << 32) - 1
 LARGEST_LZ4_BLOCK_BYTES = (1 << 31) - 1
 
 
@@ -77,22 +77,14 @@ def _contiguous(dataset: h5py.Dataset, n: int) -> ChunkIndex | None:
 
 
 def _chunked(dataset: h5py.Dataset, n: int, by_mask: dict[int, Encoding]) -> ChunkIndex | None:
-    offset, size, masks = np.zeros(n, np.uint64), np.zeros(n, np.uint32), np.zeros(n, np.uint32)
-    columns = dataset.shape[1] if dataset.ndim == 4 else 1
-
-    def note(chunk: h5py.h5d.StoreInfo) -> None:
-        at = chunk.chunk_offset[0] * columns + (chunk.chunk_offset[1] if dataset.ndim == 4 else 0)
-        if at < n:
-            offset[at], masks[at] = chunk.byte_offset, chunk.filter_mask
-            size[at] = min(chunk.size, LARGEST_CHUNK_BYTES)
-
-    dataset.id.chunk_iter(note)
+    places = ChunkPlaces(n).find(dataset)
     encoding = np.full(n, len(ENCODINGS), np.uint8)
     for mask, packing in by_mask.items():
-        encoding[masks == mask] = ENCODINGS.index(packing)
-    if not size.all() or (encoding == len(ENCODINGS)).any() or not _first_is_readable(dataset, offset, encoding):
+        encoding[places.skipped == mask] = ENCODINGS.index(packing)
+    is_known = places.size.all() and (encoding < len(ENCODINGS)).all()
+    if not is_known or not _first_is_readable(dataset, places.offset, encoding):
         return None
-    return _index(dataset, offset, size, encoding)
+    return _index(dataset, places.offset, places.size, encoding)
 
 
 def _first_is_readable(dataset: h5py.Dataset, offset: NDArray[np.uint64], encoding: NDArray[np.uint8]) -> bool:
