@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from detector_sim.faults import FAULTS
+from detector_sim.faults import FRAME_FAULTS, SCAN_FAULTS
 from detector_sim.launch import FORMATS, launch
 from detector_sim.option_types import Detector, Fault, Pair, ScanShape, Unbounded
+from detector_sim.sending import STALL_S
 from detector_sim.settings import ANNOUNCE
 from detector_sim.specimen import SPECIMENS
 from stream_rrvae import __version__
@@ -41,6 +42,8 @@ from stream_rrvae.messages import Encoding
     help="Answer on this port what receivers of dectris-v1 ask a control unit over HTTP; 0 = a free one.",
 )
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback without keys: closed networks only.")
+@click.option("--curve-key", type=click.Path(path_type=Path), help="Our NAME.key_secret (stream-rrvae keygen); native.")
+@click.option("--curve-clients", type=click.Path(path_type=Path), help="Folder of the NAME.key of who may connect.")
 @click.option("--specimen", default="graphene", help=f"{', '.join(SPECIMENS)}, or a structure file (needs abTEM).")
 @click.option(
     "--thickness-nm",
@@ -64,8 +67,13 @@ from stream_rrvae.messages import Encoding
 )
 @click.option("--scans", type=click.IntRange(0), default=0, help="End after so many scans; 0 = never.")
 @click.option(
-    "--fault", "faults", type=Fault(), multiple=True, help=f"Repeatable; RATE 0..1 a frame: {', '.join(FAULTS)}."
+    "--fault",
+    "faults",
+    type=Fault(),
+    multiple=True,
+    help=f"Repeatable; RATE 0..1 a frame: {', '.join(FRAME_FAULTS)}; or a scan: {', '.join(SCAN_FAULTS)}.",
 )
+@click.option("--stall-s", type=click.FloatRange(0.0), default=STALL_S, help="How long the fault stall lasts, in s.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of noise, bad pixels and faults.")
 @click.option("--voltage-kv", type=click.FloatRange(1, 3000), default=60.0, help="Acceleration voltage in kV.")
 @click.option("--semiangle-mrad", type=click.FloatRange(0.1, 200), default=31.0, help="Semi-convergence angle in mrad.")

@@ -1,107 +1,59 @@
 """Faults put into the stream on purpose, seeded: what real detectors and networks do now and then.
 
-A frame suffers at most one fault. Rates are probabilities a frame, that of `abort` a scan.
+A frame suffers at most one fault. Rates are probabilities a frame, those of `SCAN_FAULTS` a scan.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detector_sim.encoding import EncodedFrame, encode_frame
+from detector_sim.altered_frames import ALTERATIONS
+from detector_sim.encoding import EncodedFrame
 from detector_sim.message_format import MessageFormat, Parts
 from detector_sim.truth import InjectedFault
 from stream_rrvae.errors import ConfigError
-from stream_rrvae.messages import Encoding, Frame
-from stream_rrvae.wire.pixels import decode_pixels
 
 LATEST_REORDER = 8  # frames by which a late one is late, at most
-_OVERSIZE_PX = 1 << 16
-_NAN_PART = 0.05
-_HEADER = struct.Struct(">QI")
+FURTHEST_JUMP_S = 86_400.0  # of the detector's clock
+FRAME_FAULTS = ("drop", "duplicate", "reorder", *ALTERATIONS, "clock_jump")
+SCAN_FAULTS = ("abort", "stall", "restart", "second_consumer")
+FAULTS = (*FRAME_FAULTS, *SCAN_FAULTS)
 
 
-def _truncate(frame: EncodedFrame, form: MessageFormat, rng: np.random.Generator) -> Parts:
-    """The message's last part is cut short."""
-    parts = form.frames([frame])
-    return [*parts[:-1], parts[-1][: int(rng.integers(1, len(parts[-1])))]]
-
-
-def _corrupt(frame: EncodedFrame, form: MessageFormat, rng: np.random.Generator) -> Parts:
-    """Damage that can be noticed: LZ4 carries no checksum, so the length of its first block is hit, else the header."""
-    if frame.encoding is Encoding.NONE:
-        first, *rest = form.frames([frame])
-        return [rng.bytes(4) + b"\xff\xff\xff\xff" + first[8:], *rest]
-    size = _HEADER.size
-    return form.frames([replace(frame, payload=frame.payload[:size] + b"\xff\xff\xff\xff" + frame.payload[size + 4 :])])
-
-
-def _oversize(frame: EncodedFrame, form: MessageFormat, _rng: np.random.Generator) -> Parts:
-    """The frame announces 2^32 pixels in a payload as small as ever."""
-    return form.frames([replace(frame, shape=(_OVERSIZE_PX, _OVERSIZE_PX))])
-
-
-def _wrong_shape(frame: EncodedFrame, form: MessageFormat, _rng: np.random.Generator) -> Parts:
-    """One column more than was announced."""
-    pixels = _pixels(frame)
-    return form.frames([encode_frame(frame.number, np.pad(pixels, ((0, 0), (0, 1))), frame.encoding)])
-
-
-def _wrong_dtype(frame: EncodedFrame, form: MessageFormat, _rng: np.random.Generator) -> Parts:
-    """Another pixel type than was announced."""
-    other = "uint16" if frame.pixel_type != "uint16" else "uint32"
-    return form.frames([encode_frame(frame.number, np.zeros(frame.shape, other), frame.encoding)])
-
-
-def _nodata(frame: EncodedFrame, form: MessageFormat, _rng: np.random.Generator) -> Parts:
-    """No pixel holds data."""
-    floating = frame.pixel_type == "float32"
-    nothing = np.nan if floating else np.iinfo(frame.pixel_type).max
-    return form.frames([encode_frame(frame.number, np.full(frame.shape, nothing, frame.pixel_type), frame.encoding)])
-
-
-def _nan(frame: EncodedFrame, form: MessageFormat, rng: np.random.Generator) -> Parts:
-    """One pixel in twenty is NaN or infinite."""
-    pixels = _pixels(frame).copy()
-    hit = rng.random(frame.shape) < _NAN_PART
-    pixels[hit] = rng.choice(np.array([np.nan, np.inf, -np.inf], pixels.dtype), int(hit.sum()))
-    return form.frames([encode_frame(frame.number, pixels, frame.encoding)])
-
-
-def _pixels(frame: EncodedFrame) -> NDArray[Any]:
-    return decode_pixels(
-        Frame(0, frame.number, frame.shape, frame.pixel_type, frame.encoding, memoryview(frame.payload))
-    )
-
-
-_ALTER: Mapping[str, Callable[[EncodedFrame, MessageFormat, np.random.Generator], Parts]] = {
-    "truncate": _truncate,
-    "corrupt": _corrupt,
-    "oversize": _oversize,
-    "wrong_shape": _wrong_shape,
-    "wrong_dtype": _wrong_dtype,
-    "nodata": _nodata,
-    "nan": _nan,
-}
-FAULTS = ("drop", "duplicate", "reorder", *_ALTER, "abort")
-
-
-def check_rates(rates: Mapping[str, float], pixel_type: str) -> None:
-    """Raises ConfigError for unknown faults, impossible rates, and NaN in whole numbers."""
+def check_rates(rates: Mapping[str, float], pixel_type: str, protocol: str = "dectris-v2") -> None:
+    """Raises ConfigError for unknown faults, impossible rates, NaN in whole numbers, and jumps of no clock."""
     for name, rate in rates.items():
         if name not in FAULTS:
             raise ConfigError(f"no fault {name!r}; there are {', '.join(FAULTS)}")
         if not 0 <= rate <= 1:
             raise ConfigError(f"the rate of {name} must be within 0 and 1, not {rate:g}")
-    if sum(rate for name, rate in rates.items() if name != "abort") > 1:
+    if sum(rate for name, rate in rates.items() if name not in SCAN_FAULTS) > 1:
         raise ConfigError("the rates of all faults of frames together cannot exceed 1")
     if rates.get("nan") and pixel_type != "float32":
         raise ConfigError("the fault nan needs a float32 detector")
+    if rates.get("clock_jump") and protocol == "native":
+        raise ConfigError("the fault clock_jump needs a protocol that tells times: dectris-v1 or dectris-v2")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFaults:
+    """The frame after which each happens to a scan; None = it does not."""
+
+    abort: int | None = None  # nothing more is sent, and no end
+    stall: int | None = None  # nothing is sent for a while
+    restart: int | None = None  # the detector is gone with all that it had queued, then comes back with the next scan
+    second_consumer: int | None = None  # somebody else takes his share of the rest
+
+    @property
+    def last(self) -> int | None:
+        """The last frame that is sent."""
+        return min((after for after in (self.abort, self.restart) if after is not None), default=None)
+
+
+NO_FAULTS = ScanFaults()
 
 
 class FaultInjector:
@@ -110,18 +62,19 @@ class FaultInjector:
     def __init__(self, rates: Mapping[str, float], form: MessageFormat, seed: int) -> None:
         self._form = form
         self._rng = np.random.default_rng([seed, 2])
-        self._names = [name for name in rates if name != "abort"]
+        self._names = [name for name in rates if name not in SCAN_FAULTS]
         self._until = np.cumsum([rates[name] for name in self._names])
-        self._abort_rate = rates.get("abort", 0.0)
+        self._of_scans = {name: rates[name] for name in SCAN_FAULTS if name in rates}
         self.injected: list[InjectedFault] = []
 
-    def last_frame(self, series: int, count: int) -> int | None:
-        """The last frame before this scan is aborted; None when it is not."""
-        if self._rng.random() >= self._abort_rate:
-            return None
-        last = int(self._rng.integers(0, count))
-        self.injected.append(InjectedFault(series, last, "abort"))
-        return last
+    def of_scan(self, series: int, count: int) -> ScanFaults:
+        """What happens to this scan of `count` frames, and after which of them."""
+        found = {}
+        for name, rate in self._of_scans.items():
+            if self._rng.random() < rate:
+                found[name] = int(self._rng.integers(0, count))
+                self.injected.append(InjectedFault(series, found[name], name))
+        return ScanFaults(**found)
 
     def messages(self, series: int, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
         """The scan's messages; late ones come at most `LATEST_REORDER` frames late."""
@@ -146,7 +99,9 @@ class FaultInjector:
     def _sent(self, frame: EncodedFrame, name: str | None) -> list[Parts]:
         if name == "drop":
             return []
-        if name is not None and name in _ALTER:
-            return [_ALTER[name](frame, self._form, self._rng)]
+        if name == "clock_jump":  # from here on, as clocks that are set do
+            self._form.clock_offset_s = float(self._rng.uniform(-FURTHEST_JUMP_S, FURTHEST_JUMP_S))
+        if name is not None and name in ALTERATIONS:
+            return [ALTERATIONS[name](frame, self._form, self._rng)]
         message = self._form.frames([frame])
         return [message, message] if name == "duplicate" else [message]

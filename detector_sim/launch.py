@@ -25,6 +25,7 @@ from detector_sim.sent_times import SentTimes
 from detector_sim.settings import SimulationSettings
 from detector_sim.simplon import SimplonApi
 from detector_sim.simulation import Simulation
+from stream_rrvae.curve import ServerKeys, server_keys
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.messages import Encoding
 from stream_rrvae.security import check_bind
@@ -39,8 +40,11 @@ _OPTICS = ("voltage_kv", "semiangle_mrad", "defocus_nm", "source_size_nm")
 
 def launch(options: dict[str, Any]) -> None:
     """Simulate, bind and send as `options` (those of the command) say. Raises StreamRrvaeError."""
+    keys = server_keys(options["curve_key"], options["curve_clients"])
     for url in options["urls"]:
-        check_bind(url, options["allow_remote"])
+        check_bind(url, options["allow_remote"], keys is not None)
+    if keys is not None and options["protocol"] != "native":
+        raise ConfigError("only the native protocol knows keys: detectors of DECTRIS have none")
     if options["deal"] == "shards" and options["announce"] == "nothing":
         raise ConfigError("a shard has to know the scan's shape: leave out --announce nothing")
     if options["socket"] == "pub" and options["protocol"] != "native":
@@ -54,13 +58,12 @@ def launch(options: dict[str, Any]) -> None:
     pool = FramePool(simulation, options["pool_mib"] << 20)
     form = FORMATS[options["protocol"]]()
     pacer, injector = Pacer(rate_fps), _injector(options, form)
-    sender = ScanSender(
-        simulation, pool, form, pacer, injector, options["truth"], _sent_times(options, simulation.count)
-    )
+    times = _sent_times(options, simulation.count)
+    sender = ScanSender(simulation, pool, form, pacer, injector, options["truth"], times, options["stall_s"])
     if rate_fps is None:  # at full speed nothing may be left to compute
         _fill(pool, simulation.plan.count)
     with _simplon(simulation, options):
-        _send(sender, options, _message_bytes(simulation, form, rate_fps))
+        _send(sender, options, _message_bytes(simulation, form, rate_fps), keys)
 
 
 def _simplon(simulation: Simulation, options: dict[str, Any]) -> AbstractContextManager[SimplonApi | None]:
@@ -72,9 +75,9 @@ def _simplon(simulation: Simulation, options: dict[str, Any]) -> AbstractContext
     return api
 
 
-def _send(sender: ScanSender, options: dict[str, Any], message_bytes: int) -> None:
+def _send(sender: ScanSender, options: dict[str, Any], message_bytes: int, keys: ServerKeys | None) -> None:
     dealing = Dealing(options["deal"] == "shards", options["shard_lines"])
-    with Outlets(options["urls"], options["socket"], message_bytes, dealing) as outlets:
+    with Outlets(options["urls"], options["socket"], message_bytes, dealing, keys) as outlets:
         for endpoint in outlets.endpoints:
             click.echo(f"bound {endpoint}")
         begun_s = time.monotonic()
@@ -129,7 +132,7 @@ def _dose(text: str) -> float | None:
 
 def _injector(options: dict[str, Any], form: MessageFormat) -> FaultInjector | None:
     rates = dict(options["faults"])
-    check_rates(rates, options["detector"].pixel_type)
+    check_rates(rates, options["detector"].pixel_type, options["protocol"])
     return FaultInjector(rates, form, options["seed"]) if rates else None
 
 

@@ -15,6 +15,7 @@ class MessageFormat(Protocol):
     """A protocol's sending side; it remembers the running scan."""
 
     largest_batch: int
+    clock_offset_s: float  # by which the times that it tells are wrong
 
     def start(self, start: ScanStart) -> Parts:
         """The announcement of a scan, which is the running one from now on."""

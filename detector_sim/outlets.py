@@ -12,6 +12,7 @@ from typing import Self
 from detector_sim.encoding import EncodedFrame
 from detector_sim.message_format import MessageFormat, Parts
 from detector_sim.outlet import Outlet
+from stream_rrvae.curve import ServerKeys
 from stream_rrvae.messages import ScanStart
 from stream_rrvae.wire.shards import shard_of_line
 
@@ -35,11 +36,18 @@ class Outlets:
     With several of them, one whose peer is gone takes no frames until it is back, and the others go on.
     """
 
-    def __init__(self, urls: Sequence[str], kind: str, message_bytes: int, dealing: Dealing = IN_TURN) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        kind: str,
+        message_bytes: int,
+        dealing: Dealing = IN_TURN,
+        keys: ServerKeys | None = None,
+    ) -> None:
         self._dealing = dealing
         several, share_bytes = len(urls) > 1, len(urls) * message_bytes
         with ExitStack() as stack:
-            self.outlets = [stack.enter_context(Outlet(url, kind, share_bytes, goes_on=several)) for url in urls]
+            self.outlets = [stack.enter_context(Outlet(url, kind, share_bytes, several, keys)) for url in urls]
             self._stack = stack.pop_all()
 
     @property
@@ -61,6 +69,11 @@ class Outlets:
         """The start, to each with its own shard."""
         for shard, outlet in enumerate(self.outlets):
             outlet.send(form.start(self._announced(start, shard)))
+
+    def restart(self) -> None:
+        """Go away from all of them, with what is queued, and come back."""
+        for outlet in self.outlets:
+            outlet.restart()
 
     def end(self, form: MessageFormat) -> None:
         """The end, to all."""

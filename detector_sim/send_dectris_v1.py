@@ -35,6 +35,7 @@ class DectrisV1Format:
     largest_batch = 1
 
     def __init__(self) -> None:
+        self.clock_offset_s = 0.0
         self._series = 0
         self._image_end = b""
 
@@ -55,7 +56,7 @@ class DectrisV1Format:
             b'{"frame":%d' % frame.number + self._image_end,
             _described(frame.shape, frame.pixel_type, frame.encoding, len(payload)),
             payload,
-            _times(frame.number),
+            _times(frame.number, round(self.clock_offset_s * 1e9)),
         ]
 
     def end(self) -> Parts:
@@ -102,8 +103,8 @@ def _described(shape: tuple[int, int], pixel_type: str, encoding: Encoding, payl
     return _json(encoding=name, htype="dimage_d-1.0", **size)
 
 
-def _times(number: int) -> bytes:
-    begin_ns = number * _FRAME_NS
+def _times(number: int, offset_ns: int) -> bytes:
+    begin_ns = number * _FRAME_NS + offset_ns
     return _TIMES % (_FRAME_NS, begin_ns, begin_ns + _FRAME_NS)
 
 

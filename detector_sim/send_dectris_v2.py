@@ -39,6 +39,7 @@ class DectrisV2Format:
     largest_batch = 1
 
     def __init__(self) -> None:
+        self.clock_offset_s = 0.0
         self._head = b""
         self._end = b""
         self._heads: dict[int, tuple[EncodedFrame, bytes]] = {}  # by number: scans send the same frames again
@@ -61,6 +62,8 @@ class DectrisV2Format:
     def frames(self, frames: Sequence[EncodedFrame]) -> Parts:
         """See MessageFormat."""
         (frame,) = frames
+        if self.clock_offset_s:
+            return [self._head + _frame_head(frame, round(self.clock_offset_s * CLOCK_HZ)) + frame.payload]
         known = self._heads.get(frame.number)
         if known is None or known[0] is not frame:
             known = self._heads[frame.number] = (frame, _frame_head(frame))
@@ -81,8 +84,8 @@ def _items(fields: Mapping[str, Any]) -> bytes:
     return b"".join(cbor2.dumps(key) + cbor2.dumps(value) for key, value in fields.items())
 
 
-def _frame_head(frame: EncodedFrame) -> bytes:
-    number, begin = frame.number, frame.number * FRAME_TICKS
+def _frame_head(frame: EncodedFrame, offset_ticks: int = 0) -> bytes:
+    number, begin = frame.number, max(0, frame.number * FRAME_TICKS + offset_ticks)
     numbers = (_IMAGE_ID, _whole(number), _START, _whole(begin), _CLOCK, _STOP, _whole(begin + FRAME_TICKS), _CLOCK)
     array = _array_head(frame.shape, frame.pixel_type, frame.encoding)
     return b"".join((*numbers, array, struct.pack(">BI", 0x5A, len(frame.payload))))

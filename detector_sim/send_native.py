@@ -14,6 +14,7 @@ class NativeFormat:
     """See MessageFormat."""
 
     largest_batch = 64
+    clock_offset_s = 0.0  # this protocol tells no times
 
     def __init__(self) -> None:
         self._running = ScanEnd(0)

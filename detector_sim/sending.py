@@ -7,20 +7,23 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from detector_sim.encoding import EncodedFrame
-from detector_sim.faults import FaultInjector
+from detector_sim.faults import NO_FAULTS, FaultInjector, ScanFaults
 from detector_sim.message_format import MessageFormat, Parts
 from detector_sim.outlets import Outlets
 from detector_sim.pacing import Pacer
 from detector_sim.pool import FramePool
+from detector_sim.second_consumer import SecondConsumer
 from detector_sim.sent_times import SentTimes
 from detector_sim.simulation import Simulation
 from detector_sim.truth import write_truth
 
+STALL_S = 2.0
 COUNTED_TOGETHER = 64  # frames at most; so many too many may be in the sum when sending is interrupted
 
 
@@ -45,15 +48,17 @@ class ScanSender:
         injector: FaultInjector | None = None,
         truth_path: Path | None = None,
         times: SentTimes | None = None,
+        stall_s: float = STALL_S,
     ) -> None:
         self._simulation, self._pool, self._form, self._pacer = simulation, pool, form, pacer
         self._injector, self._truth_path, self._times = injector, truth_path, times
+        self._stall_s = stall_s
         self._run = uuid.uuid4().hex[:8]
         self.sent = Sent()
 
-    def run(self, outlets: Outlets, scans: int) -> None:
-        """Send `scans` scans; 0 = without end."""
-        for series in range(1, scans + 1) if scans else itertools.count(1):
+    def run(self, outlets: Outlets, scans: int, first: int = 1) -> None:
+        """Send `scans` scans, 0 = without end, as series `first` and those after it."""
+        for series in range(first, first + scans) if scans else itertools.count(first):
             outlets.wait_for_peers()
             self._send_scan(outlets, series)
             self.sent.scans += 1
@@ -77,16 +82,33 @@ class ScanSender:
         scan_id = f"sim-{self._run}-{series:06d}"
         outlets.announce(self._form, self._simulation.start(series, scan_id))
         count = self._simulation.count
-        last = self._injector.last_frame(series, count) if self._injector else None
-        frames = self._pool.frames() if last is None else itertools.islice(self._pool.frames(), last + 1)
+        faults = self._injector.of_scan(series, count) if self._injector else NO_FAULTS
+        frames = self._pool.frames() if faults.last is None else itertools.islice(self._pool.frames(), faults.last + 1)
         if self._times is not None:
             self._times.begin()
-        outlets.send(frames, self._simulation.scan_shape[1], partial(self._messages, series, self.sent.frames))
+        with ExitStack() as stack:
+            beset = frames if faults is NO_FAULTS else self._beset(frames, faults, outlets, stack)
+            outlets.send(beset, self._simulation.scan_shape[1], partial(self._messages, series, self.sent.frames))
         if self._times is not None:
             self._times.write()
         self.write_truth()
-        if last is None:
+        if faults.restart is not None and faults.last == faults.restart:
+            outlets.restart()
+        elif faults.last is None:
             outlets.end(self._form)
+
+    def _beset(
+        self, frames: Iterable[EncodedFrame], faults: ScanFaults, outlets: Outlets, stack: ExitStack
+    ) -> Iterator[EncodedFrame]:
+        """The frames, with what happens to the scan in between; `stack` is closed at its end."""
+        for frame in frames:
+            yield frame
+            if frame.number == faults.second_consumer:
+                outlet = outlets.outlets[0]
+                stack.callback(outlet.wait_for_leaving, outlet.peers())
+                stack.enter_context(SecondConsumer(outlet.endpoint))
+            if frame.number == faults.stall:
+                time.sleep(self._stall_s)
 
     def _messages(self, series: int, sent_before: int, frames: Iterable[EncodedFrame]) -> Iterator[Parts]:
         if self._injector:

@@ -21,13 +21,28 @@ class Viewers:
 
     def any(self) -> bool:
         """Whether anybody is connected now."""
+        return bool(self.count()) or not self._is_told
+
+    def count(self) -> int:
+        """How many are connected now, as far as the monitor tells."""
         while self._monitor.poll(0):
-            told = parse_monitor_message(self._monitor.recv_multipart())
-            if told["event"] == zmq.EVENT_ACCEPTED:
-                self._connected.add(told["value"])
-            else:
-                self._connected.discard(told["value"])
-        return bool(self._connected) or not self._is_told
+            self._take_one()
+        return len(self._connected)
+
+    def wait_for_leaving(self, most: int, patience_ms: int) -> bool:
+        """Until no more than `most` are connected; False where nobody leaves for so long."""
+        while self.count() > most:
+            if not self._monitor.poll(patience_ms):
+                return False
+            self._take_one()
+        return True
+
+    def _take_one(self) -> None:
+        told = parse_monitor_message(self._monitor.recv_multipart())
+        if told["event"] == zmq.EVENT_ACCEPTED:
+            self._connected.add(told["value"])
+        else:
+            self._connected.discard(told["value"])
 
     def close(self) -> None:
         """Stop listening; before the socket itself is closed."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
+import cbor2
 import numpy as np
 import pytest
 
 from detector_sim.detector import detector_model
 from detector_sim.encoding import EncodedFrame, encode_frame
-from detector_sim.faults import FAULTS, LATEST_REORDER, FaultInjector, check_rates
+from detector_sim.faults import FRAME_FAULTS, LATEST_REORDER, FaultInjector, ScanFaults, check_rates
 from detector_sim.launch import FORMATS
 from detector_sim.message_format import Parts
 from detector_sim.send_native import NativeFormat
@@ -135,15 +137,44 @@ def test_nan_spoils_some_pixels(name: str) -> None:
 
 def test_abort_happens_to_scans_at_its_rate() -> None:
     injector = FaultInjector({"abort": 0.25}, NativeFormat(), 3)
-    ends = [injector.last_frame(series, 100) for series in range(400)]
+    ends = [injector.of_scan(series, 100).last for series in range(400)]
     aborted = [end for end in ends if end is not None]
     assert 60 < len(aborted) < 140
     assert all(0 <= end < 100 for end in aborted)
     assert len(injector.injected) == len(aborted)
 
 
+def test_a_scan_ends_with_the_first_of_what_ends_it() -> None:
+    assert ScanFaults(abort=7, restart=3).last == ScanFaults(abort=3, stall=1).last == 3
+    assert ScanFaults(stall=5, second_consumer=2).last is None
+
+
+def _times(name: str, parts: Parts) -> object:
+    """What a message tells of its time."""
+    if name == "dectris-v1":
+        return json.loads(parts[3])
+    told = cbor2.loads(parts[0])
+    return told["start_time"], told["stop_time"]
+
+
+@pytest.mark.parametrize("name", ["dectris-v1", "dectris-v2"])
+def test_a_clock_that_jumps_changes_the_times_alone(name: str) -> None:
+    jumping, injector, start = sent(name, {"clock_jump": 0.1}, frames())
+    steady, _, _ = sent(name, {}, frames())
+    first = injector.injected[0].number
+    assert len(injector.injected) > 20
+    told, usual = ([_times(name, parts) for parts in messages] for messages in (jumping, steady))
+    assert told[:first] == usual[:first]
+    assert all(one != other for one, other in zip(told[first:], usual[first:], strict=True))
+    for (number, pixels), (same, others) in zip(
+        received(name, start, jumping)[0], received(name, start, steady)[0], strict=True
+    ):
+        assert number == same
+        np.testing.assert_array_equal(pixels, others)
+
+
 def test_the_same_seed_does_the_same_harm() -> None:
-    rates = {name: 0.05 for name in FAULTS if name != "abort"}
+    rates = dict.fromkeys(FRAME_FAULTS, 0.05)
     (first, one, _), (second, other, _) = (sent("native", rates, frames(), seed=9) for _ in range(2))
     assert first == second
     assert one.injected == other.injected
@@ -162,3 +193,8 @@ def test_the_same_seed_does_the_same_harm() -> None:
 def test_impossible_faults_are_usage_errors(rates: dict[str, float], pixel_type: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         check_rates(rates, pixel_type)
+
+
+def test_a_protocol_without_times_has_no_clock_to_jump() -> None:
+    with pytest.raises(ConfigError, match="clock_jump"):
+        check_rates({"clock_jump": 0.1}, "uint8", "native")
