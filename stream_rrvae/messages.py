@@ -180,6 +180,7 @@ class Health:
     learner_restarts: int = 0
     frames_recorded: int = 0  # of the latest recording: acknowledged, no crash takes them away
     recording_fault: str = ""  # the first that ended a recording early
+    other_consumers: int = 0  # that take frames of the running scan from the detector's stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Metrics:
     frames_refused: Counter  # label: reason
     messages_rejected: Counter  # label: reason; outside any scan
     scans: Counter  # label: outcome
+    scans_shared: Counter
     frame_to_map_seconds: Histogram
     last_frame_timestamp_seconds: Gauge
     queue_bytes: Gauge
@@ -58,6 +59,7 @@ def new_metrics() -> Metrics:
         counter("frames_refused", "Frames refused within a scan", "reason"),
         counter("messages_rejected", "Messages refused outside any scan", "reason"),
         counter("scans", "Scans ended", "outcome"),
+        counter("scans_shared", "Scans of which others on the detector's stream took frames"),
         Histogram(
             "frame_to_map_seconds",
             "Frame received to its value in the scan store",

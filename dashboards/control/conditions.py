@@ -29,6 +29,9 @@ def _of_scan(snapshot: Snapshot) -> list[Condition]:
     if counters.missing > 0:
         text = f"{fixed(counters.missing)} frames missing in {snapshot.scan_id}"
         found.append(Condition("missing", Severity.MINOR, text, HOLD_S))
+    if health.other_consumers:
+        text = f"{fixed(health.other_consumers)} other on the detector's stream: it takes frames of {snapshot.scan_id}"
+        found.append(Condition("shared", Severity.MAJOR, text))
     if counters.refused > 0:
         text = f"{fixed(counters.refused)} frames refused in {snapshot.scan_id}"
         found.append(Condition("refused", Severity.MINOR, text, HOLD_S))

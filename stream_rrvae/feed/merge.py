@@ -126,6 +126,7 @@ def _merged_health(healths: Sequence[Health]) -> Health:
         last_frame_age_s=min(healths, key=lambda health: _finite(health.last_frame_age_s)).last_frame_age_s,
         rejected_messages=sum(health.rejected_messages for health in healths),
         learner_restarts=sum(health.learner_restarts for health in healths),
+        other_consumers=max((health.other_consumers for health in healths), default=0),
     )
 
 

@@ -17,6 +17,7 @@ from stream_rrvae.ingest.account_loop import (
     REORDERED,
     SEEN,
     UNNUMBERED,
+    UNSEEN,
     count_entries,
 )
 from stream_rrvae.ingest.frame_batch import CODES, NO_NUMBER, REFUSALS
@@ -75,6 +76,12 @@ class ScanAccount:
     def end(self) -> None:
         """No more is to come of its own accord: every position is due."""
         self._ended = True
+
+    def missing(self) -> BoolArray:
+        """Of the positions up to the highest seen: whether nothing came for them; a shard's others are not missing."""
+        front = int(self._counts[SEEN])
+        missing: BoolArray = self._positions[:front] == UNSEEN
+        return missing if self._own is None else missing & self._own[:front]
 
     def counters(self) -> Counters:
         """The account now; both identities of `Counters` hold."""

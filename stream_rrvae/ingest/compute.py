@@ -15,6 +15,7 @@ from stream_rrvae.ingest.events import Accepted, Refused
 from stream_rrvae.ingest.keeping_hook import FrameKeeper, keep_each
 from stream_rrvae.ingest.mean_pattern import SampledMean
 from stream_rrvae.ingest.meter import Meter
+from stream_rrvae.ingest.shared_stream import SharedStreamWatch
 from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, write_rows
 from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames
 from stream_rrvae.kernels.plan import FramePlan
@@ -47,6 +48,7 @@ class ScanCompute:
         self.plan = plan
         self.account = account
         self._counters = Counters()  # as the metrics know them
+        self._watch = SharedStreamWatch()
         self._meter = meter
         shape, dtype = plan.frame_shape, np.dtype(store.start.pixel_type)
         n_frames = max(1, min(batch_frames, SLAB_BYTES // (shape[0] * shape[1] * dtype.itemsize)))
@@ -77,6 +79,8 @@ class ScanCompute:
             self._mean.show(whole=True)
         counters = self.account.counters()
         self.store.write_account(Account(state, counters))
+        if counters.missing and self._watch.is_due(now_s := monotonic()):
+            self._meter.stream_shared(self.store.start.scan_id, self._watch.look(self.account.missing(), now_s))
         self._meter.counted(self._counters, counters)
         self._counters = counters
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.log import event
 from stream_rrvae.messages import Counters, Health, Refusal, ScanState
 from stream_rrvae.metrics import Metrics
 
@@ -25,6 +27,8 @@ class Meter:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._rejected = 0
+        self._shared_scan: str | None = None
+        self._other_consumers = 0
         self._last_frame_s = float("nan")
         self._counts: deque[tuple[float, int]] = deque()
         self._latencies: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=BATCHES_KEPT)
@@ -62,6 +66,17 @@ class Meter:
         for reason, count in after.refusals.items():
             metrics.frames_refused.labels(reason).inc(count - before.refusals.get(reason, 0))
 
+    def stream_shared(self, scan_id: str, others: int) -> None:
+        """So many others were seen to take from the stream of this scan; told once a scan."""
+        if others and scan_id != self._shared_scan:
+            self._shared_scan, self._other_consumers = scan_id, others
+            self._metrics.scans_shared.inc()
+            event("stream_shared", logging.ERROR, scan_id=scan_id, other_consumers=others)
+
+    def scan_opened(self) -> None:
+        """Nothing is known against the new scan."""
+        self._shared_scan, self._other_consumers = None, 0
+
     def scan_closed(self, state: ScanState, missing: int) -> None:
         self._metrics.frames_missing.inc(missing)
         self._metrics.scans.labels(str(state)).inc()
@@ -81,6 +96,7 @@ class Meter:
             latency_p95_s=float(p95),
             last_frame_age_s=now_s - self._last_frame_s,
             rejected_messages=rejected,
+            other_consumers=self._other_consumers,
         )
 
     def _forget(self, now_s: float) -> None:

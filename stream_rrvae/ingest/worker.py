@@ -117,6 +117,7 @@ class Worker:
     def _carry_out(self, item: Item | None) -> None:
         if isinstance(item, Opened):
             self._opened = item
+            self._meter.scan_opened()
             self._scan = ScanWork(item, self._around)
             self._scan.begin()
         elif isinstance(item, Closed):
