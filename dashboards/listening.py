@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from dashboards.options import DashboardOptions
+from dashboards.options import DashboardOptions, host_text
 from stream_rrvae.errors import ConfigError
 
 DEFAULT_PORT = 80  # how Bokeh writes an origin without a port, of https too
@@ -30,8 +30,3 @@ def origins(options: DashboardOptions, port: int) -> list[str]:
     # A name without a port would be allowed on every port of that host.
     public = (name if ":" in name.split("]")[-1] else f"{name}:{DEFAULT_PORT}" for name in options.allow_origins)
     return [*(f"{host_text(name)}:{port}" for name in sorted(own)), *public]
-
-
-def host_text(address: str) -> str:
-    """`address` as URLs have it."""
-    return f"[{address}]" if ":" in address else address

@@ -13,6 +13,11 @@ from stream_rrvae.security import check_bind
 MOST_FEEDS = 12  # as many tiles as a wall can show
 
 
+def host_text(address: str) -> str:
+    """`address` as URLs have it."""
+    return f"[{address}]" if ":" in address else address
+
+
 @dataclass(frozen=True, slots=True)
 class Keyed:
     """Whom to ask, and the file with the key to it."""
@@ -42,6 +47,8 @@ class DashboardOptions:
     requests_keys: tuple[Path, ...] = ()  # key files of the services' back channels: none, one for all, or one a feed
     recordings: Keyed | None = None  # the process that reads recordings
     replay_control: Keyed | None = None  # a running replay
+    curve_key: Path | None = None  # our certificate towards services that ask for keys
+    curve_servers: tuple[Path, ...] = ()  # their keys: none, one for all, or one a feed
 
     def checked(self) -> DashboardOptions:
         """These options, if they make sense. Raises ConfigError or SecurityError."""
@@ -57,7 +64,7 @@ class DashboardOptions:
         self.thresholds.checked()
         if len(self.requests_keys) not in (0, 1, len(self.feeds)):
             raise ConfigError("give one --requests-key for all feeds, or one for each")
-        check_bind(f"tcp://{self.address}:{self.port}", self.allow_remote)
+        check_bind(f"tcp://{host_text(self.address)}:{self.port}", self.allow_remote)
         return self
 
     @property

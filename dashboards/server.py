@@ -25,14 +25,15 @@ from dashboards.control.wall import Wall, WallHandler
 from dashboards.feeds.asking import Asking
 from dashboards.feeds.live_feed import FeedReader, LiveFeed
 from dashboards.http_handlers import ASSETS, handlers
-from dashboards.listening import bound, host_text, origins
+from dashboards.listening import bound, origins
 from dashboards.live.page import chosen_feed, make_live
 from dashboards.live.snapshot_downloads import SnapshotDownloads, snapshot_handlers
 from dashboards.metrics import DashboardMetrics
-from dashboards.options import DashboardOptions
+from dashboards.options import DashboardOptions, host_text
 from dashboards.pages.login import login_handlers
 from dashboards.replay.part import ReplayPart
 from dashboards.sessions import Sessions
+from stream_rrvae.curve import client_keys_each
 from stream_rrvae.security import is_local, make_key, read_key
 
 UNUSED_CHECK_MS = 3000
@@ -51,8 +52,9 @@ async def _serve(options: DashboardOptions) -> None:
     logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
     loop = IOLoop.current()
     feeds = [LiveFeed(url, thresholds=options.thresholds) for url in options.feeds]
-    asking = Asking(options.feeds, [read_key(path) for path in options.requests_keys])
-    readers = [FeedReader(feed, loop) for feed in feeds]
+    keys = client_keys_each(options.curve_key, options.curve_servers, len(feeds))
+    asking = Asking(options.feeds, [read_key(path) for path in options.requests_keys], keys)
+    readers = [FeedReader(feed, loop, own) for feed, own in zip(feeds, keys, strict=True)]
     replay = ReplayPart(options)
     server, http = make_server(options, feeds, asking, replay)
     stopped = asyncio.Event()

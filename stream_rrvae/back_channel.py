@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from stream_rrvae.arguments import Arguments
 from stream_rrvae.calibration.live_rotation import LiveRotation, Rotation
 from stream_rrvae.config import Settings
+from stream_rrvae.curve import server_keys
 from stream_rrvae.errors import RequestError, WireError
 from stream_rrvae.feed.request_server import OUTCOMES, QuickAnswer, RequestServer, SlowAnswer, names_told
 from stream_rrvae.kept.binned import binned
@@ -66,7 +67,8 @@ def request_server(
     def count(name: str, outcome: str) -> None:
         metrics.requests.labels(name, outcome).inc()
 
-    return RequestServer(url, key, answers, slow, settings.allow_remote, count)
+    keys = server_keys(settings.curve.key, settings.curve.clients)
+    return RequestServer(url, key, answers, slow, settings.allow_remote, count, keys)
 
 
 class PatternAnswers:

@@ -86,6 +86,14 @@ class RequestSettings(_Part):
     key: Path = Path("requests.key")  # made if it is not there
 
 
+class CurveSettings(_Part):
+    """CURVE keys, made by `stream-rrvae keygen`; without `clients` feed and requests ask for none."""
+
+    key: Path | None = None  # our own NAME.key_secret
+    clients: Path | None = None  # folder with the NAME.key of all who may connect to feed and requests
+    source: Path | None = None  # NAME.key of what sends frames, where it speaks our native protocol
+
+
 class KeepSettings(_Part):
     bytes: int = Field(256 << 20, ge=0)  # of memory for frames of the running scan, to answer with; 0: none
 
@@ -118,6 +126,7 @@ class Settings(BaseSettings):
     feed: FeedSettings = FeedSettings()
     requests: RequestSettings = RequestSettings()
     keep: KeepSettings = KeepSettings()
+    curve: CurveSettings = CurveSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -18,6 +18,7 @@ from stream_rrvae.calibration.origin import ORIGIN, ROTATION
 from stream_rrvae.calibration.site import site_word
 from stream_rrvae.calibrator import Calibrator
 from stream_rrvae.config import Settings
+from stream_rrvae.curve import server_keys
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.feed.snapshot import build_snapshot
@@ -68,9 +69,9 @@ class Service:
         self._requests = request_server(settings, self._metrics, self._kept, self._rotation, self._recorder, is_behind)
         self._calibrator = Calibrator(settings.calibration.detector_flip, self._calibration_found, is_behind)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
-        feed = settings.feed
+        feed, keys = settings.feed, server_keys(settings.curve.key, settings.curve.clients)
         self._publisher = Publisher(
-            feed.url, settings.instrument, feed.rate_hz, self._snapshot, settings.allow_remote, is_behind
+            feed.url, settings.instrument, feed.rate_hz, self._snapshot, settings.allow_remote, is_behind, keys
         )
         self._maps = LiveMaps(feed.derived)  # for the publisher's thread
         self._current: ScanStore | None = None

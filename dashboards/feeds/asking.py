@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dashboards.feeds.live_feed import LiveFeed
+from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError, RequestError
 from stream_rrvae.feed.asker import TIMEOUT_S, Asker
 from stream_rrvae.messages import Plain
@@ -23,10 +24,11 @@ SCHEMES = ("tcp", "ipc", "inproc")
 class Asking:
     """One connection to each service that was asked so far; used in the loop's thread.
 
-    `keys` are those of `feeds`, in their order, or one for all of them, or none.
+    `keys` are those of `feeds`, in their order, or one for all of them, or none; `curve` are their CURVE keys in order.
     """
 
-    def __init__(self, feeds: Sequence[str], keys: Sequence[str]) -> None:
+    def __init__(self, feeds: Sequence[str], keys: Sequence[str], curve: Sequence[ClientKeys | None] = ()) -> None:
+        self._curve = dict(zip(feeds, curve, strict=False))
         self._keys = dict.fromkeys(feeds, keys[0]) if len(keys) == 1 else dict(zip(feeds, keys, strict=False))
         self._askers: dict[str, tuple[str, Asker]] = {}  # by the feed's URL, with where they ask
 
@@ -73,7 +75,7 @@ class Asking:
         if known is not None and known[0] == url:
             return known[1]
         try:
-            asker = Asker(url, key)
+            asker = Asker(url, key, self._curve.get(feed_url))
         except ConfigError as error:
             raise RequestError(str(error)) from error
         if known is not None:

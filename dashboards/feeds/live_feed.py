@@ -16,6 +16,7 @@ from dashboards.feeds.scan_history import ScanHistory
 from dashboards.feeds.thresholds import Thresholds
 from dashboards.feeds.trends import Trends
 from dashboards.feeds.view_frame import ViewFrame
+from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import FeedError
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.messages import Snapshot
@@ -73,9 +74,9 @@ class LiveFeed:
 class FeedReader:
     """The thread that waits for snapshots and passes them to the loop's thread."""
 
-    def __init__(self, feed: LiveFeed, loop: IOLoop) -> None:
+    def __init__(self, feed: LiveFeed, loop: IOLoop, keys: ClientKeys | None = None) -> None:
         self._feed, self._loop = feed, loop
-        self._subscriber = Subscriber(feed.url)
+        self._subscriber = Subscriber(feed.url, keys)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._waiting: Snapshot | None = None

@@ -9,7 +9,7 @@ import click
 from stream_rrvae import __version__
 from stream_rrvae.cli.files import export_, info, recover, replay
 from stream_rrvae.cli.live import demo, merge, serve
-from stream_rrvae.cli.machine import bench, doctor
+from stream_rrvae.cli.machine import bench, doctor, keygen
 from stream_rrvae.cli.measure import analyse_, calibrate, train
 from stream_rrvae.cli.pages import dashboard, recordings
 from stream_rrvae.errors import StreamRrvaeError
@@ -36,6 +36,7 @@ for _command in (
     replay,
     bench,
     doctor,
+    keygen,
 ):
     cli.add_command(_command)
 

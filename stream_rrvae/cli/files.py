@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stream_rrvae.cli.shared import CHANNEL_HELP, ScanShape
+from stream_rrvae.cli.shared import CHANNEL_HELP, ScanShape, curve_options
 
 
 @click.command()
@@ -34,7 +34,8 @@ from stream_rrvae.cli.shared import CHANNEL_HELP, ScanShape
 @click.option("--channel", help=CHANNEL_HELP)
 @click.option("--semiangle-mrad", type=float, help="Probe semi-convergence angle in mrad.")
 @click.option("--mrad-per-px", type=float, help="Detector scale in mrad per pixel.")
-@click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
+@curve_options
+@click.option("--allow-remote", is_flag=True, help="Bind beyond loopback without keys: closed networks only.")
 def replay(**options: Any) -> None:
     """Send INPUT (a recording, or any file that `analyse` takes) through the real protocol."""
     from stream_rrvae.commands.replay import ReplayOptions, run_replay

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stream_rrvae.cli.geometry_options import geometry_options
-from stream_rrvae.cli.shared import CHECKPOINT_HELP, ScanShape, as_tree
+from stream_rrvae.cli.shared import CHECKPOINT_HELP, ScanShape, as_tree, curve_options
 from stream_rrvae.config import CONTEXTS, DECODERS, DEFAULT_FEED
 from stream_rrvae.errors import ConfigError
 
@@ -42,6 +42,8 @@ from stream_rrvae.errors import ConfigError
 )
 @geometry_options
 @click.option("--seed", type=int, help="Seed of the learner.")
+@curve_options
+@click.option("--curve-source", type=click.Path(path_type=Path), help="NAME.key of what sends our native protocol.")
 @click.option(
     "--allow-remote", is_flag=True, default=None, help="Bind beyond loopback without keys: closed networks only."
 )
@@ -87,6 +89,14 @@ def demo(**options: Any) -> None:
 @click.option("--to", metavar="URL", default=DEFAULT_FEED, help="Where the whole scan is published.")
 @click.option("--instrument", default="instrument", help="Name shown on the dashboard.")
 @click.option("--rate", "rate_hz", type=click.FloatRange(0.1, 60), default=20.0, help="Snapshots a second.")
+@curve_options
+@click.option(
+    "--curve-server",
+    "curve_servers",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="NAME.key of the feeds' services: one for all, or one each in order.",
+)
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback without keys: closed networks only.")
 def merge(results: tuple[Path, ...], out: Path | None, **options: Any) -> None:
     """The feeds of a scan's shards as one feed, for dashboards; or their results files as one."""

@@ -27,6 +27,22 @@ def doctor(out: Path) -> None:
 
 
 @click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+def keygen(folder: Path, names: tuple[str, ...]) -> None:
+    """Make CURVE keys in DIR: NAME.key to give away and NAME.key_secret, for each NAME.  [default: stream-rrvae]
+
+    Each end of a link has its own. --curve-key is one's NAME.key_secret; the NAME.key of who may connect lie in the
+    folder that --curve-clients names at the other end.
+    """
+    from stream_rrvae.curve import make_certificate
+
+    for name in names or ("stream-rrvae",):
+        for path in make_certificate(folder, name):
+            click.echo(path)
+
+
+@click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--json", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
 @click.option("--input", "source", metavar="INPUT", help="Frames to compare on (.npy, or file.h5::/dataset).")

@@ -46,6 +46,14 @@ from stream_rrvae.config import DEFAULT_FEED
 @click.option(
     "--allow-origin", "allow_origins", multiple=True, help="Public host:port of a reverse proxy; may be repeated."
 )
+@click.option("--curve-key", type=click.Path(path_type=Path), help="Our NAME.key_secret (`stream-rrvae keygen`).")
+@click.option(
+    "--curve-server",
+    "curve_servers",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="NAME.key of services that ask for keys: one for all feeds, or one each in order.",
+)
 @click.option("--allow-remote", is_flag=True, help="Bind beyond loopback: closed networks only.")
 @click.option(
     "--operators-key",

@@ -58,7 +58,19 @@ def as_tree(options: dict[str, Any]) -> dict[str, Any]:
         tree["feed"] = {"url": tree["feed"]}
     if "requests" in tree:
         tree["requests"] = {"url": tree["requests"], "key": tree.pop("requests_key")}
-    return tree
+    curve = {part: tree.pop(f"curve_{part}") for part in ("key", "clients", "source") if f"curve_{part}" in tree}
+    return tree | ({"curve": curve} if curve else {})
+
+
+def curve_options(command: F) -> F:
+    """Adds the options of whoever binds: who we are, and who may connect."""
+    path = click.Path(path_type=Path)
+    for option in (
+        click.option("--curve-clients", type=path, help="Folder with the NAME.key of who may connect."),
+        click.option("--curve-key", type=path, help="Our NAME.key_secret, made by `stream-rrvae keygen`."),
+    ):
+        command = option(command)
+    return command
 
 
 def cluster_options(command: F) -> F:

@@ -17,6 +17,7 @@ import click
 
 from stream_rrvae import log
 from stream_rrvae.allocator import keep_freed_memory
+from stream_rrvae.curve import client_keys_each, server_keys
 from stream_rrvae.errors import ConfigError, FeedError
 from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.feed.shards import Shards
@@ -37,6 +38,9 @@ class MergeOptions:
     instrument: str = "instrument"
     rate_hz: float = 20.0
     allow_remote: bool = False
+    curve_key: Path | None = None  # ours, towards the feeds and those who read the merged one
+    curve_clients: Path | None = None  # folder with the keys of the latter
+    curve_servers: tuple[Path, ...] = ()  # the feeds' keys: one for all, or one each
 
 
 class Merger:
@@ -49,13 +53,19 @@ class Merger:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._publisher = Publisher(
-            options.to, options.instrument, options.rate_hz, self._merged, allow_remote=options.allow_remote
+            options.to,
+            options.instrument,
+            options.rate_hz,
+            self._merged,
+            allow_remote=options.allow_remote,
+            keys=server_keys(options.curve_key, options.curve_clients),
         )
         self._readers = [
             threading.Thread(target=self._read, args=(number, url), name=f"read {url}", daemon=True)
             for number, url in enumerate(options.feeds)
         ]
-        self._subscribers = [Subscriber(url) for url in options.feeds]
+        keys = client_keys_each(options.curve_key, options.curve_servers, len(options.feeds))
+        self._subscribers = [Subscriber(url, own) for url, own in zip(options.feeds, keys, strict=True)]
         self._told: dict[int, str] = {}  # state of each shard, as last said in the log
 
     def start(self) -> None:

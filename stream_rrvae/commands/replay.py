@@ -15,6 +15,7 @@ import click
 
 from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.config import load
+from stream_rrvae.curve import server_keys
 from stream_rrvae.feed.request_server import RequestServer
 from stream_rrvae.recording.frame_file import FrameFile, open_frames
 from stream_rrvae.recording.replay import Replay, start_again
@@ -44,15 +45,18 @@ class ReplayOptions:
     allow_remote: bool = False
     control: str | None = None  # where it answers who holds the key
     control_key: Path = Path("replay.key")
+    curve_key: Path | None = None  # ours, and the folder with those of who may receive
+    curve_clients: Path | None = None
 
 
 def run_replay(options: ReplayOptions) -> None:
     """Send the file to its end, or again and again, until stopped. Raises StreamRrvaeError when that cannot be."""
-    protocol, address = protocol_and_address(options.to, options.allow_remote)
+    keys = server_keys(options.curve_key, options.curve_clients)
+    protocol, address = protocol_and_address(options.to, options.allow_remote, keys is not None)
     speed = speed_of(options.speed)
     with open_frames(options.file, options.scan_shape, options.channel) as frames, ExitStack() as stack:
         tell_notes(frames)
-        outlet = ReplayOutlet(address, largest_message_bytes(protocol, frames.frame_bytes))
+        outlet = ReplayOutlet(address, largest_message_bytes(protocol, frames.frame_bytes), keys)
         stack.callback(outlet.close)
         clock = ReplayClock(speed, frames.n_arrivals)
         _stop_on_signals(outlet, clock)

@@ -15,6 +15,7 @@ from typing import Any
 
 import zmq
 
+from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError, RequestError
 from stream_rrvae.feed.requests import ANSWER_BYTES, NONCE_BYTES, Request, Unknown, open_answer, pack_request
 from stream_rrvae.feed.subscriber import HEARTBEAT_MS, RECONNECT_LIMIT_MS, RECONNECT_MS
@@ -40,12 +41,12 @@ class _Open:
 class Asker:
     """Connects to a request server now or whenever it comes up. Its methods may be called from any thread.
 
-    Raises ConfigError when `url` is no address.
+    With `keys` what is asked goes to their server alone, encrypted. Raises ConfigError when `url` is no address.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, keys: ClientKeys | None = None) -> None:
         self._url, self._key = url, key
-        self._socket = _connected_socket(url)
+        self._socket = _connected_socket(url, keys)
         self._me = secrets.token_bytes(NONCE_BYTES)
         self._numbers = itertools.count(1)
         self._server = b""  # its number, once known
@@ -166,7 +167,7 @@ def _fail(asked: _Open, error: RequestError) -> None:
         asked.future.set_exception(error)
 
 
-def _connected_socket(url: str) -> zmq.Socket[bytes]:
+def _connected_socket(url: str, keys: ClientKeys | None) -> zmq.Socket[bytes]:
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.MAXMSGSIZE, ANSWER_BYTES)
@@ -174,6 +175,8 @@ def _connected_socket(url: str) -> zmq.Socket[bytes]:
     socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_LIMIT_MS)
     socket.set(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     socket.set(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS)
+    if keys is not None:
+        keys.use(socket)
     try:
         socket.connect(url)
     except zmq.ZMQError as error:

@@ -10,6 +10,8 @@ from contextlib import closing
 
 import zmq
 
+from stream_rrvae.curve import ServerKeys
+from stream_rrvae.doorkeeper import Entrance
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
 from stream_rrvae.feed.codec import encode_snapshot
 from stream_rrvae.feed.viewers import Viewers
@@ -26,7 +28,8 @@ class Publisher:
 
     `take` runs in that thread. What it raises is logged and counted in `failures`; the
     next turn tries again. A turn that takes longer than the period skips the turns it missed. While whoever measures
-    `is_behind`, most turns are left out: snapshots take of the same cores.
+    `is_behind`, most turns are left out: snapshots take of the same cores. With `keys` only their
+    holders may connect.
     """
 
     def __init__(
@@ -37,8 +40,10 @@ class Publisher:
         take: Callable[[], Snapshot],
         allow_remote: bool = False,
         is_behind: Callable[[], bool] = bool,
+        keys: ServerKeys | None = None,
     ) -> None:
-        self.url = check_bind(url, allow_remote)
+        self.url = check_bind(url, allow_remote, keys is not None)
+        self._entrance = Entrance(keys)
         self.published = 0
         self.failures = 0
         self._period_s = 1.0 / rate_hz
@@ -52,7 +57,7 @@ class Publisher:
 
     def start(self) -> None:
         """Bind and begin; `url` then names the port that was taken. Raises ConfigError."""
-        self._socket, self._viewers = _bound_socket(self.url)
+        self._socket, self._viewers = _bound_socket(self._entrance, self.url)
         self.url = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._thread.start()
 
@@ -61,6 +66,7 @@ class Publisher:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._entrance.close()
 
     def _run(self) -> None:
         assert self._socket is not None
@@ -96,8 +102,8 @@ def next_deadline(deadline_s: float, now_s: float, period_s: float) -> float:
     return deadline_s + (missed + 1) * period_s
 
 
-def _bound_socket(url: str) -> tuple[zmq.Socket[bytes], Viewers]:
-    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
+def _bound_socket(entrance: Entrance, url: str) -> tuple[zmq.Socket[bytes], Viewers]:
+    socket = entrance.socket(zmq.PUB)
     socket.setsockopt(zmq.CONFLATE, 1)  # one snapshot waits for each viewer, always the newest
     socket.setsockopt(zmq.LINGER, 0)
     viewers = Viewers(socket, url)
@@ -106,5 +112,6 @@ def _bound_socket(url: str) -> tuple[zmq.Socket[bytes], Viewers]:
     except zmq.ZMQError as error:
         viewers.close()
         socket.close()
+        entrance.close()
         raise ConfigError(f"cannot publish on {url}: {error.strerror}; choose another --feed") from error
     return socket, viewers

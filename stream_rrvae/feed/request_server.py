@@ -14,6 +14,8 @@ from typing import Any
 import zmq
 
 from stream_rrvae.arguments import Arguments
+from stream_rrvae.curve import ServerKeys
+from stream_rrvae.doorkeeper import Entrance
 from stream_rrvae.errors import ConfigError, RequestError, StreamRrvaeError
 from stream_rrvae.feed.request_freshness import Freshness
 from stream_rrvae.feed.request_lane import Job, Lane
@@ -55,7 +57,8 @@ class RequestServer:
     """`answers` take milliseconds and are given one by one; `slow` ones aside, one at a time, of low priority.
 
     A slow request that waits is superseded by the next with its name of the same asker. What an answer raises becomes
-    one line of text. Raises SecurityError when `url` is beyond this machine and that was not allowed.
+    one line of text. With `keys` only their holders may connect, and what is said is encrypted. Raises SecurityError
+    when `url` is beyond this machine without them and that was not allowed.
     """
 
     def __init__(
@@ -66,8 +69,10 @@ class RequestServer:
         slow: Mapping[str, SlowAnswer] | None = None,
         allow_remote: bool = False,
         told: Told = lambda _name, _outcome: None,
+        keys: ServerKeys | None = None,
     ) -> None:
-        self.url = check_bind(url, allow_remote)
+        self.url = check_bind(url, allow_remote, keys is not None)
+        self._entrance = Entrance(keys)
         self._key = key
         self._answers, self._slow = dict(answers), dict(slow or {})
         self._told = told
@@ -83,8 +88,8 @@ class RequestServer:
     def start(self) -> None:
         """Bind and begin; `url` then names the port that was taken. Raises ConfigError."""
         try:
-            self._socket = socket = _bound_socket(self.url)
-        except ConfigError:
+            self._socket = socket = _bound_socket(self._entrance, self.url)
+        except StreamRrvaeError:
             self._waker.close()
             raise
         self.url = socket.get_string(zmq.LAST_ENDPOINT)
@@ -100,6 +105,7 @@ class RequestServer:
         self._waker.wake()
         if self._thread.is_alive():
             self._thread.join()
+        self._entrance.close()
         self._waker.close()
 
     def _run(self) -> None:
@@ -192,8 +198,8 @@ def _split(parts: Sequence[bytes]) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
     return tuple(parts[:begin]), parts[begin:]
 
 
-def _bound_socket(url: str) -> zmq.Socket[bytes]:
-    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
+def _bound_socket(entrance: Entrance, url: str) -> zmq.Socket[bytes]:
+    socket = entrance.socket(zmq.ROUTER)
     socket.set(zmq.MAXMSGSIZE, REQUEST_BYTES)
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.SNDHWM, ANSWERS_WAITING)
@@ -202,6 +208,7 @@ def _bound_socket(url: str) -> zmq.Socket[bytes]:
         socket.bind(url)
     except zmq.ZMQError as error:
         socket.close(0)
+        entrance.close()
         raise ConfigError(f"cannot answer requests on {url}: {error.strerror}; choose another address") from error
     return socket
 

@@ -7,6 +7,7 @@ from typing import Self
 
 import zmq
 
+from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.feed.codec import MESSAGE_BYTES_LIMIT, decode_snapshot
 from stream_rrvae.messages import Snapshot
@@ -19,9 +20,9 @@ HEARTBEAT_MS = 2000
 class Subscriber:
     """Connects to a service's feed, now or whenever it comes up. Use it in one thread."""
 
-    def __init__(self, url: str) -> None:
-        """Raises ConfigError when `url` is no address."""
-        self._socket = _connected_socket(url)
+    def __init__(self, url: str, keys: ClientKeys | None = None) -> None:
+        """Raises ConfigError when `url` is no address. With `keys` nobody but their server is listened to."""
+        self._socket = _connected_socket(url, keys)
 
     def receive(self, timeout_s: float) -> Snapshot | None:
         """The newest snapshot, or None when none came in `timeout_s`.
@@ -44,7 +45,7 @@ class Subscriber:
         self.close()
 
 
-def _connected_socket(url: str) -> zmq.Socket[bytes]:
+def _connected_socket(url: str, keys: ClientKeys | None) -> zmq.Socket[bytes]:
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
     socket.setsockopt(zmq.CONFLATE, 1)
     socket.setsockopt(zmq.LINGER, 0)
@@ -54,6 +55,8 @@ def _connected_socket(url: str) -> zmq.Socket[bytes]:
     socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)  # notices a cable that was pulled
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS)
     socket.setsockopt(zmq.SUBSCRIBE, b"")
+    if keys is not None:
+        keys.use(socket)
     try:
         socket.connect(url)
     except zmq.ZMQError as error:

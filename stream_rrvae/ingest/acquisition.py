@@ -20,7 +20,7 @@ from stream_rrvae.ingest.receiver import Receiver
 from stream_rrvae.ingest.recording_hook import FrameRecorder, RecordedHandOver
 from stream_rrvae.ingest.scan import ScanMachine, ScanRules
 from stream_rrvae.ingest.sockets import DetectorSockets
-from stream_rrvae.ingest.source import parse_sources
+from stream_rrvae.ingest.source import parse_sources, source_keys
 from stream_rrvae.ingest.worker import ScanListener, Worker
 from stream_rrvae.kernels.warm_up import warm_up
 from stream_rrvae.messages import Health
@@ -51,6 +51,7 @@ class Acquisition:
     ) -> None:
         self._settings = settings
         self._sources = parse_sources(settings.source)
+        self._keys = source_keys(settings.curve, self._sources)
         self._meter = Meter(metrics)
         self._protocol = self._sources[0].protocol
         self._decoders = [
@@ -76,7 +77,9 @@ class Acquisition:
         warm_up()
         compute.warm_up()
         warm_up_line(self._protocol, ingest)
-        self._sockets = sockets = DetectorSockets(self._sources, ingest.queue_bytes, ingest.frame_bytes_limit)
+        self._sockets = sockets = DetectorSockets(
+            self._sources, ingest.queue_bytes, ingest.frame_bytes_limit, self._keys
+        )
         rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
         line = make_line(self._protocol, sockets.endpoints[0].handle, ingest, self._settings.channel)
         receiver = Receiver(sockets, self._decoders, ScanMachine(rules), self._giver, ingest, self._meter, line)

@@ -7,6 +7,7 @@ import logging
 
 import zmq
 
+from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.ingest.connection_watch import ConnectionWatch
 from stream_rrvae.ingest.source import SocketKind, Source
@@ -24,11 +25,17 @@ log = logging.getLogger(__name__)
 class Endpoint:
     """The connection to `source`. Made and connected in one thread, then used in one other.
 
-    Raises ConfigError when it cannot be connected to. No more than `queue_bytes` wait in it.
+    Raises ConfigError when it cannot be connected to. No more than `queue_bytes` wait in it. With `keys` nobody
+    but their server is listened to.
     """
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], source: Source, queue_bytes: int, frame_bytes_limit: int
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        source: Source,
+        queue_bytes: int,
+        frame_bytes_limit: int,
+        keys: ClientKeys | None = None,
     ) -> None:
         self._queue_bytes = queue_bytes
         self._prefetches = source.socket is SocketKind.SUB
@@ -39,6 +46,8 @@ class Endpoint:
         self.watch = ConnectionWatch(self.socket, source.endpoint)
         try:
             self._set_up(source, frame_bytes_limit)
+            if keys is not None:
+                keys.use(self.socket)
             self.socket.connect(source.endpoint)
         except zmq.ZMQError as error:
             raise ConfigError(f"cannot connect to {source.endpoint}: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import zmq
 
+from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.ingest.endpoint import Endpoint
 from stream_rrvae.ingest.source import Source
@@ -23,12 +24,16 @@ class DetectorSockets:
     `endpoints` are those of `sources`; together no more than `queue_bytes` wait in them.
     """
 
-    def __init__(self, sources: Sequence[Source], queue_bytes: int, frame_bytes_limit: int) -> None:
+    def __init__(
+        self, sources: Sequence[Source], queue_bytes: int, frame_bytes_limit: int, keys: ClientKeys | None = None
+    ) -> None:
         # A thread of libzmq's reads what several endpoints send as well, until it is the limit itself.
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(min(MOST_IO_THREADS, len(sources)))
         share_bytes = queue_bytes // len(sources)
         try:
-            self.endpoints = tuple(Endpoint(self._context, each, share_bytes, frame_bytes_limit) for each in sources)
+            self.endpoints = tuple(
+                Endpoint(self._context, each, share_bytes, frame_bytes_limit, keys) for each in sources
+            )
         except ConfigError:
             self._context.destroy(linger=0)
             raise

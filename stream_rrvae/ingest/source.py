@@ -7,10 +7,13 @@ commas between.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
+from stream_rrvae.config import CurveSettings
+from stream_rrvae.curve import ClientKeys, client_keys
 from stream_rrvae.errors import ConfigError
 
 
@@ -68,6 +71,13 @@ def parse_sources(urls: str) -> tuple[Source, ...]:
     if len(set(sources)) < len(sources):
         raise ConfigError(f"source {urls} names an endpoint twice")
     return sources
+
+
+def source_keys(curve: CurveSettings, sources: Sequence[Source]) -> ClientKeys | None:
+    """The keys that `sources` are asked for; None = none. Raises ConfigError or SecurityError."""
+    if curve.source is not None and any(source.protocol != "native" for source in sources):
+        raise ConfigError("curve.source is for the native protocol: detectors of DECTRIS know no keys")
+    return client_keys(curve.key, curve.source)
 
 
 def _check_address(url: str, parts: SplitResult, port: int | None) -> None:
