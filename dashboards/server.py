@@ -26,7 +26,7 @@ from dashboards.feeds.asking import Asking
 from dashboards.feeds.live_feed import FeedReader, LiveFeed
 from dashboards.http_handlers import ASSETS, handlers
 from dashboards.listening import bound, origins
-from dashboards.live.page import chosen_feed, make_live
+from dashboards.live.page import LivePages, chosen_feed
 from dashboards.live.snapshot_downloads import SnapshotDownloads, snapshot_handlers
 from dashboards.metrics import DashboardMetrics
 from dashboards.options import DashboardOptions, host_text
@@ -91,10 +91,11 @@ def make_server(
     door = make_door(options)
     sessions = Sessions(options.max_sessions, assets, door)
     downloads = SnapshotDownloads()
+    pages = LivePages(options.path, assets, asking, downloads)
     wall = Wall(feeds)
 
     def live(document: Document) -> None:
-        make_live(document, chosen_feed(feeds, _argument(document, "instrument")), assets, asking, downloads)
+        pages.page(document, chosen_feed(feeds, _argument(document, "instrument")))
 
     def control(document: Document) -> None:
         make_control(document, wall, assets)
@@ -115,6 +116,7 @@ def make_server(
         extra_patterns=[
             *handlers(feeds, DashboardMetrics(feeds, sessions, wall), options.path),
             *snapshot_handlers(downloads),
+            *pages.handlers(),
             *replay_part.handlers(),
             *login_handlers(door, names, options.path),
         ],

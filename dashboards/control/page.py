@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
 from bokeh.document import Document
 from bokeh.models import ColumnDataSource, CustomJS
-from numpy.typing import NDArray
 
 from dashboards.access.roles import Role, role_of, why_viewer
 from dashboards.control.wall import Wall
@@ -16,7 +14,7 @@ from dashboards.control.wall_layout import wall_layout
 from dashboards.feeds.view_frame import EMPTY
 from dashboards.pages.page_document import plain_document
 from dashboards.pages.templates import template
-from dashboards.pictures.palettes import palette
+from dashboards.pictures.palettes import rgba
 
 PERIOD_MS = 1000
 PATIENCE = 10  # turns without an acknowledgement, after which it must have been lost
@@ -91,9 +89,3 @@ def make_control(document: Document, wall: Wall, assets: str) -> ControlSession:
     document.on_event("document_ready", lambda _event: session.update())
     document.add_periodic_callback(session.update, PERIOD_MS)
     return session
-
-
-def rgba(name: str) -> NDArray[np.uint8]:
-    """The 256 colours of palette `name` as [256, 4], red, green, blue, opacity."""
-    colours = [colour.removeprefix("#").ljust(8, "f") for colour in palette(name)]
-    return np.array([list(bytes.fromhex(colour)) for colour in colours], np.uint8)

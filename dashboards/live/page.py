@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bokeh.document import Document
 
 from dashboards.access.roles import why_viewer
 from dashboards.feeds.asking import Asking
 from dashboards.feeds.live_feed import LiveFeed
+from dashboards.live.line import PATH, LineHandler
 from dashboards.live.models import LiveModels
 from dashboards.live.orders import Orders
+from dashboards.live.pushes import Pushes
 from dashboards.live.service_answers import ServiceAnswers
 from dashboards.live.session import LiveSession
 from dashboards.live.snapshot_downloads import SnapshotDownloads
 from dashboards.pages.page_document import plain_document
 from dashboards.pages.templates import template
 
-STATUS_MS = 250
-TRENDS_MS = 1000
 
+class LivePages:
+    """Makes live pages; those of one feed share what they are sent. `path` is the server's prefix."""
 
-def make_live(
-    document: Document,
-    feed: LiveFeed,
-    assets: str,
-    asking: Asking | None = None,
-    downloads: SnapshotDownloads | None = None,
-) -> LiveSession:
-    """Fill `document` with the live page of `feed`; `assets` is where its files are served."""
-    refusal = why_viewer(document)
-    plain_document(document, template("live.html"), {"assets": assets, "why_viewer": refusal})
-    models = LiveModels()
-    for plot in models.figures:
-        document.add_root(plot)
-    document.js_on_event("document_ready", models.hook())
-    orders = Orders(None if downloads is None else downloads.make, refusal)
-    who = "" if document.session_context is None else document.session_context.id[:64]
-    session = LiveSession(document, feed, models, lambda changed: ServiceAnswers(feed, asking, who, changed), orders)
-    document.on_event("document_ready", lambda _event: session.ready())
-    document.add_periodic_callback(session.tell_status, STATUS_MS)
-    document.add_periodic_callback(session.tell_trends, TRENDS_MS)
-    document.on_session_destroyed(lambda _context: session.close())
-    return session
+    def __init__(
+        self, path: str, assets: str, asking: Asking | None = None, downloads: SnapshotDownloads | None = None
+    ) -> None:
+        self._path, self._assets, self._asking, self._downloads = path, assets, asking, downloads
+        self._sessions: dict[str, LiveSession] = {}
+        self._pushes: dict[str, Pushes] = {}
+
+    def handlers(self) -> list[Any]:
+        """URL patterns, without the prefix, which Bokeh puts before them."""
+        return [(PATH, LineHandler, {"application_context": None, "sessions": self._sessions})]
+
+    def page(self, document: Document, feed: LiveFeed) -> LiveSession:
+        """Fill `document` with the live page of `feed`."""
+        refusal = why_viewer(document)
+        variables = {"assets": self._assets, "line": self._path + PATH, "why_viewer": refusal}
+        plain_document(document, template("live.html"), variables)
+        models = LiveModels()
+        for plot in models.figures:
+            document.add_root(plot)
+        document.js_on_event("document_ready", models.hook())
+        orders = Orders(None if self._downloads is None else self._downloads.make, refusal)
+        who = "" if document.session_context is None else document.session_context.id
+        pushes = self._pushes.setdefault(feed.url, Pushes())
+
+        def answers(changed: Any) -> ServiceAnswers:
+            return ServiceAnswers(feed, self._asking, who[:64], changed)
+
+        session = self._sessions[who] = LiveSession(document, feed, models, pushes, answers, orders)
+        document.on_session_destroyed(lambda _context: self._ended(who))
+        return session
+
+    def _ended(self, who: str) -> None:
+        session = self._sessions.pop(who, None)
+        if session is not None:
+            session.close()
 
 
 def chosen_feed(feeds: Sequence[LiveFeed], argument: Sequence[bytes]) -> LiveFeed:

@@ -17,13 +17,16 @@ from dashboards.feeds.readings import status
 from dashboards.feeds.view_frame import ViewFrame
 from dashboards.live.models import LiveModels
 from dashboards.live.orders import Orders
+from dashboards.live.packed import packed
+from dashboards.live.pushes import ModelKey, Push, Pushes, model_key
 from dashboards.live.service_answers import ServiceAnswers
 from dashboards.pictures.arrows import no_arrows
 from dashboards.pictures.wishes import Wishes, wishes_of
-from dashboards.views.columns import density_columns, measured_columns, model_columns, outline_columns, point_columns
+from dashboards.views.columns import empty_outline
 from dashboards.views.view import LiveView
 
 WATCHDOG_S = 2.0
+TRENDS_S = 1.0
 
 
 class Schedules(Protocol):
@@ -32,56 +35,86 @@ class Schedules(Protocol):
     def add_next_tick_callback(self, callback: Callable[[], None]) -> Any: ...
 
 
+class Line(Protocol):
+    """The way to the page; what is sent on it is not waited for."""
+
+    @property
+    def is_free(self) -> bool: ...
+
+    def send(self, message: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class LiveSession:
-    """Pushes to `models` of `document`, at most one frame on its way; begins with `ready`."""
+    """Pushes to the page of `document`, at most one thing on its way; begins with `ready`."""
 
     def __init__(
         self,
         document: Schedules,
         feed: LiveFeed,
         models: LiveModels,
+        pushes: Pushes,
         make_answers: Callable[[Callable[[], None]], ServiceAnswers] | None = None,
         orders: Orders | None = None,
     ) -> None:
-        self._document, self._feed, self._models = document, feed, models
+        self._document, self._feed, self._models, self._pushes = document, feed, models, pushes
         self._answers = (make_answers or (lambda changed: ServiceAnswers(feed, None, "", changed)))(self._arrived)
         self._orders = orders or Orders(None, "no orders are taken here")
+        self._line: Line | None = None
         self._wishes, self._wish_text = Wishes(), ""
+        self._told: dict[str, Any] = {}
+        self._trends_told_s = -math.inf
         self._shown: ViewFrame | None = None
         self._frozen_at: ViewFrame | None = None
-        self._shown_model: tuple[object, ...] = ()
+        self._shown_model: ModelKey | None = None
         self._has_arrows = False
         self._changed = False  # what is shown is not what is wished
-        self._scheduled = False
-        self._pushes = 0
-        self._unacknowledged_since_s: float | None = None
+        self._awaits_measured = False
+        self._is_models_turn = False  # what is measured was painted; the page is idle
+        self._is_placing = False
+        self._awaited = 0  # the number of the push that is on its way
+        self._pushed_s = -math.inf
         self._display_s = math.nan
         self._ready_s = math.inf
         models.reply.on_change("data", self._replied)
 
-    def ready(self) -> None:
-        """The browser is there; what was pushed before would have gone to nobody."""
+    def ready(self, line: Line) -> None:
+        """The page is there, at the other end of `line`; it has nothing yet."""
+        if self._line is not None:
+            self._line.close()
+        self._line = line
         self._ready_s = self._feed.clock()
+        self._told, self._trends_told_s = {}, -math.inf
+        self._shown, self._shown_model, self._awaited = None, None, 0
         self._feed.listen(self.newer)
-        self.tell_status()
-        self.tell_trends()
-        self.newer()
+        self.tick()
+
+    def gone(self, line: Line) -> None:
+        """`line` has ended."""
+        if line is self._line:
+            self._line = None
+            self._feed.forget(self.newer)
 
     def close(self) -> None:
-        self._feed.forget(self.newer)
+        """The page has gone for good."""
+        if self._line is not None:
+            self._line.close()
+            self.gone(self._line)
         self._feed.ring.release(id(self))
         self._answers.close()
 
-    def newer(self) -> None:
-        """There may be something newer to show: push it unless a push is on its way."""
-        newest = self._feed.newest
-        if newest is None or (not self._changed and (self._frozen_at is not None or newest is self._shown)):
-            return
-        self._schedule()
+    def tick(self) -> None:
+        """Tell what changes by itself; often called. Also the page's sign that this server lives."""
+        self._want()
+        self.tell_status()
+        now_s = self._feed.clock()
+        if now_s - self._trends_told_s >= TRENDS_S and self._tell("trends", self._feed.trends.told(now_s)):
+            self._trends_told_s = now_s
+        self.newer()
 
     def tell_status(self) -> None:
-        """Push the status; also the page's sign that this server lives. Needs the document's lock."""
-        self._want()
+        """Send what is not as it was told last."""
         told = status(self._feed, self._display_s) | {
             "frozen": self._frozen_at is not None,
             "back": self._wishes.back,
@@ -91,12 +124,31 @@ class LiveSession:
             "viewer": self._orders.refusal,
             "download": self._orders.download,
         }
-        self._models.status.data = {"text": [json.dumps(told)]}
-        self.newer()
+        new = {name: value for name, value in told.items() if name not in self._told or self._told[name] != value}
+        if self._tell("status", new):
+            self._told = told
 
-    def tell_trends(self) -> None:
-        """Push the last five minutes. Needs the document's lock."""
-        self._models.trends.data = {"text": [json.dumps(self._feed.trends.told(self._feed.clock()))]}
+    def _tell(self, name: str, told: dict[str, Any]) -> bool:
+        """Whether it could be sent: nothing waits here for a page that does not read."""
+        if self._line is None or not self._line.is_free:
+            return False
+        self._line.send(packed({name: {"text": [json.dumps(told)]}}))
+        return True
+
+    def newer(self) -> None:
+        """There may be something newer to show: send it unless a push is on its way."""
+        if self._line is None or not self._line.is_free or self._is_placing or self._is_awaiting:
+            return
+        view = self.view
+        if view is None:
+            return
+        has_model = model_key(view) != self._shown_model
+        self._is_models_turn &= has_model
+        has_measured = self._changed or (self._frozen_at is None and view.frame is not self._shown)
+        if has_model and (self._is_models_turn or not has_measured):
+            self._push_model(self._line, view)
+        elif has_measured:
+            self._push_measured(self._line, view)
 
     @property
     def view(self) -> LiveView | None:
@@ -105,6 +157,10 @@ class LiveSession:
         if frame is None:
             return None
         return LiveView(frame, self._wishes, self._answers.pattern, self._answers.detector_map)
+
+    @property
+    def _is_awaiting(self) -> bool:
+        return bool(self._awaited) and self._feed.clock() - self._pushed_s < WATCHDOG_S
 
     def _want(self) -> None:
         """Have the service asked for what this page wishes and may ask for."""
@@ -123,27 +179,43 @@ class LiveSession:
         self._want()
         self.newer()
 
-    def _schedule(self) -> None:
-        since_s = self._unacknowledged_since_s
-        if self._scheduled or (since_s is not None and self._feed.clock() - since_s < WATCHDOG_S):
+    def _push_measured(self, line: Line, view: LiveView) -> None:
+        if not self._models.is_placed(view):
+            self._with_lock(self._models.place)
             return
-        self._scheduled = True
-        self._document.add_next_tick_callback(self._push)
-
-    def _push(self) -> None:
-        self._scheduled, self._changed = False, False
-        view = self.view
-        if view is None:
-            return
-        self._shown = view.frame
-        self._pushes += 1
-        self._unacknowledged_since_s = self._feed.clock()
-        self._models.place(view)
-        self._models.colour_choice(view.choice)
-        self._push_arrows(view)
-        self._push_model(view)
-        self._models.measured.data = measured_columns(view, self._pushes)
+        self._changed, self._awaits_measured, self._shown = False, True, view.frame
+        if self._has_arrows and not view.wishes.arrows:
+            line.send(packed({"arrows": dict(no_arrows())}))
+        self._has_arrows = view.wishes.arrows
+        self._send(line, self._pushes.measured(view))
         self._freeze()
+
+    def _push_model(self, line: Line, view: LiveView) -> None:
+        """The learner's maps, which have changed, or how they are to be shown."""
+        push, latents = self._pushes.modelled(view), view.latents
+        if not self._models.are_latents_placed(latents, push.extent):
+            self._with_lock(lambda _view: self._models.place_latents(latents, push.extent))
+            return
+        before, self._shown_model, self._awaits_measured = self._shown_model, model_key(view), False
+        if before is not None and before.lasso and not view.wishes.lasso:
+            line.send(packed({"outline": empty_outline()}))
+        self._send(line, push)
+
+    def _send(self, line: Line, push: Push) -> None:
+        self._awaited, self._pushed_s, self._is_models_turn = push.number, self._feed.clock(), False
+        line.send(push.message)
+
+    def _with_lock(self, place: Callable[[LiveView], None]) -> None:
+        """Have `place` change the document's models, and go on after it."""
+
+        def placed() -> None:
+            self._is_placing = False
+            if self.view is not None:
+                place(self.view)
+            self.newer()
+
+        self._is_placing = True
+        self._document.add_next_tick_callback(placed)
 
     def _freeze(self) -> None:
         """Hold what is shown, if that is wished and there is something."""
@@ -151,40 +223,25 @@ class LiveSession:
             self._frozen_at = self._shown
             self._feed.ring.hold(id(self), self._shown)
 
-    def _push_model(self, view: LiveView) -> None:
-        """The learner's maps, if they or how they are to be shown have changed."""
-        enlarged, lasso = view.wishes.enlarged == "rotation", view.wishes.lasso
-        model = (view.frame.snapshot.scan_id, view.frame.model_generation, view.latents, enlarged, lasso)
-        if model == self._shown_model:
+    def painted(self, number: int) -> None:
+        """The page has painted the push `number`; a page may be anybody, so only the one that is awaited counts."""
+        if number != self._awaited or not number:
             return
-        only_lasso, self._shown_model = model[:-1] == self._shown_model[:-1], model
-        selection = view.selection()
-        self._models.outline.data = outline_columns(view, selection)
-        self._models.modelled.data = model_columns(view, selection)
-        if not only_lasso:
-            points = view.frame.latents(*view.latents)
-            self._models.place_latents(view)
-            self._models.density.data = density_columns(points)
-            self._models.scatter.data = point_columns(points)
-
-    def _push_arrows(self, view: LiveView) -> None:
-        if view.wishes.arrows or self._has_arrows:
-            self._models.arrows.data = dict(view.frame.arrows if view.wishes.arrows else no_arrows())
-        self._has_arrows = view.wishes.arrows
+        self._awaited, self._is_models_turn = 0, self._awaits_measured
+        if self._awaits_measured and self._shown is not None and self._frozen_at is None:
+            self._display_s = self._feed.clock() - max(self._shown.received_s, self._ready_s)
+        self.newer()
 
     def _replied(self, attribute: str, old: Any, new: Any) -> None:
-        """The page said something; a page may be anybody, so only what makes sense counts."""
-        push, wish, order = (_only(new.get(name)) for name in ("push", "wish", "order"))
-        if push == self._pushes and self._unacknowledged_since_s is not None:
-            self._unacknowledged_since_s = None
-            if self._shown is not None and self._frozen_at is None:
-                self._display_s = self._feed.clock() - max(self._shown.received_s, self._ready_s)
+        """The page wishes or orders something, which may be nonsense."""
+        wish, order = (_only(new.get(name)) for name in ("wish", "order"))
         if isinstance(wish, str) and wish != self._wish_text:
             self._wish_text = wish
             self._take_wishes(wishes_of(wish, self._wishes))
         view = self.view
         if view is not None:
             self._orders.take(order, view, self._answers)
+        self.tell_status()
         self.newer()
 
     def _take_wishes(self, wishes: Wishes) -> None:

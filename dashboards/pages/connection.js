@@ -41,5 +41,5 @@ window.streamRrvaeConnection = (() => {
     heard = Date.now()
   }
 
-  return { watch, hear() { if (!lost) heard = Date.now() }, isLost: () => lost }
+  return { watch, lose: declareLost, hear() { if (!lost) heard = Date.now() }, isLost: () => lost }
 })()

@@ -1,7 +1,7 @@
 "use strict"
 // Ties the page to its Bokeh sources: paints what comes, says what was painted, sends what the operator wishes and orders.
 window.streamRrvae = (() => {
-  const told = { push: 0, wish: "{}", order: "{}" }
+  const told = { wish: "{}", order: "{}" }
   const wish = { map: "latent_1", frozen: false, back: 0, pinned: null, linear: false, arrows: false,
     latents: ["latent_1", "latent_2"], contrast: {}, histogram: "", enlarged: "", lasso: [], ring: null }
   const parts = []  // scripts of single things: { start(page), measured(told), modelled(told), status(told) }
@@ -9,7 +9,7 @@ window.streamRrvae = (() => {
   let orders = 0
 
   const reply = () => {
-    page.sources.get("reply").data = { push: [told.push], wish: [told.wish], order: [told.order] }
+    page.sources.get("reply").data = { wish: [told.wish], order: [told.order] }
   }
 
   function change(wished) {
@@ -44,8 +44,6 @@ window.streamRrvae = (() => {
     page.labels = labels
     window.streamRrvaePanels.showMeasured(labels)
     forAll("measured", labels)
-    // After the next frame has been drawn, and the drawing itself has ended.
-    requestAnimationFrame(() => setTimeout(() => { told.push = labels.push; reply() }, 0))
   }
 
   function modelled(labels) {
@@ -54,7 +52,9 @@ window.streamRrvae = (() => {
     forAll("modelled", labels)
   }
 
-  function status(state) {
+  // Only what is not as before is told.
+  function status(changes) {
+    const state = { ...page.status, ...changes }
     if (!state.word) return
     page.status = state
     window.streamRrvaeConnection.hear()
@@ -71,6 +71,7 @@ window.streamRrvae = (() => {
     onData("measured", measured)
     onData("modelled", modelled)
     onData("trends", (trends) => forAll("trends", trends))
+    window.streamRrvaeLine.open(page.sources, window.streamRrvaeConnection.lose)
     document.body.dataset.started = "true"
   }
 

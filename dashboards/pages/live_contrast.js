@@ -56,7 +56,7 @@ window.streamRrvae.add((() => {
   function draw(told) {
     shown = told.histogram?.panel === open() ? told.histogram : null
     const plot = document.querySelector("#histogram svg")
-    if (!open() || !shown) { plot.replaceChildren(); return }
+    if (!open() || !shown) { if (plot.firstChild) plot.replaceChildren(); return }
     const most = Math.max(...shown.counts.map((count) => Math.log1p(count)), 1e-9)
     const each = WIDTH / shown.counts.length
     const bars = shown.counts.map((count, index) => element("rect", { class: "count", x: index * each, width: Math.max(1, each - 0.5), y: HEIGHT - HEIGHT * Math.log1p(count) / most, height: HEIGHT * Math.log1p(count) / most }))

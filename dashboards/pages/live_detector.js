@@ -2,7 +2,7 @@
 // A virtual detector on the pattern: drag its edges to size it, its inside to move it, or say radii by number.
 window.streamRrvae.add((() => {
   const GRIP = 0.25  // of a radius: how near to an edge a drag takes hold of it
-  let page = null, held = null
+  let page = null, held = null, drawn = ""
 
   const field = (id) => document.getElementById(id)
   const toPage = (ring) => {
@@ -11,11 +11,14 @@ window.streamRrvae.add((() => {
   }
 
   function draw() {
-    const ring = page.wish.ring
-    if (!ring || !page.labels.geometry) { page.sources.get("rings").data = { x: [], y: [], radius: [] }; return }
-    const at = toPage(ring)
-    const radii = ring.inner > 0 ? [at.inner, at.outer] : [at.outer]
-    page.sources.get("rings").data = { x: radii.map(() => at.x), y: radii.map(() => at.y), radius: radii }
+    const ring = page.labels.geometry && page.wish.ring
+    const at = ring && toPage(ring)
+    const radii = !ring ? [] : ring.inner > 0 ? [at.inner, at.outer] : [at.outer]
+    const wanted = { x: radii.map(() => at.x), y: radii.map(() => at.y), radius: radii }
+    const text = JSON.stringify(wanted)
+    if (text === drawn) return
+    drawn = text
+    page.sources.get("rings").data = wanted
   }
 
   function showNumbers() {

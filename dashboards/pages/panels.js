@@ -6,10 +6,19 @@ window.streamRrvaePanels = (() => {
   const section = (panel) => document.querySelector(`[data-panel="${panel}"]`)
   let labels = {}
 
+  // A text that is set again is laid out again, also when it is the same.
+  const setText = (node, text) => { if (node.textContent !== text) node.textContent = text }
+
   function showBar(panel, bar) {
-    part(panel, ".high").textContent = bar.high_text
-    part(panel, ".middle").textContent = bar.mid_text
-    part(panel, ".low").textContent = bar.low_text
+    setText(part(panel, ".high"), bar.high_text)
+    setText(part(panel, ".middle"), bar.mid_text)
+    setText(part(panel, ".low"), bar.low_text)
+  }
+
+  function showColours(panel, name) {
+    const node = part(panel, ".bar")
+    if (node.dataset.colours !== name) node.style.background = `var(--bar-${name})`
+    node.dataset.colours = name
   }
 
   const probeText = () => labels.position ? `(${labels.position})` : ""
@@ -17,13 +26,13 @@ window.streamRrvaePanels = (() => {
   function showMeasured(told) {
     labels = told
     for (const panel of ["magnitude", "chosen", "pattern"]) showBar(panel, told[panel])
-    part("magnitude", ".unit").textContent = told.magnitude.unit
+    setText(part("magnitude", ".unit"), told.magnitude.unit)
     const coverage = told.chosen.name === "virtual_detector" && told.coverage ? ` · ${told.coverage} kept` : ""
-    part("chosen", ".unit").textContent = told.chosen.unit + coverage
-    part("chosen", ".bar").style.background = `var(--bar-${told.chosen.bar})`
-    part("pattern", ".unit").textContent = told.pattern.log ? `log ${told.pattern.unit}` : told.pattern.unit
-    part("pattern", ".read-out").textContent = probeText()
-    part("pattern", ".note").textContent = told.position && `✛ ${told.com}`
+    setText(part("chosen", ".unit"), told.chosen.unit + coverage)
+    showColours("chosen", told.chosen.bar)
+    setText(part("pattern", ".unit"), told.pattern.log ? `log ${told.pattern.unit}` : told.pattern.unit)
+    setText(part("pattern", ".read-out"), probeText())
+    setText(part("pattern", ".note"), told.position && `✛ ${told.com}`)
     for (const panel of ["magnitude", "direction"]) section(panel).classList.toggle("has-data", told.has_maps)
     section("chosen").classList.toggle("has-data", told.has_chosen)
     section("pattern").classList.toggle("has-data", told.has_pattern)
@@ -33,7 +42,7 @@ window.streamRrvaePanels = (() => {
     section("rotation").classList.toggle("has-data", told.has_rotation)
     section("latents").classList.toggle("has-data", told.points > 0)
     showBar("latents", told.scatter)
-    part("latents", ".unit").textContent = `colour: COM magnitude, ${told.scatter.unit}`
+    setText(part("latents", ".unit"), `colour: COM magnitude, ${told.scatter.unit}`)
   }
 
   function showAxes(axes) {

@@ -2,10 +2,20 @@
 // The status line and the tables; everything goes in as text, so nothing that a service says can be markup.
 window.streamRrvaeStatus = (() => {
   const ready = new WeakMap()
+  const changed = new Set()  // nodes whose new text may not fit: looked at when all are written, for looking lays out the page
   const setText = (node, value) => {
     const text = value ?? "–"
-    if (node.textContent !== text) node.textContent = text
-    if (node.scrollWidth > node.clientWidth) node.title = text
+    if (node.textContent === text) return
+    node.textContent = text
+    changed.add(node)
+  }
+
+  addEventListener("resize", () => { document.querySelectorAll("[data-text]").forEach((node) => changed.add(node)) })
+
+  function nameWhatIsCut() {
+    const cut = [...changed].filter((node) => node.scrollWidth > node.clientWidth)
+    for (const node of cut) node.title = node.textContent
+    changed.clear()
   }
 
   function fillTable(table, rows) {
@@ -45,6 +55,7 @@ window.streamRrvaeStatus = (() => {
     progress.firstElementChild.style.width = `${percent}%`
     progress.setAttribute("aria-valuenow", String(Math.floor(percent)))
     showBadges(told)
+    nameWhatIsCut()
     document.title = `${told.instrument} · ${told.word}${told.word === "LIVE" ? ` ${told.percent}` : ""}`
   }
 

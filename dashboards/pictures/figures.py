@@ -64,9 +64,13 @@ def _bare_figure(name: str, x_range: Range1d, y_range: Range1d, border: str | No
     return plot
 
 
-def image_figure(name: str, pair: tuple[Range1d, Range1d], units: tuple[str, ...]) -> Figure:
-    """A figure that is all frame: its page gives it a square cell, title and colour bar."""
-    plot = _bare_figure(name, *pair, border=UNVISITED)
+def image_figure(
+    name: str, pair: tuple[Range1d, Range1d], units: tuple[str, ...], ground: str | None = UNVISITED
+) -> Figure:
+    """A figure that is all frame: its page gives it a square cell, title and colour bar. Without `ground` what is
+    behind it shows."""
+    plot = _bare_figure(name, *pair, border=ground)
+    plot.background_fill_color = ground
     plot.axis.visible = False
     plot.grid.visible = False
     for unit in units:
@@ -96,15 +100,6 @@ def add_image(
     mapper = LinearColorMapper(palette=palette(colours), low=0, high=255)
     plot.add_glyph(source, Image(image=column, x=x, y=y, dw=width, dh=height, color_mapper=mapper))
     return mapper
-
-
-def add_probe(plot: Figure, source: ColumnDataSource) -> None:
-    """A small ring around the probe position of the latest pattern."""
-    for colour, width in (("#000000", 3.0), ("#ffffff", 1.2)):
-        plot.scatter(
-            "probe_x", "probe_y", source=source, marker="circle", size=9,
-            fill_color=None, line_color=colour, line_width=width, line_alpha=0.8,
-        )  # fmt: skip
 
 
 def add_com_cross(plot: Figure, source: ColumnDataSource) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 TRANSPARENT = "#00000000"
 LEVELS = 255  # entries 1 ... 255 carry values
+DIRECTED = "direction"  # the palette of COM directions, by name
 DIRECTION: Sequence[str] = colorcet.CET_C2
 ROTATION: Sequence[str] = colorcet.CET_C9
 _GREY: Sequence[str] = tuple(f"#{level:02x}{level:02x}{level:02x}" for level in range(40, 256))
@@ -43,7 +44,13 @@ def cyclic_palette(table: Sequence[str]) -> list[str]:
 
 def palette(name: str) -> list[str]:
     """The palette of a map style: a linear one, or "direction"."""
-    return cyclic_palette(DIRECTION) if name == "direction" else linear_palette(name)
+    return cyclic_palette(DIRECTION) if name == DIRECTED else linear_palette(name)
+
+
+def rgba(name: str) -> NDArray[np.uint8]:
+    """The 256 colours of palette `name` as [256, 4], red, green, blue, opacity."""
+    colours = [colour.removeprefix("#").ljust(8, "f") for colour in palette(name)]
+    return np.array([list(bytes.fromhex(colour)) for colour in colours], np.uint8)
 
 
 def rgb_table(colours: Sequence[str]) -> NDArray[np.uint32]:

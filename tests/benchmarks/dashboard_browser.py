@@ -27,24 +27,26 @@ WATCH = """
 const measured = Bokeh.documents[0].get_model_by_name('measured')
 const now = () => (performance.timeOrigin + performance.now()) / 1000
 const draw = CanvasRenderingContext2D.prototype.drawImage
-let drawn = 0, published = 0
+let drawn = 0
 window.taken = []
 CanvasRenderingContext2D.prototype.drawImage = function (...given) {
   draw.apply(this, given)
   drawn = now()
 }
 measured.on_change(measured.properties.data, () => {
-  if (published && drawn > published) window.taken.push(drawn - published)
-  published = JSON.parse(measured.data.labels[0]).published
+  const published = JSON.parse(measured.data.labels[0]).published
+  // When the frame that shows them is done: both what drew at once and what waited for the frame has drawn.
+  requestAnimationFrame(() => setTimeout(() => window.taken.push([drawn - published, now() - published]), 0))
 })
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Seconds from publication to the last canvas drawn, push by push, and how long was looked at."""
+    """Seconds from publication to the last canvas drawn, and to the frame that shows it, push by push."""
 
     taken_s: tuple[float, ...]
+    shown_s: tuple[float, ...]
     looked_s: float
 
     @property
@@ -74,7 +76,8 @@ class BrowserPage:
         taken, looked_ms = self._driver.execute_script(
             "return [window.taken ?? [], performance.now() - (window.began ?? 0)]"
         )
-        return Seen(tuple(float(each) for each in taken), looked_ms / 1000)
+        drawn, shown = zip(*taken, strict=True) if taken else ((), ())
+        return Seen(tuple(drawn), tuple(shown), looked_ms / 1000)
 
 
 @contextmanager

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 import time
-from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-PUSH = re.compile(r'\\"push\\": (\d+)')
 READY = {"type": "event", "name": "document_ready", "values": {"type": "map", "entries": []}}
+EVENT = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": READY}
 MESSAGE_BYTES = 1 << 28
 
 
@@ -28,68 +26,40 @@ class Viewer:
         self.url = url
         self.painted = 0
         self.first = asyncio.Event()
-        self._messages = 0
-        self._reply = ""
 
     async def open(self) -> None:
-        """Get the page, connect its websocket, and say that the document is ready."""
+        """Get the page, connect its websocket, say that the document is ready, and open its line."""
         page = (await AsyncHTTPClient().fetch(self.url)).body.decode()
-        token = page.split('"token":"')[1].split('"')[0]
+        self._token = page.split('"token":"')[1].split('"')[0]
+        self._bokeh = await self._connected("ws")
+        for number, (kind, content) in enumerate((("PULL-DOC-REQ", {}), ("PATCH-DOC", {"events": [EVENT]})), 1):
+            for part in ({"msgid": str(number), "msgtype": kind}, {}, content):
+                await self._bokeh.write_message(json.dumps(part))
+        self._line = await self._connected("line")
+
+    async def _connected(self, name: str) -> WebSocketClientConnection:
         origin = "/".join(self.url.split("/")[:3])
-        headers = {"Origin": origin, "Sec-WebSocket-Protocol": f"bokeh, {token}"}
-        request = HTTPRequest(f"ws{self.url.removeprefix('http')}/ws", headers=headers)
-        self.socket: WebSocketClientConnection = await websocket_connect(request, max_message_size=MESSAGE_BYTES)
-        await self._message()
-        await self._say("PULL-DOC-REQ", {})
-        while not self._reply:  # what is told to all pages may come before the document
-            self._reply = _id_of("reply", await self._message())
-        await self._patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": READY})
+        headers = {"Origin": origin, "Sec-WebSocket-Protocol": f"bokeh, {self._token}"}
+        request = HTTPRequest(f"ws{self.url.removeprefix('http')}/{name}", headers=headers)
+        return await websocket_connect(request, max_message_size=MESSAGE_BYTES)
 
     async def look(self) -> None:
-        """Take what comes and acknowledge every frame, until the connection ends."""
-        while True:
-            try:
-                content = await self._message()
-            except ConnectionError:
-                return
-            pushed = PUSH.findall(json.dumps(content))
-            if pushed and int(pushed[-1]):
+        """Take what comes and acknowledge every push, until the connection ends."""
+        await asyncio.gather(self._listen(), self._paint())
+
+    async def _listen(self) -> None:
+        while await self._bokeh.read_message() is not None:
+            continue
+
+    async def _paint(self) -> None:
+        while (message := await self._line.read_message()) is not None:
+            assert isinstance(message, bytes)
+            told = json.loads(message[4 : 4 + int.from_bytes(message[:4], "little")])
+            if told["number"]:
+                await self._line.write_message(str(told["number"]))
+            if "measured" in told["sources"]:
                 self.painted += 1
                 self.first.set()
-                columns = [["push", [int(pushed[-1])]], ["wish", ["{}"]], ["order", ["{}"]]]
-                change = {"kind": "ModelChanged", "model": {"id": self._reply}, "attr": "data"}
-                await self._patch({**change, "new": {"type": "map", "entries": columns}})
-
-    async def _message(self) -> Any:
-        """The content of the next message; its arrays are thrown away."""
-        header = json.loads(await self._part())
-        await self._part()
-        content = json.loads(await self._part())
-        for _ in range(2 * header.get("num_buffers", 0)):
-            await self._part()
-        return content
-
-    async def _part(self) -> str | bytes:
-        part = await self.socket.read_message()
-        if part is None:
-            raise ConnectionError("the server closed the connection")
-        return part
-
-    async def _patch(self, event: dict[str, Any]) -> None:
-        await self._say("PATCH-DOC", {"events": [event]})
-
-    async def _say(self, kind: str, content: dict[str, Any]) -> None:
-        self._messages += 1
-        for part in ({"msgid": str(self._messages), "msgtype": kind}, {}, content):
-            await self.socket.write_message(json.dumps(part))
-
-
-def _id_of(name: str, tree: Any) -> str:
-    """The id of the model with this name, "" where there is none."""
-    if isinstance(tree, dict) and isinstance(tree.get("attributes"), dict) and tree["attributes"].get("name") == name:
-        return str(tree["id"])
-    values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
-    return next((found for value in values if (found := _id_of(name, value))), "")
 
 
 async def _look_on(url: str, count: int, seconds: float) -> None:

@@ -229,8 +229,8 @@ class Viewer:
         self.wait(f"return document.querySelector('[data-text=word]').textContent === '{word}'")
 
     def wait_painted(self) -> None:
-        """Until a push with images has been painted and acknowledged."""
-        self.wait(f"return {SOURCE % 'reply'}.data.push[0] > 0")
+        """Until what is measured and what is learnt has been painted and acknowledged."""
+        self.wait("return document.body.dataset.painted >= 2")
 
     def press(self, key: str) -> None:
         self.driver.find_element(By.TAG_NAME, "body").send_keys(key)

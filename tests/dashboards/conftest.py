@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -71,3 +72,25 @@ def make_snapshot() -> MakeSnapshot:
         return replace(snapshot, **fields)
 
     return make
+
+
+@pytest.fixture
+def unpacked() -> Callable[[bytes], tuple[int, dict[str, dict[str, Any]]]]:
+    """Takes a message of the line apart as the page does: its number, and columns by source."""
+
+    def unpack(message: bytes) -> tuple[int, dict[str, dict[str, Any]]]:
+        begin = 4 + int.from_bytes(message[:4], "little")
+        told = json.loads(message[4:begin])
+
+        def one(value: Any) -> Any:
+            if not isinstance(value, dict):
+                return value
+            count, dtype = int(np.prod(value["shape"])), np.dtype(value["dtype"])
+            return np.frombuffer(message, dtype, count, begin + value["at"]).reshape(value["shape"])
+
+        def columns(given: dict[str, Any]) -> dict[str, Any]:
+            return {name: [one(each) for each in of] if isinstance(of, list) else one(of) for name, of in given.items()}
+
+        return told["number"], {name: columns(given) for name, given in told["sources"].items()}
+
+    return unpack

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -172,6 +173,36 @@ def test_websockets_of_other_origins_are_refused(feed: LiveFeed) -> None:
             else:
                 with pytest.raises(HTTPClientError, match="403"):
                     await websocket_connect(request)
+
+    run(OPTIONS, feed, check)
+
+
+def test_only_the_page_of_a_session_gets_its_line(feed: LiveFeed) -> None:
+    async def check(address: str) -> None:
+        token = (await get(f"http://{address}/live")).body.decode().split('"token":"')[1].split('"')[0]
+        wall = (await get(f"http://{address}/control")).body.decode().split('"token":"')[1].split('"')[0]
+        forged = token[:-2] + ("AA" if token[-2:] != "AA" else "BB")
+
+        async def first(origin: str, shown: str) -> object:
+            headers = {"Origin": origin, "Sec-WebSocket-Protocol": f"bokeh, {shown}"}
+            line = await websocket_connect(HTTPRequest(f"ws://{address}/live/line", headers=headers))
+            message = await line.read_message()
+            if message is not None:
+                for nonsense in ("nonsense", "9" * 4000, b"1", "-1", "²"):
+                    await line.write_message(nonsense, binary=isinstance(nonsense, bytes))
+                await line.write_message("0")
+            line.close()
+            return message
+
+        assert isinstance(await first(f"http://{address}", token), bytes)
+        assert await first(f"http://{address}", wall) is None, "a wall has no line"
+        with pytest.raises(HTTPClientError, match="403"):
+            await first("http://evil.example", token)
+        logging.disable(logging.ERROR)  # Bokeh says with a stack trace what it refuses
+        try:
+            assert await first(f"http://{address}", forged) is None
+        finally:
+            logging.disable(logging.NOTSET)
 
     run(OPTIONS, feed, check)
 

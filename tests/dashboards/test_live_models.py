@@ -18,7 +18,7 @@ from dashboards.control.wall import Wall
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.feeds.view_frame import ViewFrame
 from dashboards.live.models import LiveModels
-from dashboards.live.page import chosen_feed, make_live
+from dashboards.live.page import LivePages, chosen_feed
 from dashboards.pictures.wishes import Wishes
 from dashboards.views.view import LiveView
 from stream_rrvae.messages import Calibration, Snapshot
@@ -49,7 +49,7 @@ def scale_bars(models: LiveModels) -> list[str | None]:
 def test_every_image_is_drawn_from_a_box_with_the_default_anchor() -> None:
     plots = LiveModels().figures
     glyphs = [*models_of(Image, plots), *models_of(ImageRGBA, plots)]
-    assert len(glyphs) == 10  # five images, four outlines, one density
+    assert len(glyphs) == 5  # four outlines, one density
     for glyph in glyphs:
         assert str(glyph.anchor) == str(glyph.origin) == "bottom_left"
 
@@ -96,10 +96,10 @@ def test_a_zoom_stays_until_the_scan_changes(make_snapshot: MakeSnapshot) -> Non
 
 def test_a_page_can_write_to_its_reply_alone(feed: LiveFeed) -> None:
     document = Document()
-    make_live(document, feed, "/assets")
+    LivePages("", "/assets").page(document, feed)
     sources = list(document.select({"type": ColumnDataSource}))
     names = {"measured", "modelled", "scatter", "density", "outline", "arrows", "status", "trends"}
-    assert {source.name for source in sources} == names | {"crosshair", "rings", "lasso", "reply"}
+    assert {source.name for source in sources} == names | {"crosshair", "rings", "lasso", "palettes", "reply"}
     assert [source.name for source in sources if source.syncable] == ["reply"]
     assert not any(model.syncable for model in document.select({"type": Range1d}))
 
@@ -107,7 +107,7 @@ def test_a_page_can_write_to_its_reply_alone(feed: LiveFeed) -> None:
 def test_pages_are_documents_that_can_be_sent(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
     feed.publish(make_snapshot())
     live, control = Document(), Document()
-    make_live(live, feed, "/assets")
+    LivePages("", "/assets").page(live, feed)
     make_control(control, Wall([feed, LiveFeed("tcp://127.0.0.1:1")]), "/assets")
     assert (len(live.roots), len(control.roots)) == (6, 4)  # a tile is two figures
     for document in (live, control):

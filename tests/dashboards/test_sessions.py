@@ -60,8 +60,8 @@ def run(feed: LiveFeed, check: Callable[[BaseServer], Awaitable[None]]) -> None:
     asyncio.run(all_of_it())
 
 
-async def opened(server: BaseServer, page: str) -> WebSocketClientConnection:
-    """A page whose websocket is connected and whose document said that it is ready."""
+async def opened(server: BaseServer, page: str) -> list[WebSocketClientConnection]:
+    """A page whose websocket is connected and whose document said that it is ready; a live page's line comes last."""
     address = f"127.0.0.1:{server.port}/{page}"
     html = (await AsyncHTTPClient().fetch(f"http://{address}")).body.decode()
     token = html.split('"token":"')[1].split('"')[0]
@@ -71,7 +71,9 @@ async def opened(server: BaseServer, page: str) -> WebSocketClientConnection:
     event = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": READY}
     for part in ({"msgid": "1", "msgtype": "PATCH-DOC"}, {}, {"events": [event]}):
         await connection.write_message(json.dumps(part))
-    return connection
+    if page != "live":
+        return [connection]
+    return [connection, await websocket_connect(HTTPRequest(f"ws://{address}/line", headers=headers))]
 
 
 def sessions(server: BaseServer) -> list[Any]:
@@ -88,7 +90,7 @@ async def come_and_go(server: BaseServer) -> int:
     """VIEWERS viewers, some at a time; gives the memory of this process once they have gone."""
     for _ in range(VIEWERS // AT_A_TIME):
         pages = ["control" if i % 5 else "live" for i in range(AT_A_TIME)]
-        connections = [await opened(server, page) for page in pages]
+        connections = [each for page in pages for each in await opened(server, page)]
         assert len(sessions(server)) >= AT_A_TIME
         for connection in connections:
             connection.close()
@@ -110,7 +112,9 @@ def test_a_hundred_viewers_leave_nothing_behind(feed: LiveFeed, make_snapshot: M
     run(feed, check)
 
 
-def test_who_does_not_read_holds_nobody_up(feed: LiveFeed, clock: Any, make_snapshot: MakeSnapshot) -> None:
+def test_who_does_not_read_holds_nobody_up(
+    feed: LiveFeed, clock: Any, make_snapshot: MakeSnapshot, unpacked: Any
+) -> None:
     side = 256
     maps = {"com_magnitude": np.ones((side, side), np.float32), "com_direction": np.ones((side, side), np.float32)}
     large = make_snapshot(scan_shape=(side, side), maps=maps, pattern=np.ones((side, side), np.float32))
@@ -122,10 +126,11 @@ def test_who_does_not_read_holds_nobody_up(feed: LiveFeed, clock: Any, make_snap
             clock.now_s += 3.0  # the watchdog sends again without an acknowledgement
             published_unix_s = 1.7e9 + turn
             feed.publish(replace(large, serial=turn, published_unix_s=published_unix_s))
-            wanted = f'"published\\": {published_unix_s}'
-            while wanted not in str(await reading.read_message()):
-                continue
-        for connection in (stopped, reading):
+            wanted, message = f'"published\\": {published_unix_s}'.encode(), b""
+            while wanted not in message:
+                message = bytes(await reading[-1].read_message() or b"")  # type: ignore[arg-type]  # all are binary
+                await reading[-1].write_message(str(unpacked(message)[0]))
+        for connection in (*stopped, *reading):
             connection.close()
 
     run(feed, check)

@@ -11,12 +11,13 @@ import pytest
 from bokeh.document import Document
 
 from dashboards.access.roles import Role
-from dashboards.control.page import PATIENCE, ControlSession, rgba
+from dashboards.control.page import PATIENCE, ControlSession
 from dashboards.control.wall import Wall
 from dashboards.control.wall_instrument import TREND_POINTS, TREND_STEP_S
 from dashboards.control.wall_layout import wall_layout
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.feeds.thumbnails import SIDE_PX, MeanPattern
+from dashboards.pictures.palettes import rgba
 from stream_rrvae.messages import Counters, Health, ScanState, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]

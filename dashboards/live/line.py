@@ -1,0 +1,75 @@
+"""The line of a live page: a websocket beside Bokeh's, for all that comes again and again.
+
+Bokeh wraps, serialises and sends what changes for every page by itself, and takes locks for it. Over the line goes what
+was encoded once for all pages (`pushes.py`), and back come acknowledgements. Who may open one is Bokeh's own check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bokeh.server.views.ws import WSHandler
+from bokeh.util.token import get_session_id
+from tornado.ioloop import PeriodicCallback
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+if TYPE_CHECKING:
+    from dashboards.live.session import LiveSession
+
+PATH = "/live/line"
+STATUS_MS = 500
+DIGITS = 15  # of an acknowledgement
+
+
+class LineHandler(WSHandler):
+    """Origin, signature and expiry of the session's token have been looked at when `_async_open` is called."""
+
+    def initialize(self, application_context: None, sessions: Mapping[str, LiveSession]) -> None:
+        self._sessions = sessions
+        self._session: LiveSession | None = None
+        self._ticks: PeriodicCallback | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether all that was sent has left this process."""
+        stream = None if self.ws_connection is None else self.ws_connection.stream
+        return stream is not None and not stream.writing()
+
+    def send(self, message: bytes) -> None:
+        """Send `message` without waiting; a line that is gone takes it as well."""
+        try:
+            # Bokeh's own waits for a lock, because its messages have several parts.
+            writing = WebSocketHandler.write_message(self, message, binary=True)
+        except WebSocketClosedError:
+            return
+        writing.add_done_callback(self._written)
+
+    def _written(self, writing: asyncio.Future[None]) -> None:
+        # Somebody has to look at why a write failed; `on_close` is called all the same.
+        failed = writing.cancelled() or writing.exception() is not None
+        if self._session is not None and not failed:
+            self._session.newer()
+
+    async def _async_open(self, token: str) -> None:
+        self._session = self._sessions.get(get_session_id(token))
+        if self._session is None:
+            self.close()
+            return
+        self._session.ready(self)
+        self._ticks = PeriodicCallback(self._session.tick, STATUS_MS)
+        self._ticks.start()
+
+    async def on_message(self, fragment: str | bytes) -> None:
+        """An acknowledgement."""
+        text = fragment if isinstance(fragment, str) else ""
+        if self._session is not None and len(text) <= DIGITS and text.isascii() and text.isdigit():
+            self._session.painted(int(text))
+
+    def on_close(self) -> None:
+        if self._ticks is not None:
+            self._ticks.stop()
+        if self._session is not None:
+            self._session.gone(self)
+        self._session = None
