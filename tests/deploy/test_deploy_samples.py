@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,32 @@ def test_every_calibration_file_is_valid(path: Path) -> None:
     assert len(site.content.camera_length) == 2
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="NOT CHECKED: systemd-analyze is not installed")
+PROGRAM = "/opt/stream-rrvae/bin/stream-rrvae"
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="NOT CHECKED: systemd-analyze (Debian: systemd) is not installed"
+)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_what_a_unit_starts_is_understood(unit: Path, understood: Callable[[Sequence[str]], dict[str, object]]) -> None:
+    started = [line.partition("=")[2] for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    assert len(started) == 1
+    program, *words = shlex.split(started[0].replace("%i", "arina").replace("%d", "/run/credentials"))
+    assert program == PROGRAM
+    assert understood(words)
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+def test_systemd_finds_nothing_to_say_about_a_unit(unit: Path, tmp_path: Path) -> None:
+    copied = tmp_path / unit.name
+    copied.write_text(unit.read_text().replace(PROGRAM, "/bin/true"))  # the program is not at its place here
+    checked = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copied)], capture_output=True, text=True)
+    about_it = [line for line in checked.stderr.splitlines() if unit.name in line]
+    assert not about_it
+
+
+@needs_systemd
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
 def test_exposure_of_every_unit_is_at_most_two(unit: Path) -> None:
     checked = subprocess.run(
