@@ -6,19 +6,14 @@ Segments that were closed are linked, the one that was being written is written 
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 from stream_rrvae.calibration.override import NOTHING_SAID, site_of
@@ -30,16 +25,14 @@ from stream_rrvae.recording.finish import finish
 from stream_rrvae.recording.journal import read_journal
 from stream_rrvae.recording.master import Facts
 from stream_rrvae.recording.salvage import Mark, Salvaged
+from stream_rrvae.recording.salvage_process import salvage_apart
 from stream_rrvae.recording.start_json import start_from_json
-
-Task = tuple[Path, Path, Sequence[Mark]]  # a segment, the file to write it to, what the journal says of it
 
 log = logging.getLogger(__name__)
 
 RECOVERED = "-recovered"
 CRASHED = "the recording process ended before it could finish"
 _OWN = re.compile(rf".*{RECOVERED}(-\d+)?{re.escape(layout.PART_SUFFIX)}")
-_MODULE = "stream_rrvae.recording.salvage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +111,7 @@ def _salvage_all(part: Path, target: Path, lines: Sequence[dict[str, Any]]) -> t
     unreadable = []
     paths = sorted(part.glob("segment-*.h5"))
     tasks = [(path, target / path.name, _marks(lines, _index(path))) for path in paths]
-    for path, answer in zip(paths, _in_own_process(tasks), strict=True):
+    for path, answer in zip(paths, salvage_apart(tasks), strict=True):
         if isinstance(answer, str):
             if _marks(lines, _index(path)):  # else nothing of it was promised
                 unreadable.append(answer)
@@ -128,33 +121,6 @@ def _salvage_all(part: Path, target: Path, lines: Sequence[dict[str, Any]]) -> t
         if answer.is_whole:
             _link(path, target / path.name)
     return done, unreadable
-
-
-def _in_own_process(tasks: Sequence[Task]) -> Iterator[Salvaged | str]:
-    """What became of each, or why nothing did. HDF5 reads damaged files: should that crash or take all memory, it
-    is not us, and the next process goes on behind the file that did it.
-    """
-    done = 0
-    while done < len(tasks):
-        left = tasks[done:]
-        told = [(str(source), str(to), [(mark.frames, mark.checksum) for mark in marks]) for source, to, marks in left]
-        with subprocess.Popen([sys.executable, "-m", _MODULE], stdin=PIPE, stdout=PIPE, text=True) as child:
-            assert child.stdin is not None
-            assert child.stdout is not None
-            with suppress(BrokenPipeError), child.stdin:
-                json.dump(told, child.stdin)
-            for line in child.stdout:
-                answer = json.loads(line)
-                yield f"{left[0][0].name}: {answer['error']}" if "error" in answer else Salvaged(**answer)
-                done += 1
-                left = left[1:]
-        if left:
-            yield f"{left[0][0].name}: reading it {_how_it_ended(child.returncode)}"
-            done += 1
-
-
-def _how_it_ended(status: int) -> str:
-    return f"ended with {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
 
 
 def _index(segment: Path) -> int:

@@ -1,4 +1,4 @@
-"""What a crash left of one segment, put into a new file; run as a module by `recover`, in a process of its own.
+"""What a crash left of one segment, put into a new file; run as a module by `salvage_process`.
 
 The index is read from the damaged file by HDF5, the frames as plain bytes at the places that it names: a place
 beyond the end of the file is a frame that is lost. The file itself is only read.
@@ -236,10 +236,12 @@ def _open(path: Path) -> tuple[h5py.File, bool]:
 
 
 def main() -> None:
-    """Tasks [source, target, marks] as JSON on standard input; a line of JSON for each on standard output."""
+    """Tasks [source, target, marks] as JSON in the open file whose number is told; a line of JSON for each answers."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for source, target, marks in json.load(sys.stdin):
+    with os.fdopen(int(sys.argv[1])) as told:
+        tasks = json.load(told)
+    for source, target, marks in tasks:
         try:
             answer = asdict(salvage(Path(source), Path(target), [Mark(*mark) for mark in marks]))
         except (FileFormatError, OSError, MemoryError) as error:
