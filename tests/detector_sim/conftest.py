@@ -80,7 +80,7 @@ def start_simulator() -> Iterator[Start]:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         simulator = Simulator(process)
         assert process.stdout is not None
-        reader = threading.Thread(target=simulator.read, args=(process.stdout,))
+        reader = threading.Thread(target=simulator.read, args=(process.stdout,), daemon=True)
         reader.start()
         started.append((simulator, reader))
         return simulator

@@ -123,7 +123,7 @@ def test_a_part_beyond_reason_does_not_leave_us_deaf(native: NativeDetector, soc
     native.send(b"before")
     assert wait_for_message(socket) == [b"before"]
     native.send(bytes(8 * LIMIT_BYTES))
-    sender = threading.Thread(target=send_when_connected_again, args=(native,))
+    sender = threading.Thread(target=send_when_connected_again, args=(native,), daemon=True)
     sender.start()
     assert wait_for_message(socket) == [b"after"]
     sender.join()

@@ -39,7 +39,9 @@ def test_what_is_found_does_not_depend_on_the_pace(scan_file: Path, receive: Rec
         for series, speed in enumerate(SPEEDS, 1):
             messages = messages_of("native", start_again(frames, NOTHING_SAID, series))
             clock = ReplayClock(speed, frames.n_arrivals)
-            sender = threading.Thread(target=Replay(frames, outlet, messages, due_times_s(frames, FPS), clock).run)
+            sender = threading.Thread(
+                target=Replay(frames, outlet, messages, due_times_s(frames, FPS), clock).run, daemon=True
+            )
             sender.start()
             listener.wait_closed(series)
             sender.join()

@@ -73,7 +73,7 @@ def test_scans_back_to_back_are_kept_apart_however_far_one_endpoint_is_ahead(
         for series in (1, 2, 3):
             send_share(ahead, large, 0, series)
 
-    sender = threading.Thread(target=send_all_but_the_last)
+    sender = threading.Thread(target=send_all_but_the_last, daemon=True)
     sender.start()
     behind.start(large)
     listener.wait_processed(240)

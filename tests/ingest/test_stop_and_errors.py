@@ -1,8 +1,9 @@
 """Stopping at any moment, and errors that must not die silently."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -15,7 +16,7 @@ from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.scan_store import ScanStore
 from tests.ingest.conftest import CENTER_PX, PATIENCE_S, Listener, NativeDetector, Receive, Specimen, make_specimen
 
-Pull = Callable[..., Acquisition]
+Acquire = Callable[..., Acquisition]
 # A centre that the site knows and a mask: the store is there before the first frame.
 AT_ONCE = {"calibration": {"beam_center_px": CENTER_PX}}
 LARGE = {"ingest": {"queue_bytes": 1 << 20, "batch_frames": 8}, **AT_ONCE}
@@ -33,9 +34,21 @@ class HeldListener(Listener):
         assert self.go.wait(PATIENCE_S)
 
 
-def acquisition_of(detector: NativeDetector, listener: Listener, folder: Path, **settings: object) -> Acquisition:
-    source = f"native+pull://127.0.0.1:{detector.port}"
-    return Acquisition(Settings(source=source, **settings), new_metrics(), listener, folder)  # type: ignore[arg-type]
+@pytest.fixture
+def acquire(native: NativeDetector, listener: Listener, tmp_path: Path) -> Iterator[Acquire]:
+    """Makes acquisitions from `native`, which the tests start and stop; none outlives its test, whatever happens."""
+    made: list[Acquisition] = []
+
+    def make(
+        told: Listener = listener, metrics: Metrics | None = None, folder: Path = tmp_path, **settings: Any
+    ) -> Acquisition:
+        asked = Settings(source=f"native+pull://127.0.0.1:{native.port}", **settings)
+        made.append(Acquisition(asked, metrics or new_metrics(), told, folder))
+        return made[-1]
+
+    yield make
+    for acquisition in made:
+        acquisition.stop(PATIENCE_S)
 
 
 def fill(detector: NativeDetector, specimen: Specimen) -> int:
@@ -52,8 +65,8 @@ def fill(detector: NativeDetector, specimen: Specimen) -> int:
     return specimen.n
 
 
-def test_stop_while_nothing_happens(native: NativeDetector, listener: Listener, tmp_path: Path) -> None:
-    acquisition = acquisition_of(native, listener, tmp_path)
+def test_stop_while_nothing_happens(acquire: Acquire) -> None:
+    acquisition = acquire()
     acquisition.start()
     assert not acquisition.join(0.01)
     assert acquisition.stop(PATIENCE_S)
@@ -61,14 +74,18 @@ def test_stop_while_nothing_happens(native: NativeDetector, listener: Listener, 
     assert acquisition.stop(PATIENCE_S)
 
 
-def test_stop_before_start(native: NativeDetector, listener: Listener, tmp_path: Path) -> None:
-    assert acquisition_of(native, listener, tmp_path).stop()
+def test_stop_before_start(acquire: Acquire) -> None:
+    assert acquire().stop()
 
 
 def test_stop_closes_the_running_scan_and_keeps_what_came(
-    native: NativeDetector, listener: Listener, tmp_path: Path, specimen: Specimen, assert_measured: Callable[..., None]
+    native: NativeDetector,
+    listener: Listener,
+    acquire: Acquire,
+    specimen: Specimen,
+    assert_measured: Callable[..., None],
 ) -> None:
-    acquisition = acquisition_of(native, listener, tmp_path)
+    acquisition = acquire()
     acquisition.start()
     native.start(specimen)
     native.packed(specimen, [0, 1, 2, 3])
@@ -79,11 +96,11 @@ def test_stop_closes_the_running_scan_and_keeps_what_came(
     assert_measured(store, specimen, [0, 1, 2, 3])
 
 
-def test_a_slow_consumer_holds_the_sender_back_and_loses_nothing(native: NativeDetector, tmp_path: Path) -> None:
+def test_a_slow_consumer_holds_the_sender_back_and_loses_nothing(native: NativeDetector, acquire: Acquire) -> None:
     small, listener = make_specimen((20, 50)), HeldListener()
     large = Specimen((20, 50), small.frames.repeat(8, axis=1).repeat(8, axis=2))
     native.socket.sndhwm = 16
-    acquisition = acquisition_of(native, listener, tmp_path, **LARGE)
+    acquisition = acquire(listener, **LARGE)
     acquisition.start()
     native.start_masked(large)
     listener.wait_for(lambda: bool(listener.stores))
@@ -100,10 +117,10 @@ def test_a_slow_consumer_holds_the_sender_back_and_loses_nothing(native: NativeD
     listener.stores[0].close()
 
 
-def test_stop_while_the_receiver_is_held_back(native: NativeDetector, tmp_path: Path) -> None:
+def test_stop_while_the_receiver_is_held_back(native: NativeDetector, acquire: Acquire) -> None:
     small, listener = make_specimen((20, 50)), HeldListener()
     large = Specimen((20, 50), small.frames.repeat(8, axis=1).repeat(8, axis=2))
-    acquisition = acquisition_of(native, listener, tmp_path, **LARGE)
+    acquisition = acquire(listener, **LARGE)
     acquisition.start()
     native.start_masked(large)
     listener.wait_for(lambda: bool(listener.stores))
@@ -124,10 +141,10 @@ class FailingListener(Listener):
 
 
 def test_an_error_in_a_thread_ends_everything_and_is_shown(
-    native: NativeDetector, tmp_path: Path, specimen: Specimen
+    native: NativeDetector, acquire: Acquire, specimen: Specimen
 ) -> None:
     listener = FailingListener()
-    acquisition = acquisition_of(native, listener, tmp_path, **AT_ONCE)
+    acquisition = acquire(listener, **AT_ONCE)
     acquisition.start()
     native.start_masked(specimen)
     with pytest.raises(ValueError, match="the listener has a fault"):
@@ -139,12 +156,11 @@ def test_an_error_in_a_thread_ends_everything_and_is_shown(
 
 
 def test_a_scan_without_room_is_not_measured_and_the_next_one_is(
-    native: NativeDetector, tmp_path: Path, specimen: Specimen, assert_measured: Callable[..., None]
+    native: NativeDetector, acquire: Acquire, tmp_path: Path, specimen: Specimen, assert_measured: Callable[..., None]
 ) -> None:
     listener, metrics = Listener(), new_metrics()
     folder = tmp_path / "not there yet"
-    settings = Settings(source=f"native+pull://127.0.0.1:{native.port}", **AT_ONCE)  # type: ignore[arg-type]
-    acquisition = Acquisition(settings, metrics, listener, folder)
+    acquisition = acquire(listener, metrics, folder, **AT_ONCE)
     acquisition.start()
     native.start_masked(specimen)
     native.packed(specimen, list(range(specimen.n)))

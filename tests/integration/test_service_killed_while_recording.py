@@ -50,7 +50,7 @@ class Sender:
         self._socket = self._context.socket(zmq.PUSH)
         self._socket.set(zmq.SNDHWM, 4)
         self.port = self._socket.bind_to_random_port("tcp://127.0.0.1")
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def close(self) -> None:

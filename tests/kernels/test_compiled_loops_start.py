@@ -58,7 +58,9 @@ def test_threads_get_what_one_thread_gets(workers: int) -> None:
     alone = FrameResults.empty(64, plan.n_features)
     reduce_frames(frames, plan, alone, 64)
     results = [FrameResults.empty(64, plan.n_features) for _ in range(workers)]
-    threads = [threading.Thread(target=reduce_frames, args=(frames, plan, result, 64)) for result in results]
+    threads = [
+        threading.Thread(target=reduce_frames, args=(frames, plan, result, 64), daemon=True) for result in results
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -136,7 +136,7 @@ def test_a_slow_disk_holds_the_giver_back_and_loses_nothing(recorded_scans: Modu
             giver.give(range(begin, begin + 250), Encoding.NONE)
             given.append(begin)
 
-    thread = threading.Thread(target=give_all)
+    thread = threading.Thread(target=give_all, daemon=True)
     with phil:  # HDF5 writes nothing while somebody holds its lock
         thread.start()
         thread.join(1.0)

@@ -62,7 +62,7 @@ def messages(file: FrameFile, clock: ReplayClock) -> Iterator[Iterator[Message]]
     """What a receiver gets of the file, a frame of which is due every hundred seconds."""
     outlet = ReplayOutlet("tcp://127.0.0.1:*")
     scan = messages_of("native", start_again(file, NOTHING_SAID, 1))
-    sender = threading.Thread(target=Replay(file, outlet, scan, due_times_s(file, 0.01), clock).run)
+    sender = threading.Thread(target=Replay(file, outlet, scan, due_times_s(file, 0.01), clock).run, daemon=True)
 
     def received(socket: zmq.Socket[bytes]) -> Iterator[Message]:
         sender.start()  # not before somebody looks: a test may pause it first

@@ -43,7 +43,7 @@ def replaying(frames: FrameFile, name: str = "native", speed: str = "1") -> Iter
     outlet = ReplayOutlet("tcp://127.0.0.1:*")
     messages, clock = messages_of(name, start_again(frames, GIVEN, 7)), ReplayClock(speed_of(speed), frames.n_arrivals)
     replay = Replay(frames, outlet, messages, due_times_s(frames, None), clock)
-    sender = threading.Thread(target=replay.run)
+    sender = threading.Thread(target=replay.run, daemon=True)
     sender.start()
     try:
         yield replay, outlet

@@ -112,7 +112,7 @@ def test_threads_never_read_half_a_status(tmp_path: Path) -> None:
                 version += 1
                 store.write_status(ModelStatus(version, detail=str(version) * (version % 50)))
 
-        writer = threading.Thread(target=write)
+        writer = threading.Thread(target=write, daemon=True)
         writer.start()
         try:
             for _ in range(2000):
