@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream_rrvae.errors import ConfigError
+from stream_rrvae.log import LogFormat
 
 ENV_PREFIX = "STREAM_RRVAE_"
 DEFAULT_FEED = "tcp://127.0.0.1:5556"
@@ -62,9 +63,19 @@ class LearnSettings(_Part):
     threads: int = Field(1, ge=1)  # CPU threads of torch, so that acquisition keeps its own
     round_s: float = Field(2.0, gt=0)  # training between two published versions
     budget_s: float = Field(12.0, gt=0)  # training for one scan, counted over its rounds
+    most_frames: int = Field(1 << 18, ge=64)  # of a scan held, 2 kB each: of more a uniform sample is learnt from
     assumed_dose_electrons: float = Field(1e4, gt=0)  # for data that is not in counts
     cell_nm: tuple[PositiveFloat, PositiveFloat] | None = None  # of the specimen, along the scan's (y, x), if known
     context: Context = "none"  # "scan": average counted frames over lattice and neighbours at its end
+
+
+class LadderSettings(_Part):
+    """What is left out when not everything can be done (decision 025)."""
+
+    lag_s: float = Field(0.5, gt=0)  # frames that wait so long are too late: something is left out
+    rest_s: float = Field(2.0, gt=0)  # without any lag, before something is taken up again
+    skip_frames: Literal["recorded", "always", "never"] = "recorded"  # in the maps: only of scans that are recorded
+    stride: int = Field(2, ge=2, le=16)  # then every so manieth row and column is computed
 
 
 class RecordingSettings(_Part):
@@ -114,6 +125,8 @@ class Settings(BaseSettings):
     channel: str | None = None
     scan_shape: tuple[int, int] | None = None  # (y, x)
     scans: int | None = Field(None, ge=1)  # end after so many
+    http: str | None = None  # HOST:PORT of /livez, /readyz and /metrics; None: nowhere
+    log_format: LogFormat = "auto"
     out: Path | None = None
     record: Path | None = None  # folder for recordings, one folder a scan in it
     allow_remote: bool = False  # bind beyond loopback without keys
@@ -122,6 +135,7 @@ class Settings(BaseSettings):
     calibration: CalibrationSettings = CalibrationSettings()
     ingest: IngestSettings = IngestSettings()
     learn: LearnSettings = LearnSettings()
+    ladder: LadderSettings = LadderSettings()
     recording: RecordingSettings = RecordingSettings()
     feed: FeedSettings = FeedSettings()
     requests: RequestSettings = RequestSettings()

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from stream_rrvae import __version__
-from stream_rrvae.batch.draws import smallest_drawn
 from stream_rrvae.batch.measure import Progress, measured
 from stream_rrvae.config import LearnSettings, Settings
 from stream_rrvae.errors import CheckpointError, FileFormatError
@@ -26,6 +25,7 @@ from stream_rrvae.plain import to_plain
 from stream_rrvae.recording.frame_file import FrameFile
 from stream_rrvae.rrvae import checkpoint
 from stream_rrvae.rrvae.checkpoint import Checkpoint, checkpoint_of, require_fit
+from stream_rrvae.rrvae.draws import smallest_drawn
 from stream_rrvae.rrvae.model import Model, RoundReport
 from stream_rrvae.rrvae.preparation import MEASURED, SMALLEST_MODULATION, Prepared, basis_of, com_beside, prepare
 from stream_rrvae.rrvae.quality import agreement_with_com

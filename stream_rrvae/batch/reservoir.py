@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.batch.draws import draws_of
 from stream_rrvae.batch.pretrain import TrainingScan
 from stream_rrvae.messages import BoolArray
+from stream_rrvae.rrvae.draws import draws_of
 
 MOST_FRAMES = 1 << 20  # 0.4 GB of features, and as much again while they are pooled
 

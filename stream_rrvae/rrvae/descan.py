@@ -32,6 +32,7 @@ class Descan:
 
     over_rows_px: tuple[float, float] = (0.0, 0.0)
     over_columns_px: tuple[float, float] = (0.0, 0.0)
+    middle: tuple[float, float] | None = None  # of the positions by which it was found, as shares of rows and columns
 
     def figures(self) -> dict[str, float | list[float]]:
         """`descan_px`: ky and kx over the rows, ky and kx over the columns; empty where there is none."""
@@ -39,9 +40,23 @@ class Descan:
         return {"descan_px": walk} if any(walk) else {}
 
     def shifts_px(self, positions: NDArray[np.int64], scan_shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Shift (ky, kx) [n, 2] at row-major `positions` [n], on average 0."""
+        """Shift (ky, kx) [n, 2] at row-major `positions` [n], 0 in the `middle` (None: in theirs)."""
         walk = np.array([self.over_rows_px, self.over_columns_px])
-        return np.asarray(_ramps(positions, scan_shape) @ walk)
+        return np.asarray(_ramps(positions, scan_shape, self.middle) @ walk)
+
+    def taken_out(
+        self,
+        features: Float32Array,
+        positions: NDArray[np.int64],
+        scan_shape: tuple[int, int],
+        basis: BasisSpec,
+        disc_radius_px: float,
+    ) -> Float32Array:
+        """`features` [n, n_features] at `positions` without it."""
+        if not self.figures():
+            return features
+        shift_y, shift_x = self.shifts_px(positions, scan_shape).T
+        return _shifted_back(features, shift_x - 1j * shift_y, basis, edge_per_px(basis, disc_radius_px))
 
 
 def without_descan(
@@ -61,17 +76,31 @@ def without_descan(
     slopes[np.abs(slopes) <= np.maximum(SIGNIFICANT * errors, SMALLEST_RADII * disc_radius_px)] = 0.0
     if not slopes.any():
         return features, Descan()
-    walk = np.outer(ramps @ slopes, edge)
+    rows, columns = ((float(-slope.imag), float(slope.real)) for slope in slopes)
+    middle = _shares(positions, scan_shape).mean(axis=0)
+    descan = Descan(rows, columns, (float(middle[0]), float(middle[1])))
+    return _shifted_back(features, ramps @ slopes, basis, edge), descan
+
+
+def _shifted_back(features: Float32Array, shifts: Complex, basis: BasisSpec, edge: NDArray[np.float64]) -> Float32Array:
+    """`features` less what `shifts` kx - i ky [n] in px add to order 1."""
+    walk = np.outer(shifts, edge)
     start, pairs = basis.n_radial, np.stack([walk.real, walk.imag], axis=2).reshape(len(walk), -1)
     still = features.copy()
     still[:, start : start + pairs.shape[1]] -= pairs.astype(np.float32)
-    return still, Descan(*((float(-slope.imag), float(slope.real)) for slope in slopes))
+    return still
 
 
-def _ramps(positions: NDArray[np.int64], scan_shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Row and column of `positions` as [n, 2], the scan's sides being 1, less their means."""
-    at = np.stack(np.divmod(positions, scan_shape[1]), axis=1) / np.maximum(np.array(scan_shape) - 1, 1)
-    return np.asarray(at - at.mean(axis=0))
+def _ramps(
+    positions: NDArray[np.int64], scan_shape: tuple[int, int], middle: tuple[float, float] | None = None
+) -> NDArray[np.float64]:
+    """Row and column of `positions` as [n, 2], the scan's sides being 1, less the `middle`, None = their means."""
+    at = _shares(positions, scan_shape)
+    return np.asarray(at - (at.mean(axis=0) if middle is None else middle))
+
+
+def _shares(positions: NDArray[np.int64], scan_shape: tuple[int, int]) -> NDArray[np.float64]:
+    return np.asarray(np.stack(np.divmod(positions, scan_shape[1]), axis=1) / np.maximum(np.array(scan_shape) - 1, 1))
 
 
 def _slopes(

@@ -55,29 +55,61 @@ def novelty(model: Model, data: Prepared) -> Novelty | None:
     """
     if not len(data.x):
         return None
-    step = max(1, -(-len(data.x) // LARGEST_SAMPLE))
-    sample = np.arange(0, len(data.x), step)
+    sample = _sample_of(data)
     of_sample = model.left_over(data.x[sample]).astype(np.float64)
-    usual = _usual(of_sample, data.noise_variance)
+    usual = _usual(of_sample, data)
     looked = sample if isinstance(model, SpatialLearner) else np.arange(len(data.x))
-    found = Novelty(np.full(len(data.x), np.nan, np.float32), np.zeros(len(data.x), np.bool_))
+    found = _nothing_of(data)
     for rows in np.array_split(looked, -(-len(looked) // LARGEST_SAMPLE)):
         is_sample = np.array_equal(rows, sample)
         left = of_sample if is_sample else model.left_over(data.x[rows]).astype(np.float64)
-        found.misfit[rows] = usual.sigmas(left)
-        found.unlike[rows] = (found.misfit[rows] > SIGMAS) | _unexplained(left, data)
+        found.misfit[rows], found.unlike[rows] = usual.look_at(left)
     return found
 
 
+def usual_of(model: Model, data: Prepared) -> Usual:
+    """What `model` leaves over at usual positions of `data`, which has one at least."""
+    return _usual(model.left_over(data.x[_sample_of(data)]).astype(np.float64), data)
+
+
+def novelty_beside(usual: Usual, model: Model, others: Prepared, step: int) -> Novelty:
+    """How badly `model` describes `others`, of the scan that `usual` is of; the spatial model sees each `step`-th."""
+    found = _nothing_of(others)
+    looked = np.arange(0, len(others.x), step if isinstance(model, SpatialLearner) else 1)
+    for rows in np.array_split(looked, max(1, -(-len(looked) // LARGEST_SAMPLE))):
+        if rows.size:
+            found.misfit[rows], found.unlike[rows] = usual.look_at(model.left_over(others.x[rows]).astype(np.float64))
+    return found
+
+
+def _sample_of(data: Prepared) -> NDArray[np.int64]:
+    return np.arange(0, len(data.x), max(1, -(-len(data.x) // LARGEST_SAMPLE)))
+
+
+def _nothing_of(data: Prepared) -> Novelty:
+    return Novelty(np.full(len(data.x), np.nan, np.float32), np.zeros(len(data.x), np.bool_))
+
+
 @dataclass(frozen=True, slots=True)
-class _Usual:
-    """What is left over at usual positions: its mean and principal axes, and the median and spread of the distance."""
+class Usual:
+    """What is left over at usual positions: its mean and principal axes, and the median and spread of the distance.
+
+    `noise` and `modulation` are the mean squares of a frame's noise, with a margin, and of what else it holds.
+    """
 
     mean: NDArray[np.float64]
     axes: NDArray[np.float64]
     inverse_variances: NDArray[np.float64]
+    noise: float
+    modulation: float
     root: float = 0.0
     spread: float = 1.0
+
+    def look_at(self, left: Left) -> tuple[Float32Array, BoolArray]:
+        """The misfit [n] of what was left over, and what is novel."""
+        misfit = self.sigmas(left).astype(np.float32)
+        unexplained = np.square(left).sum(axis=1) - self.noise > LARGEST_UNEXPLAINED * self.modulation
+        return misfit, (misfit > SIGMAS) | unexplained
 
     def roots(self, left: Left) -> NDArray[np.float64]:
         """Cube roots [n] of the squared Mahalanobis distances."""
@@ -88,27 +120,25 @@ class _Usual:
         return (self.roots(left) - self.root) / self.spread
 
 
-def _usual(left: Left, noise_variance: float) -> _Usual:
+def _usual(left: Left, data: Prepared) -> Usual:
     """By the covariance of those that fit best, and by the median and upper quantile of all."""
     degrees = left.shape[1]
-    metric = _metric(left, max(noise_variance, SMALLEST_VARIANCE))
+    metric = _metric(left, data)
     root, upper = (float(value) for value in np.quantile(metric.roots(left), (0.5, UPPER_SHARE)))
     noise = float(np.cbrt(degrees)) * math.sqrt(2.0 / (9.0 * degrees))
     return replace(metric, root=root, spread=max((upper - root) / float(norm.ppf(UPPER_SHARE)), noise))
 
 
-def _metric(left: Left, smallest_variance: float) -> _Usual:
+def _metric(left: Left, data: Prepared) -> Usual:
     n, features = left.shape
+    variance = data.noise_variance
+    smallest_variance = max(variance, SMALLEST_VARIANCE)
+    noise = variance * (features + SIGMAS * math.sqrt(2.0 * features))
+    modulation = max(data.modulation**2 - variance * features, 0.0)
     if n < FRAMES_PER_FEATURE * features:
-        return _Usual(np.zeros(features), np.eye(features), np.full(features, 1.0 / smallest_variance))
+        flat = np.full(features, 1.0 / smallest_variance)
+        return Usual(np.zeros(features), np.eye(features), flat, noise, modulation)
     size = np.square(left).sum(axis=1)
     usual = left[size <= np.quantile(size, USUAL_SHARE)]
     variances, axes = np.linalg.eigh(np.cov(usual.T))
-    return _Usual(usual.mean(axis=0), axes, 1.0 / np.maximum(variances, smallest_variance))
-
-
-def _unexplained(left: Left, data: Prepared) -> BoolArray:
-    degrees, variance = data.x.shape[1], data.noise_variance
-    noise = variance * (degrees + SIGMAS * math.sqrt(2.0 * degrees))
-    modulation = max(data.modulation**2 - variance * degrees, 0.0)
-    return np.asarray(np.square(left).sum(axis=1) - noise > LARGEST_UNEXPLAINED * modulation)
+    return Usual(usual.mean(axis=0), axes, 1.0 / np.maximum(variances, smallest_variance), noise, modulation)

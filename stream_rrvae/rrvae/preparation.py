@@ -79,9 +79,7 @@ def prepare(
     `cell_nm` (y, x) is the specimen's unit cell along the scan's axes, None = not known.
     """
     positions = np.flatnonzero(store.coverage == MEASURED if among is None else among & (store.coverage == MEASURED))
-    features = store.features[positions].astype(np.float32)
-    usable = np.isfinite(features).all(axis=1)
-    positions, features = positions[usable], features[usable]
+    positions, features = _usable(store, positions)
     basis = basis_of(store)
     features, descan = without_descan(features, positions, store.shape.scan_shape, basis, _radius_px(store))
     counts = store.bright_field[positions]
@@ -93,6 +91,15 @@ def prepare(
     return replace(data, descan=descan, from_center=from_center, lean=lean)
 
 
+def prepared_alike(store: ScanStore, positions: NDArray[np.int64], data: Prepared) -> Prepared:
+    """Other row-major `positions` [n] of the scan of which `data` is a part, prepared in the very same way."""
+    assert data.centring is not None
+    positions, features = _usable(store, positions)
+    shape, basis = store.shape.scan_shape, basis_of(store)
+    still = data.descan.taken_out(features, positions, shape, basis, _radius_px(store))
+    return replace(data, x=data.centring.applied(still), positions=positions)
+
+
 def is_less_than_a_cell(
     step_nm: tuple[float, float] | None, scan_shape: tuple[int, int], cell_nm: tuple[float, float] | None
 ) -> bool:
@@ -102,13 +109,25 @@ def is_less_than_a_cell(
     return any((n + 0.5) * step < side for n, step, side in zip(scan_shape, step_nm, cell_nm, strict=True))
 
 
-def com_beside(store: ScanStore, data: Prepared) -> tuple[Float32Array, Float32Array]:
-    """COM (y, x) [n] in px at the positions of `data`, less what its order 1 is without: mean and descan."""
-    com = np.stack((store.com_y[data.positions], store.com_x[data.positions]), axis=1)
-    com -= data.descan.shifts_px(data.positions, store.shape.scan_shape)
+def com_beside(
+    store: ScanStore, data: Prepared, positions: NDArray[np.int64] | None = None
+) -> tuple[Float32Array, Float32Array]:
+    """COM (y, x) [n] in px at `positions` (None: those of `data`), less what order 1 of `data` is without: mean and
+    descan.
+    """
+    at = data.positions if positions is None else positions
+    com = np.stack((store.com_y[at], store.com_x[at]), axis=1)
+    com -= data.descan.shifts_px(at, store.shape.scan_shape)
     if not data.from_center:
         com -= np.nanmean(com, axis=0)
     return com[:, 0], com[:, 1]
+
+
+def _usable(store: ScanStore, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], Float32Array]:
+    """Those of `positions` that have features, and these."""
+    features = store.features[positions].astype(np.float32)
+    usable = np.isfinite(features).all(axis=1)
+    return positions[usable], features[usable]
 
 
 def _radius_px(store: ScanStore) -> float:
