@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stream_rrvae.kernels.borrowed import borrowed, borrowed_layout, borrowed_queue, borrowed_room, hold
 from stream_rrvae.kernels.compiled import compiled_entry, sources_stamp
+from stream_rrvae.kernels.detector_sums import sum_runs, write_detected
 from stream_rrvae.kernels.float_queue import finish_floats
 from stream_rrvae.kernels.frame_loops import Bounds, make_room, measure
 from stream_rrvae.kernels.layout import Layout
@@ -28,11 +29,12 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
     @compiled_entry
     def reduce_packed(
         sources: NDArray[np.int64], packed: Packed, image: NDArray[Any], bounds: Bounds, layout: Layout,
-        moments: Any, features: Any, outcome: NDArray[np.uint8],
+        runs: NDArray[np.int64], moments: Any, features: Any, detected: Any, outcome: NDArray[np.uint8],
     ) -> None:  # fmt: skip
         """Measure the packed frames at `sources` [B, 2] (address, bytes) whose `outcome` [B] is not MEASURED yet.
 
-        `image` is the array at packed.pixels; frames that are not packed are measured where they lie.
+        `image` is the array at packed.pixels; frames that are not packed are measured where they lie. `runs` [n, 3]
+        are those of the virtual detectors, see `detector_sums`, whose counts go to `detected` [B, K].
         """
         _ = stamp
         room, queue = make_room(layout, bounds[0], bounds[2]), make_queue(layout)
@@ -49,6 +51,8 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
                 outcome[i] = unpack_frame(packed, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
                 measure(pixels, bounds, lent, lent_room, lent_queue, i, rows, lines)
+                if runs.shape[0] != 0:
+                    sum_runs(pixels, bounds[0], bounds[1], runs, detected[i])
         finish(queue, lent, lines)
         finish_floats(lent_room.floats, lent, lines)
         hold(room)
@@ -59,7 +63,7 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
     @compiled_entry
     def reduce_planes(
         sources: NDArray[np.int64], packed: Packed, tables: PlaneTables, layout: Layout,
-        moments: Any, features: Any, outcome: NDArray[np.uint8],
+        moments: Any, features: Any, detected: Any, outcome: NDArray[np.uint8],
     ) -> None:  # fmt: skip
         """The same from bit planes, for all of `sources`; `outcome` may be UNSUITED too."""
         _ = stamp
@@ -69,6 +73,8 @@ def _entries(stamp: int) -> tuple[Entry, Entry, Entry]:
             outcome[i] = sum_planes(packed, tables, sources[i, 0], sources[i, 1])
             if outcome[i] == MEASURED:
                 measure_planes(tables, lent, lent_queue, bins, i, rows, lines)
+                if tables.n_detectors != 0:
+                    write_detected(tables, detected[i])
         finish(queue, lent, lines)
         hold(moments)
         hold(features)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.bit_planes import SPREAD_MARGIN
-from stream_rrvae.kernels.frame_pass import FrameResults, bounds
+from stream_rrvae.kernels.flat_field import even_out, in_parts
+from stream_rrvae.kernels.frame_pass import FrameResults, bounds, reduce_frames
 from stream_rrvae.kernels.lz4_block import MARGIN
 from stream_rrvae.kernels.lz4_zero_runs import most_runs
 from stream_rrvae.kernels.packed_loops import reduce_packed, reduce_planes, unpack_one
@@ -17,7 +19,7 @@ from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.kernels.plane_frame import UNSUITED
 from stream_rrvae.kernels.plane_tables import PlaneMemory, can_measure_planes
 from stream_rrvae.kernels.unpacking import BSLZ4, DECODE, LZ4, MAX_BSLZ4_BLOCK_BYTES, MEASURED, PLAIN, SIZE, Packed
-from stream_rrvae.messages import Encoding
+from stream_rrvae.messages import Encoding, Float32Array
 
 __all__ = ["DECODE", "MEASURED", "SIZE", "PackedPass", "Path"]
 
@@ -38,6 +40,7 @@ class PackedPass:
         frame_bytes = plan.frame_shape[0] * plan.frame_shape[1] * dtype.itemsize
         block_bytes = min(frame_bytes, MAX_BSLZ4_BLOCK_BYTES)
         self._plan = plan
+        self._evened = replace(plan, gain=None, saturation=None)
         self._buffer = np.zeros(frame_bytes + BUFFER_MARGIN, np.uint8)
         self._block = np.zeros(MARGIN + block_bytes + BUFFER_MARGIN, np.uint8)
         self._image: NDArray[Any] = self._buffer[:frame_bytes].view(dtype).reshape(plan.frame_shape)
@@ -51,7 +54,7 @@ class PackedPass:
             self._block.ctypes.data + MARGIN,
             self._runs.ctypes.data,
         )
-        suited = encoding is Encoding.BSLZ4 and can_measure_planes(plan, pixel_type)
+        suited = encoding is Encoding.BSLZ4 and can_measure_planes(plan, pixel_type) and plan.gain is None
         if suited and path != "plain":
             self._planes = PlaneMemory(plan, dtype.itemsize, int(self._bounds[1]), block_bytes)
         self._path = path if suited else "plain"
@@ -75,27 +78,48 @@ class PackedPass:
         results.check_room(self._plan, count)
         sources = np.stack([addresses[:count].astype(np.int64), sizes[:count]], axis=1)
         moments = np.zeros((count, 5))
-        self._measure(sources, moments, results.features[:count], outcome[:count])
-        results.take_moments(moments)
+        detected = np.zeros((count, self._plan.detectors.count))
+        if self._plan.gain is None:
+            self._measure(sources, moments, results.features[:count], detected, outcome[:count])
+        else:
+            self._measure_evened(sources, self._plan.gain, results, outcome)
+            return
+        results.take_moments(moments, detected)
+
+    def _measure_evened(
+        self, sources: NDArray[np.int64], gain: Float32Array, results: FrameResults, outcome: NDArray[np.uint8]
+    ) -> None:
+        """The same of frames that a flat field evens out, one unpacked after the other."""
+        low, high, _zero = self._bounds
+
+        def measure(part: slice, room: Float32Array) -> None:
+            for at, out in zip(range(part.start, part.stop), room, strict=True):
+                outcome[at] = unpack_one(self._packed, sources[at, 0], sources[at, 1])
+                if outcome[at] == MEASURED:
+                    even_out(self._image, low, high, gain, out)
+            reduce_frames(room, self._evened, results.rows(part), len(room))
+
+        in_parts(len(sources), self._plan.frame_shape, measure)
 
     def _measure(
         self,
         sources: NDArray[np.int64],
         moments: NDArray[np.float64],
         features: NDArray[np.float32],
+        detected: NDArray[np.float64],
         outcome: NDArray[np.uint8],
     ) -> None:
         def plain(part: slice) -> None:
             outcome[part] = UNSUITED
             reduce_packed(
                 sources[part], self._packed, self._image, self._bounds, self._plan.layout,
-                moments[part], features[part], outcome[part],
+                self._plan.detectors.runs, moments[part], features[part], detected[part], outcome[part],
             )  # fmt: skip
 
         def planes(part: slice) -> None:
             reduce_planes(
                 sources[part], self._packed, self._planes.tables, self._plan.layout,
-                moments[part], features[part], outcome[part],
+                moments[part], features[part], detected[part], outcome[part],
             )  # fmt: skip
             if (outcome[part] == UNSUITED).any():
                 plain(part)

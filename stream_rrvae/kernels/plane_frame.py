@@ -6,6 +6,7 @@ import numpy as np
 
 from stream_rrvae.kernels.bit_planes import spread_1, spread_lowest_2, spread_lowest_4
 from stream_rrvae.kernels.compiled import compiled
+from stream_rrvae.kernels.detector_sums import add_detectors, add_to_detectors
 from stream_rrvae.kernels.exact_sums import (
     BRIGHT_FIELD,
     DARK_FIELD,
@@ -68,6 +69,7 @@ def sum_planes(packed: Packed, tables: PlaneTables, source: int, size: int) -> i
         ints_at(tables.extra, tables.n_bins)[:] = 0
         ints_at(tables.missing, tables.n_bins)[:] = 0
     sums[:] = 0
+    ints_at(tables.detected, tables.n_detectors)[:] = 0
     begin_list(tables)
     tail = raw_tail(packed)
     end = source + size - tail
@@ -114,6 +116,8 @@ def _sum_block(packed: Packed, tables: PlaneTables, first: int, size: int, found
         j, low, high = load_int(piece), load_int(piece + 8), load_int(piece + 16)
         plane = begin + j * stride + 8 * low
         add_plane(plane, valid + 8 * low, tables, first + low, high - low, j)
+        if tables.n_detectors != 0:
+            add_detectors(plane, valid + 8 * low, tables, first + low, high - low, j)
         if j >= 8:
             _add_bits(plane, valid + 8 * low, tables, first + low, high - low, j)
     sums = ints_at(tables.sums, N_SUMS)
@@ -271,6 +275,7 @@ def _sum_tail(packed: Packed, tables: PlaneTables, source: int, tail: int) -> No
         sums[MOMENT_X] += value * (pixel % width)
         sums[BRIGHT_FIELD] += value if zone & BRIGHT != 0 else 0
         sums[DARK_FIELD] += value if zone & DARK != 0 else 0
+        add_to_detectors(tables, pixel, value)
         if zone & BASIS != 0:
             add_int(tables.extra + 8 * number, value)
             sums[WIDE] += 1

@@ -43,6 +43,11 @@ class PlaneTables(NamedTuple):
     pixels: int  # of a frame
     n_bins: int
     weights: int  # int8 [chunks, n_bins, WEIGHTS_AT_ONCE]
+    n_words: int  # of a mask
+    n_detectors: int  # virtual ones beside bright and dark field
+    detectors: int  # their masks, uint64 [n_detectors, n_words]
+    detector_spans: int  # int64 [n_detectors, 2] the words with pixels of each: begin, end
+    detector_pixels: int  # uint8 [n_detectors, pixels] 1 = the pixel counts
     # Room for one frame:
     aligned: int  # the planes of a block whose planes are no whole words
     low_bytes: int  # [words * 64] lowest byte of the pixels in the basis
@@ -54,6 +59,7 @@ class PlaneTables(NamedTuple):
     few: int  # int64 [few_counts.N_FEW]
     listed: int  # int64 [FEW + 2] pixels
     products: int  # int32 [chunks, WEIGHTS_AT_ONCE]
+    detected: int  # int64 [n_detectors] counts
 
 
 class PlaneMemory:
@@ -70,6 +76,10 @@ class PlaneMemory:
         occupied = np.flatnonzero(((zones & BASIS) != 0).reshape(-1, WORD_PX).any(axis=1))
         n_bins = layout.weights.shape[1]
         weights = _in_chunks(layout.byte_weights[:, :n_bins])
+        masks = plan.detectors.masks.reshape(plan.detectors.count, layout.zones.size)
+        words = np.zeros((len(masks), zones.size // WORD_PX), np.uint64)
+        for row, mask in zip(words, masks, strict=True):
+            row[:] = pack_words(np.where(np.arange(zones.size) < shuffled, np.resize(mask, zones.size), False))
         self.tables = PlaneTables(
             usable=self._words((zones & USABLE) != 0),
             bright=self._words((zones & BRIGHT) != 0),
@@ -88,6 +98,11 @@ class PlaneMemory:
             pixels=layout.zones.size,
             n_bins=n_bins,
             weights=self._keep(weights),
+            n_words=words.shape[1],
+            n_detectors=len(masks),
+            detectors=self._keep(words),
+            detector_spans=self._keep(_spans(words)),
+            detector_pixels=self._keep(np.ascontiguousarray(masks, np.uint8)),
             aligned=self._room(np.uint8, block_bytes + 8 * planes + MARGIN),
             low_bytes=self._room(np.uint8, zones.size + WIDEST_PX * width + MOST_BEHIND),
             pieces=self._room(np.int64, 3 * (most_runs(block_bytes) + planes + 1)),
@@ -98,6 +113,7 @@ class PlaneMemory:
             few=self._room(np.int64, N_FEW),
             listed=self._room(np.int64, FEW + 2),
             products=self._room(np.int32, len(weights) * WEIGHTS_AT_ONCE),
+            detected=self._room(np.int64, len(masks)),
         )
 
     def _words(self, bits: NDArray[np.bool_]) -> int:
@@ -109,6 +125,16 @@ class PlaneMemory:
     def _keep(self, array: NDArray[Any]) -> int:
         self._held.append(array)
         return array.ctypes.data
+
+
+def _spans(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The words [begin, end) of each row that are not zero."""
+    spans = np.zeros((len(words), 2), np.int64)
+    for span, row in zip(spans, words, strict=True):
+        occupied = np.flatnonzero(row)
+        if occupied.size:
+            span[:] = occupied[0], occupied[-1] + 1
+    return spans
 
 
 def _in_chunks(weights: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -1,0 +1,1 @@
+"""Virtual detectors: where their pixels lie on the frames of a scan."""
