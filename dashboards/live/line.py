@@ -7,7 +7,6 @@ was encoded once for all pages (`pushes.py`), and back come acknowledgements. Wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bokeh.server.views.ws import WSHandler
@@ -23,19 +22,45 @@ STATUS_MS = 500
 DIGITS = 15  # of an acknowledgement
 
 
+class Lines:
+    """The sessions of live pages by their id, and one clock for those whose line is open."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, LiveSession] = {}
+        self._open: set[LiveSession] = set()
+        self._ticks: PeriodicCallback | None = None
+
+    def opened(self, session: LiveSession) -> None:
+        self._open.add(session)
+        if self._ticks is None:
+            self._ticks = PeriodicCallback(self._tick, STATUS_MS)
+            self._ticks.start()
+
+    def closed(self, session: LiveSession) -> None:
+        self._open.discard(session)
+        if not self._open and self._ticks is not None:
+            self._ticks.stop()
+            self._ticks = None
+
+    def _tick(self) -> None:
+        for session in tuple(self._open):
+            session.tick()
+
+
 class LineHandler(WSHandler):
     """Origin, signature and expiry of the session's token have been looked at when `_async_open` is called."""
 
-    def initialize(self, application_context: None, sessions: Mapping[str, LiveSession]) -> None:
-        self._sessions = sessions
+    def initialize(self, application_context: None, lines: Lines) -> None:
+        self._lines = lines
         self._session: LiveSession | None = None
-        self._ticks: PeriodicCallback | None = None
+        self._was_full = False  # when somebody wanted to send
 
     @property
     def is_free(self) -> bool:
         """Whether all that was sent has left this process."""
         stream = None if self.ws_connection is None else self.ws_connection.stream
-        return stream is not None and not stream.writing()
+        self._was_full = stream is None or stream.writing()
+        return not self._was_full
 
     def send(self, message: bytes) -> None:
         """Send `message` without waiting; a line that is gone takes it as well."""
@@ -49,17 +74,16 @@ class LineHandler(WSHandler):
     def _written(self, writing: asyncio.Future[None]) -> None:
         # Somebody has to look at why a write failed; `on_close` is called all the same.
         failed = writing.cancelled() or writing.exception() is not None
-        if self._session is not None and not failed:
+        if self._was_full and self._session is not None and not failed:
             self._session.newer()
 
     async def _async_open(self, token: str) -> None:
-        self._session = self._sessions.get(get_session_id(token))
+        self._session = self._lines.sessions.get(get_session_id(token))
         if self._session is None:
             self.close()
             return
         self._session.ready(self)
-        self._ticks = PeriodicCallback(self._session.tick, STATUS_MS)
-        self._ticks.start()
+        self._lines.opened(self._session)
 
     async def on_message(self, fragment: str | bytes) -> None:
         """An acknowledgement."""
@@ -68,8 +92,8 @@ class LineHandler(WSHandler):
             self._session.painted(int(text))
 
     def on_close(self) -> None:
-        if self._ticks is not None:
-            self._ticks.stop()
-        if self._session is not None:
-            self._session.gone(self)
-        self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            session.gone(self)
+            if not session.is_open:
+                self._lines.closed(session)

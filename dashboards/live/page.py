@@ -10,7 +10,7 @@ from bokeh.document import Document
 from dashboards.access.roles import why_viewer
 from dashboards.feeds.asking import Asking
 from dashboards.feeds.live_feed import LiveFeed
-from dashboards.live.line import PATH, LineHandler
+from dashboards.live.line import PATH, LineHandler, Lines
 from dashboards.live.models import LiveModels
 from dashboards.live.orders import Orders
 from dashboards.live.pushes import Pushes
@@ -28,12 +28,12 @@ class LivePages:
         self, path: str, assets: str, asking: Asking | None = None, downloads: SnapshotDownloads | None = None
     ) -> None:
         self._path, self._assets, self._asking, self._downloads = path, assets, asking, downloads
-        self._sessions: dict[str, LiveSession] = {}
+        self._lines = Lines()
         self._pushes: dict[str, Pushes] = {}
 
     def handlers(self) -> list[Any]:
         """URL patterns, without the prefix, which Bokeh puts before them."""
-        return [(PATH, LineHandler, {"application_context": None, "sessions": self._sessions})]
+        return [(PATH, LineHandler, {"application_context": None, "lines": self._lines})]
 
     def page(self, document: Document, feed: LiveFeed) -> LiveSession:
         """Fill `document` with the live page of `feed`."""
@@ -51,12 +51,12 @@ class LivePages:
         def answers(changed: Any) -> ServiceAnswers:
             return ServiceAnswers(feed, self._asking, who[:64], changed)
 
-        session = self._sessions[who] = LiveSession(document, feed, models, pushes, answers, orders)
+        session = self._lines.sessions[who] = LiveSession(document, feed, models, pushes, answers, orders)
         document.on_session_destroyed(lambda _context: self._ended(who))
         return session
 
     def _ended(self, who: str) -> None:
-        session = self._sessions.pop(who, None)
+        session = self._lines.sessions.pop(who, None)
         if session is not None:
             session.close()
 

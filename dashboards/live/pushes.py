@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.readings import status
 from dashboards.feeds.view_frame import ViewFrame
 from dashboards.live.packed import packed
 from dashboards.pictures.wishes import Wishes
@@ -15,6 +17,7 @@ from dashboards.views.columns import density_columns, measured_columns, model_co
 from dashboards.views.view import LiveView
 
 SHARED = 8  # ways of seeing one frame that are kept at most
+STATUS_S = 0.05
 _PLAIN = Wishes()
 Key = TypeVar("Key")
 Encode = Callable[[LiveView, int], "Push"]
@@ -56,6 +59,16 @@ class Pushes:
         self._generation = -1
         self._measured: deque[tuple[Wishes, Push]] = deque(maxlen=SHARED)
         self._modelled: deque[tuple[ModelKey, Push]] = deque(maxlen=SHARED)
+        self._status: tuple[ViewFrame | None, float, dict[str, Any]] | None = None
+
+    def status(self, feed: LiveFeed) -> dict[str, Any]:
+        """What is told of `feed` to all pages, not older than STATUS_S."""
+        now_s = feed.clock()
+        if self._status is not None and self._status[0] is feed.newest and now_s - self._status[1] < STATUS_S:
+            return self._status[2]
+        told = status(feed)
+        self._status = (feed.newest, now_s, told)
+        return told
 
     def measured(self, view: LiveView) -> Push:
         """What changes with every snapshot; with the arrows, if they are wished."""

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from dashboards.feeds.live_feed import LiveFeed
-from dashboards.feeds.readings import status
 from dashboards.feeds.view_frame import ViewFrame
 from dashboards.live.models import LiveModels
 from dashboards.live.orders import Orders
@@ -21,6 +20,7 @@ from dashboards.live.packed import packed
 from dashboards.live.pushes import ModelKey, Push, Pushes, model_key
 from dashboards.live.service_answers import ServiceAnswers
 from dashboards.pictures.arrows import no_arrows
+from dashboards.pictures.numbers_text import seconds
 from dashboards.pictures.wishes import Wishes, wishes_of
 from dashboards.views.columns import empty_outline
 from dashboards.views.view import LiveView
@@ -96,6 +96,11 @@ class LiveSession:
             self._line = None
             self._feed.forget(self.newer)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a way to the page."""
+        return self._line is not None
+
     def close(self) -> None:
         """The page has gone for good."""
         if self._line is not None:
@@ -115,7 +120,7 @@ class LiveSession:
 
     def tell_status(self) -> None:
         """Send what is not as it was told last."""
-        told = status(self._feed, self._display_s) | {
+        told = self._pushes.status(self._feed) | {
             "frozen": self._frozen_at is not None,
             "back": self._wishes.back,
             "steps": self._feed.ring.steps(id(self)),
@@ -124,6 +129,7 @@ class LiveSession:
             "viewer": self._orders.refusal,
             "download": self._orders.download,
         }
+        told["cells"] = told["cells"] | {"display": seconds(self._display_s)}
         new = {name: value for name, value in told.items() if name not in self._told or self._told[name] != value}
         if self._tell("status", new):
             self._told = told

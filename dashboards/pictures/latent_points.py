@@ -49,8 +49,10 @@ def _extent(values: Values) -> float:
 
 def _density(first: Values, second: Values, extent: float) -> Pixels:
     x, y = thinned(first).ravel(), thinned(second).ravel()
-    known = np.isfinite(x) & np.isfinite(y)
-    edges = np.linspace(-extent, extent, BINS + 1)
-    counts, _, _ = np.histogram2d(y[known], x[known], (edges, edges))
+    inside = (np.abs(x) < extent) & (np.abs(y) < extent)
+    column, row = (((each[inside] + extent) * (BINS / (2 * extent))).astype(np.intp) for each in (x, y))
+    # A value next to the edge may be rounded onto it.
+    place = np.minimum(row, BINS - 1) * BINS + np.minimum(column, BINS - 1)
+    counts = np.bincount(place, minlength=BINS * BINS).reshape(BINS, BINS)
     logarithm = np.where(counts > 0, np.log1p(counts), np.nan)
     return quantise(logarithm, Limits(0.0, max(1.0, float(np.log1p(counts.max())))))

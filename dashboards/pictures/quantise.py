@@ -107,10 +107,11 @@ def angle_rgba(angles_rad: Values, opacity: Values, table: NDArray[np.uint32]) -
     A tenth of the opacity is always there, so that "not sure" differs from "not visited".
     """
     with np.errstate(invalid="ignore"):
-        turn = np.floor((angles_rad / (2 * np.pi) % 1.0) * len(table))
+        turn = angles_rad / (2 * np.pi)
+        turn -= np.floor(turn)
         alpha = np.round(255 * (0.1 + 0.9 * np.clip(opacity, 0.0, 1.0)))
     visited = np.isfinite(angles_rad)
-    index = np.where(visited, turn, 0).astype(np.intp) % len(table)
+    index = np.where(visited, turn * len(table), 0).astype(np.intp) % len(table)
     shade = np.where(visited, np.nan_to_num(alpha, nan=26.0), 0).astype(np.uint32)
     return np.where(visited, table[index] | (shade << np.uint32(24)), np.uint32(0)).astype(np.uint32)
 
