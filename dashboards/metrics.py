@@ -11,9 +11,10 @@ from prometheus_client.registry import Collector
 from dashboards.control.wall import Wall
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.sessions import Sessions
+from stream_rrvae.operations.health_server import METRICS_TYPE
 
 PREFIX = "stream_rrvae_dashboard"
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = METRICS_TYPE
 
 
 class DashboardCollector(Collector):

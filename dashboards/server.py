@@ -16,7 +16,7 @@ from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
 from bokeh.settings import settings
 from tornado.httpserver import HTTPServer
-from tornado.ioloop import IOLoop
+from tornado.ioloop import IOLoop, PeriodicCallback
 
 from dashboards.access.roles import Door
 from dashboards.access.security_headers import SecurityHeaders
@@ -34,20 +34,22 @@ from dashboards.pages.login import login_handlers
 from dashboards.replay.part import ReplayPart
 from dashboards.sessions import Sessions
 from stream_rrvae.curve import client_keys_each
+from stream_rrvae.operations.systemd import Systemd
 from stream_rrvae.security import is_local, make_key, read_key
 
+TURN_MS = 1000
 UNUSED_CHECK_MS = 3000
 UNUSED_LIFETIME_MS = 5000
 PING_S = 20.0  # a browser that does not answer within as long is gone, whatever its socket says
 MESSAGE_BYTES_LIMIT = 1 << 20  # from a browser; pages say little
 
 
-def serve(options: DashboardOptions) -> None:
+def serve(options: DashboardOptions, systemd: Systemd | None = None) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigError or SecurityError before it begins."""
-    asyncio.run(_serve(options.checked()))
+    asyncio.run(_serve(options.checked(), systemd or Systemd()))
 
 
-async def _serve(options: DashboardOptions) -> None:
+async def _serve(options: DashboardOptions, systemd: Systemd) -> None:
     # A viewer that closes its page while a frame is on its way is no news.
     logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
     loop = IOLoop.current()
@@ -67,7 +69,13 @@ async def _serve(options: DashboardOptions) -> None:
     gc.collect()
     gc.freeze()
     click.echo(f"http://{host_text(options.address)}:{server.port}{options.path}/live")
+    # In the loop that serves the pages: when that stands still, nobody says otherwise.
+    turns = PeriodicCallback(lambda: systemd.turned(0.0), TURN_MS)
+    turns.start()
+    systemd.ready(f"serving {len(feeds)} feed{'s' if len(feeds) > 1 else ''}")
     await stopped.wait()
+    systemd.stopping()
+    turns.stop()
     server.stop()
     asking.close()
     replay.close()

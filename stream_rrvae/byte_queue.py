@@ -33,7 +33,7 @@ class ByteQueue(Generic[T]):
         self._size_of = size_bytes
         self._let_go = let_go
         self._watch = watch
-        self._items: deque[T] = deque()
+        self._items: deque[tuple[float, T]] = deque()  # with when they were put in
         self._size_bytes = 0
         self._finished = False
         self._abandoned = False
@@ -46,7 +46,7 @@ class ByteQueue(Generic[T]):
             self._changed.wait_for(lambda: self._abandoned or self._fits(size))
             if self._abandoned:
                 raise QueueClosedError("the taking side is gone")
-            self._items.append(item)
+            self._items.append((monotonic(), item))
             self._resize(size)
 
     def get(self, deadline_s: float | None = None) -> T | None:
@@ -55,7 +55,7 @@ class ByteQueue(Generic[T]):
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._finished or self._abandoned, timeout_s)
             if self._items:
-                item = self._items.popleft()
+                _, item = self._items.popleft()
                 self._resize(-self._size_of(item))
                 return item
             if self._finished or self._abandoned:
@@ -67,6 +67,12 @@ class ByteQueue(Generic[T]):
         """What is inside."""
         return self._size_bytes
 
+    @property
+    def oldest_s(self) -> float:
+        """For how long the next item has been inside; 0 when there is none."""
+        with self._changed:
+            return monotonic() - self._items[0][0] if self._items else 0.0
+
     def finish(self) -> None:
         """The giver's last word: what is inside is still taken."""
         with self._changed:
@@ -77,7 +83,7 @@ class ByteQueue(Generic[T]):
         """The taker's last word: what is inside is let go, and a waiting giver is woken."""
         with self._changed:
             self._abandoned = True
-            for item in self._items:
+            for _, item in self._items:
                 self._let_go(item)
             self._items.clear()
             self._resize(-self._size_bytes)

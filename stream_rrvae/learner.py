@@ -14,22 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from stream_rrvae.config import LearnSettings
-from stream_rrvae.log import event
+from stream_rrvae.log import LogFormat, event, format_now, set_up
+from stream_rrvae.messages import DegradeLevel
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.scan_store import ScanStore
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-PATIENCE_S = 5.0
+PATIENCE_S = 1.5
 GRACE_S = 30.0  # over its training budget: to start, to encode
 LOOK_S = 0.1
 
 
-def _run(control: Connection, settings: dict[str, Any]) -> None:
+def _run(control: Connection, settings: dict[str, Any], level: Any, log_format: LogFormat) -> None:
+    set_up(log_format=log_format)
     threading.Thread(target=_end_with_service, name="tether", daemon=True).start()
     # Imported here so that torch never loads in the acquiring process.
     from stream_rrvae.rrvae.worker import run_worker
 
-    run_worker(control, LearnSettings(**settings))
+    run_worker(control, LearnSettings(**settings), lambda: int(level.value))
 
 
 def _end_with_service() -> None:
@@ -47,6 +49,7 @@ class Learner:
         self._settings = settings
         self._metrics = metrics
         self._context = multiprocessing.get_context("spawn")
+        self._level: Any = self._context.RawValue("b", 0)  # written here, read there: nobody waits for anybody
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._scan: Path | None = None
@@ -65,6 +68,16 @@ class Learner:
     def start(self) -> None:
         self._launch()
         self._watcher.start()
+
+    def leave_out(self, level: DegradeLevel) -> None:
+        """From its next step on the learner does less, or everything again."""
+        self._level.value = int(level)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process now."""
+        process = self._process
+        return process is not None and process.is_alive()
 
     def work_on(self, store: Path) -> None:
         """From now on, learn from the scan store at `store`."""
@@ -89,13 +102,13 @@ class Learner:
                 return
             time.sleep(LOOK_S)  # the learner is another process: its note in the store is all there is
 
-    def stop(self) -> None:
-        """Ask the process to end; after `PATIENCE_S` it is killed."""
+    def stop(self, patience_s: float = PATIENCE_S) -> None:
+        """Ask the process to end; after `patience_s` it is killed."""
         self._stopping.set()
         with self._lock:
             self._tell({"stop": True})
         if self._watcher.is_alive():
-            self._watcher.join(PATIENCE_S)
+            self._watcher.join(patience_s)
         process = self._process
         if process and process.is_alive():
             process.kill()
@@ -105,7 +118,10 @@ class Learner:
         with self._lock:
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
-                target=_run, args=(theirs, self._settings.model_dump()), name="stream-rrvae-learn", daemon=True
+                target=_run,
+                args=(theirs, self._settings.model_dump(), self._level, format_now()),
+                name="stream-rrvae-learn",
+                daemon=True,
             )
             process.start()
             self._launched_s = time.monotonic()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,34 @@ class Refusal(StrEnum):
     NUMBER = "number"  # frame number outside the scan
     NO_SCAN = "no_scan"  # a frame without a running scan
     STALE = "stale"  # a frame or end of another series
+
+
+class FrameSkip(StrEnum):
+    """Why a frame was received and recorded, and left out of the maps; the label of a counter."""
+
+    EVERY_KTH = "every_kth"  # only some positions were computed then
+    RECORD_ONLY = "record_only"  # none was
+    STOPPING = "stopping"  # the service was told to end, and had no time for them
+
+
+class DegradeLevel(IntEnum):
+    """What a service leaves out to keep up with its detector; every level leaves out what those before it do."""
+
+    ALL = 0  # nothing
+    NO_TRAINING = 1
+    ENCODE_SELDOM = 2
+    NO_ENCODING = 3
+    COM_EVERY_KTH = 4
+    RECORD_ONLY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LevelChange:
+    """From then on so much was left out."""
+
+    unix_s: float
+    level: int  # DegradeLevel
+    reason: str = ""
 
 
 class ScanState(StrEnum):
@@ -140,7 +168,7 @@ class Counters:
     """The account of a scan; both identities hold at every moment.
 
     expected = received + missing
-    received = processed + refused + duplicate
+    received = processed + refused + duplicate + skipped
 
     `expected` counts the positions due so far (all of them once the scan has ended) plus
     every message beyond them (second copies, refusals that fill no hole).
@@ -154,6 +182,8 @@ class Counters:
     duplicate: int = 0
     reordered: int = 0  # of the processed: came after a later frame
     refusals: Mapping[str, int] = field(default_factory=dict)  # refused, by reason
+    skipped: int = 0  # good or not, not computed to keep up; not missing: a recording has them
+    skips: Mapping[str, int] = field(default_factory=dict)  # skipped, by reason (FrameSkip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +211,8 @@ class Health:
     frames_recorded: int = 0  # of the latest recording: acknowledged, no crash takes them away
     recording_fault: str = ""  # the first that ended a recording early
     other_consumers: int = 0  # that take frames of the running scan from the detector's stream
+    degrade_level: int = 0  # DegradeLevel
+    degrade_reason: str = ""  # why it is not 0
 
 
 @dataclass(frozen=True, slots=True)

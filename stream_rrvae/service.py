@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,27 +20,33 @@ from stream_rrvae.calibration.site import site_word
 from stream_rrvae.calibrator import Calibrator
 from stream_rrvae.config import Settings
 from stream_rrvae.curve import server_keys
+from stream_rrvae.degradation import Degradation
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.feed.snapshot import build_snapshot
 from stream_rrvae.found import CalibrationFound
 from stream_rrvae.ingest.acquisition import Acquisition
+from stream_rrvae.ingest.turning import Turning
 from stream_rrvae.kept.copy_loop import warm_up_keeping
 from stream_rrvae.kept.frames import KeptFrames
 from stream_rrvae.kernels.frame_pass import despite_full_disk
-from stream_rrvae.learner import Learner
+from stream_rrvae.learner import PATIENCE_S, Learner
 from stream_rrvae.log import event
 from stream_rrvae.maps.live_maps import LiveMaps
 from stream_rrvae.maps.results import Provenance, free_name, write_results
-from stream_rrvae.messages import BoolArray, Health, ScanStart, Snapshot
+from stream_rrvae.messages import BoolArray, Counters, DegradeLevel, FrameSkip, Health, ScanStart, Snapshot
 from stream_rrvae.metrics import Metrics, new_metrics
+from stream_rrvae.operations.health_server import HealthServer
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.recorder import Recorder
 from stream_rrvae.scan_store import ScanStore, sweep
+from stream_rrvae.wellbeing import Wellbeing
 from stream_rrvae.wire.shards import name_of_files
 
 STATUS_LOOK_S = 0.1
-LAST_WORD_S = 2.0  # for a scan that a newer one has followed, or when stopping
+LAST_WORD_S = 2.0  # for a scan that a newer one has followed
+STOP_WORD_S = 1.0  # when stopping
+DRAIN_S = 2.0  # to measure what was received, when stopping
 SCANS_TO_WAIT_FOR = 2
 
 
@@ -52,16 +59,22 @@ class _Ended:
 
 
 class Service:
-    """One instrument's service; `run` returns when it was stopped or did its number of scans."""
+    """One instrument's service; `wait` returns when it was stopped or did its number of scans.
 
-    def __init__(self, settings: Settings) -> None:
+    `turned` is told by the frame loop that it turns, and for how long (s) the slowest part of it has been at one thing.
+    """
+
+    def __init__(self, settings: Settings, turned: Callable[[float], object] = float) -> None:
         self._settings = settings
         self._metrics = new_metrics()
         self._recorder = _recorder(settings, self._metrics)
         self._rotation = LiveRotation(settings.calibration)
         self._kept = KeptFrames(settings.keep.bytes)
         keeper = self._kept if settings.requests.url else None  # else nobody could ask for them
-        self._acquisition = Acquisition(settings, self._metrics, self, recorder=self._recorder, keeper=keeper)
+        turning = Turning(turned, self._metrics.compute_busy_seconds.inc)
+        self._acquisition = Acquisition(
+            settings, self._metrics, self, recorder=self._recorder, keeper=keeper, turning=turning
+        )
 
         def is_behind() -> bool:
             return self._acquisition.is_behind
@@ -71,7 +84,7 @@ class Service:
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed, keys = settings.feed, server_keys(settings.curve.key, settings.curve.clients)
         self._publisher = Publisher(
-            feed.url, settings.instrument, feed.rate_hz, self._snapshot, settings.allow_remote, is_behind, keys
+            feed.url, settings.instrument, feed.rate_hz, self._counted_snapshot, settings.allow_remote, is_behind, keys
         )
         self._maps = LiveMaps(feed.derived)  # for the publisher's thread
         self._current: ScanStore | None = None
@@ -79,6 +92,11 @@ class Service:
         self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)
         self._finisher = threading.Thread(target=self._finish_all, name="finish", daemon=True)
         self._stopping = threading.Event()
+        self._hurrying = False
+        self._degradation = Degradation(settings, self._acquisition, self._learner, self._recorder, self._metrics)
+        self._wellbeing = Wellbeing(settings, self._acquisition, self._learner, lambda: self._current)
+        self._wellbeing.tell(self._metrics)
+        self._health = None if settings.http is None else self._health_server(settings.http)
         self._serial = 0
         self.scans_done = 0
         self.error: FileFormatError | None = None
@@ -88,8 +106,31 @@ class Service:
         """Process id of the learner, None in mode off."""
         return self._learner.pid if self._learner else None
 
+    @property
+    def http_url(self) -> str | None:
+        """Where `/livez`, `/readyz` and `/metrics` are answered."""
+        return self._health.url if self._health else None
+
+    @property
+    def level(self) -> DegradeLevel:
+        """What is left out now, to keep up."""
+        return self._degradation.level
+
+    @property
+    def counters(self) -> Counters:
+        """The account of the latest scan."""
+        store = self._current
+        return Counters() if store is None else store.read_account().counters
+
+    def check(self) -> None:
+        """Raises the error that ended acquisition."""
+        if self._acquisition.error is not None:
+            raise self._acquisition.error
+
     def start(self) -> None:
         """Start everything; on return frames can be received."""
+        if self._health:
+            self._health.start()
         sweep()
         if self._learner:
             self._learner.start()
@@ -102,6 +143,8 @@ class Service:
         self._finisher.start()
         self._publisher.start()
         self._acquisition.start()
+        self._degradation.start()
+        self._wellbeing.told_ready(self._metrics)
 
     def wait(self) -> None:
         """Until stopped, the wanted scans are done, or acquisition failed (its error is raised)."""
@@ -109,13 +152,16 @@ class Service:
             pass
 
     def request_stop(self) -> None:
-        """End `wait`; safe in a signal handler."""
+        """End `wait`; a second time, leave out of `stop` all but what was received. Safe in a signal handler."""
+        self._hurrying = self._stopping.is_set()
         self._stopping.set()
 
     def stop(self) -> None:
         """End acquisition first, so that what was received is finished and written."""
         self._stopping.set()
-        self._acquisition.stop()
+        self._wellbeing.stopping.set()
+        self._degradation.stop()
+        self._drain()
         self._ended.put(None)
         self._finisher.join()
         if self._recorder:
@@ -126,9 +172,21 @@ class Service:
         if self._requests:
             self._requests.stop()
         if self._learner:
-            self._learner.stop()
+            self._learner.stop(0.0 if self._hurrying else PATIENCE_S)
         if self._current:
             self._current.close()
+        if self._health:
+            self._health.stop()
+
+    def _drain(self) -> None:
+        """Measure what was received, as far as there is time; recorded it is in any case."""
+        if not self._acquisition.stop(0.0 if self._hurrying else DRAIN_S):
+            self._acquisition.leaving_out.reason = FrameSkip.STOPPING
+            self._acquisition.stop()
+
+    def _health_server(self, address: str) -> HealthServer:
+        told = self._wellbeing
+        return HealthServer(address, self._metrics.registry, told.live, told.ready, self._settings.allow_remote)
 
     # ScanListener, called by acquisition
 
@@ -155,7 +213,7 @@ class Service:
         while (ended := self._ended.get()) is not None:
             if self._learner:
                 self._learner.last_word_on(ended.store, partial(self._patience_s, ended.store))
-            if self._settings.out is not None or self._recorder:
+            if (self._settings.out is not None or self._recorder) and not self._hurrying:
                 # A look takes as long as a fifth of the fastest scans: only for what stays.
                 ended = replace(ended, found=self._last_calibration_of(ended.store))
             results = self._write(ended)
@@ -185,7 +243,9 @@ class Service:
         """How long the learner may still take over a scan that something else waits behind; None = its time."""
         if self._current is store and not self._stopping.is_set():
             return None
-        return 0.0 if self._ended.qsize() > SCANS_TO_WAIT_FOR else LAST_WORD_S
+        if self._hurrying or self._ended.qsize() > SCANS_TO_WAIT_FOR:
+            return 0.0
+        return STOP_WORD_S if self._stopping.is_set() else LAST_WORD_S
 
     def _write(self, ended: _Ended) -> Path | None:
         """The results file where one is wanted, and could be written."""
@@ -210,6 +270,7 @@ class Service:
             self._rotation.of(start),
             self._rotation.origin_of(start),
             ended.found,
+            self._degradation.since(ended.started_unix_s),
         )
         write_results(path, ended.store, provenance)
 
@@ -226,9 +287,21 @@ class Service:
                     results = None
             recorder.complete(start, self._rotation.of(start), results)
 
+    def _counted_snapshot(self) -> Snapshot:
+        try:
+            snapshot = self._snapshot()
+        except BaseException:
+            self._metrics.snapshots.labels("failed").inc()
+            raise
+        self._metrics.snapshots.labels("published").inc()
+        return snapshot
+
     def _snapshot(self) -> Snapshot:
         self._serial += 1
-        health: Health = self._acquisition.health()
+        degradation = self._degradation
+        health: Health = replace(
+            self._acquisition.health(), degrade_level=int(degradation.level), degrade_reason=degradation.reason
+        )
         if self._learner:
             health = replace(health, learner_restarts=self._learner.restarts)
         if self._recorder:

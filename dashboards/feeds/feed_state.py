@@ -1,8 +1,8 @@
 """In which state an instrument is, told by word, shape and colour class alike.
 
-WAITING -> IDLE | LIVE <-> LAG, PARTIAL | COMPLETE | ABORTED -> STALE -> UNREACHABLE. STALE is of running scans alone:
-an instrument that rests owes nobody anything but a sign of life. DISCONNECTED, when the page has lost this server, is
-painted by the page itself.
+WAITING -> IDLE | LIVE <-> LAG, PARTIAL, REDUCED, SKIPPING | COMPLETE | ABORTED -> STALE -> UNREACHABLE. STALE is of
+running scans alone: an instrument that rests owes nobody anything but a sign of life. DISCONNECTED, when the page has
+lost this server, is painted by the page itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.pictures.numbers_text import fixed
-from stream_rrvae.messages import ScanState, Snapshot
+from stream_rrvae.messages import DegradeLevel, ScanState, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,13 @@ AMISS = {
     "silent": "is silent",
     "lost": "left this scan",
     "unlike": "has other units or axes",
+}
+_LEFT_OUT: dict[int, str] = {
+    DegradeLevel.NO_TRAINING: "training pauses",
+    DegradeLevel.ENCODE_SELDOM: "latents come seldom, no training",
+    DegradeLevel.NO_ENCODING: "no new latents",
+    DegradeLevel.COM_EVERY_KTH: "only some positions are mapped, the recording has all",
+    DegradeLevel.RECORD_ONLY: "frames are recorded and not mapped",
 }
 _BY_SCAN = {
     ScanState.IDLE: FeedState("IDLE", "○", "idle", "no scan yet"),
@@ -60,10 +67,21 @@ def feed_state(feed: LiveFeed) -> FeedState:
     if quiet_s > limits.quiet_s(feed.pace.period_s):
         last = clock_text(snapshot.published_unix_s - quiet_s)
         return FeedState("STALE", "■", "major", f"no frame from the detector since {last}", stale=True)
+    if snapshot.health.degrade_level:
+        return _reduced(snapshot)
     latency_s = snapshot.health.latency_p95_s
     if latency_s > limits.lag_s:
         return FeedState("LAG", "▲", "minor", f"maps are {fixed(latency_s, 1)} s behind the detector")
     return FeedState("PARTIAL", "▲", "minor", f"{amiss}; others go on") if amiss else FeedState("LIVE", "●", "live")
+
+
+def _reduced(snapshot: Snapshot) -> FeedState:
+    """The service leaves something out to keep up with its detector."""
+    level, why = snapshot.health.degrade_level, snapshot.health.degrade_reason
+    told = ": ".join(filter(None, (_LEFT_OUT.get(level, f"degrade level {level}"), why)))
+    if level >= DegradeLevel.COM_EVERY_KTH:
+        return FeedState("SKIPPING", "■", "major", told)
+    return FeedState("REDUCED", "▲", "minor", told)
 
 
 def amiss_shards(snapshot: Snapshot) -> str:

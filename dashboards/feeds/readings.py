@@ -156,7 +156,7 @@ def _alarms(snapshot: Snapshot) -> list[str]:
 
 def _frames(snapshot: Snapshot) -> list[tuple[str, str]]:
     counters = snapshot.counters
-    names = ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered")
+    names = ("expected", "received", "missing", "processed", "refused", "duplicate", "skipped", "reordered")
     rows = [(name, fixed(getattr(counters, name))) for name in names]
     rows += [(f"· {reason}", fixed(count)) for reason, count in sorted(counters.refusals.items()) if count][:4]
     shards = snapshot.shards[:SHARDS_SHOWN]

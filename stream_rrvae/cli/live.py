@@ -11,6 +11,7 @@ from stream_rrvae.cli.geometry_options import geometry_options
 from stream_rrvae.cli.shared import CHECKPOINT_HELP, ScanShape, as_tree, curve_options
 from stream_rrvae.config import CONTEXTS, DECODERS, DEFAULT_FEED
 from stream_rrvae.errors import ConfigError
+from stream_rrvae.log import FORMATS
 
 
 @click.command()
@@ -39,6 +40,12 @@ from stream_rrvae.errors import ConfigError
     "--requests-key",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of that key, made if it is not there.  [default: requests.key]",
+)
+@click.option(
+    "--http", metavar="HOST:PORT", help="Where to answer /livez, /readyz and /metrics, such as 127.0.0.1:9464."
+)
+@click.option(
+    "--log-format", type=click.Choice(FORMATS), help="Of the log on standard error; auto: text on a terminal."
 )
 @geometry_options
 @click.option("--seed", type=int, help="Seed of the learner.")

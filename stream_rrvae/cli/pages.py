@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stream_rrvae.config import DEFAULT_FEED
+from stream_rrvae.log import FORMATS
 
 
 @click.command()
@@ -61,6 +62,7 @@ from stream_rrvae.config import DEFAULT_FEED
     help="File of the operators' passphrase, made if it is not there.  [default: only this machine operates]",
 )
 @click.option("--max-sessions", type=click.IntRange(1), default=20, help="Most pages open at a time.")
+@click.option("--log-format", type=click.Choice(FORMATS), default="auto", help="auto: text on a terminal, else JSON.")
 @click.option("--lag-s", type=float, default=1.0, help="LAG: maps are so far behind the detector.")
 @click.option("--stale-s", type=float, default=2.0, help="STALE: no frame for so long, or five frame periods.")
 @click.option("--unreachable-s", type=float, default=10.0, help="UNREACHABLE: nothing from the service for so long.")
@@ -73,7 +75,8 @@ def dashboard(lag_s: float, stale_s: float, unreachable_s: float, **options: Any
     choice = RecordingsChoice(*(options.pop(name) for name in ("recordings", "results", "checkpoints")))
     control, key = options.pop("replay_control"), options.pop("replay_key")
     options["replay_control"] = Keyed(control, key) if control else None
-    run_dashboard(DashboardOptions(thresholds=Thresholds(lag_s, stale_s, unreachable_s), **options), choice)
+    log_format = options.pop("log_format")
+    run_dashboard(DashboardOptions(thresholds=Thresholds(lag_s, stale_s, unreachable_s), **options), choice, log_format)
 
 
 @click.command()

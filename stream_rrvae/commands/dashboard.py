@@ -12,6 +12,8 @@ from dashboards.server import serve
 from stream_rrvae.commands.children import Child
 from stream_rrvae.commands.kept_child import KeptChild
 from stream_rrvae.errors import ConfigError
+from stream_rrvae.log import LogFormat, set_up
+from stream_rrvae.operations.systemd import Systemd
 from stream_rrvae.security import make_key
 
 
@@ -24,10 +26,12 @@ class RecordingsChoice:
     checkpoints: Path | None = None
 
 
-def run_dashboard(options: DashboardOptions, choice: RecordingsChoice) -> None:
+def run_dashboard(options: DashboardOptions, choice: RecordingsChoice, log_format: LogFormat = "auto") -> None:
     """Serve until stopped. Raises StreamRrvaeError before it begins."""
+    set_up(log_format=log_format)
+    systemd = Systemd()  # before there are children, who would be told of it
     if choice.folder is None:
-        serve(options)
+        serve(options, systemd)
         return
     if not choice.folder.is_dir():
         raise ConfigError(f"--recordings {choice.folder} is no folder")
@@ -37,7 +41,7 @@ def run_dashboard(options: DashboardOptions, choice: RecordingsChoice) -> None:
         at = Keyed(f"ipc://{private}/requests", private / "key")
         make_key(at.key)
         stack.enter_context(KeptChild(lambda: _recordings(choice, at)))
-        serve(replace(options, recordings=at))
+        serve(replace(options, recordings=at), systemd)
 
 
 def _recordings(choice: RecordingsChoice, at: Keyed) -> Child:

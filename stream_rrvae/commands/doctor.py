@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
@@ -22,6 +23,16 @@ WANTED_RMEM = 8 << 20
 WANTED_SHM = 1 << 30
 WANTED_DISK_MB_S = 200
 WANTED_FILES = 1024
+WANTED_BACKLOG = 1000
+WANTED_DISK_GB = 20
+DISK_CLASSES = (
+    (3000, "any detector"),
+    (1000, "a fast detector, or a 4k one"),
+    (WANTED_DISK_MB_S, "counted frames of 256 x 256 at 10 kHz"),
+    (0, "results only"),
+)
+ADJTIMEX_BYTES = 512  # struct timex has 208 on 64-bit Linux; its first word 0 = change nothing
+TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
 class Verdict(StrEnum):
@@ -51,8 +62,10 @@ def examine(out: Path) -> list[Finding]:
         _shared_memory,
         _stale_stores,
         _socket_buffers,
+        _backlog,
         lambda: _disk(out),
         _clock,
+        _time,
         _open_files,
         _jit,
     )
@@ -84,6 +97,9 @@ def _gpu() -> Finding:
 
     if torch.cuda.is_available():
         return Finding("GPU", Verdict.OK, torch.cuda.get_device_name(0))
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        advice = "install torch with CUDA, and in a unit or container let the device through"
+        return Finding("GPU", Verdict.WARN, "there is one that torch cannot use", advice)
     return Finding("GPU", Verdict.OK, "none; the rrVAE trains on the CPU")
 
 
@@ -102,16 +118,37 @@ def _stale_stores() -> Finding:
 
 
 def _socket_buffers() -> Finding:
+    """The largest that TCP takes by itself, which is what libzmq's sockets get; rmem_max is for who asks."""
+    largest = {name: _last_number(Path("/proc/sys/net") / name) for name in ("ipv4/tcp_rmem", "core/rmem_max")}
+    known = {name.replace("/", "."): size for name, size in largest.items() if size is not None}
+    if not known:
+        advice = "look at net.ipv4.tcp_rmem and net.core.rmem_max on the host"
+        return Finding("socket buffers", Verdict.WARN, "not readable here", advice)
+    found = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in known.items())
+    small = [name for name, size in known.items() if size < WANTED_RMEM]
+    if not small:
+        return Finding("socket buffers", Verdict.OK, found)
+    settings = {"ipv4.tcp_rmem": f'net.ipv4.tcp_rmem="4096 131072 {WANTED_RMEM}"'}
+    advice = " ".join(settings.get(name, f"net.{name}={WANTED_RMEM}") for name in small)
+    return Finding("socket buffers", Verdict.WARN, found, f"for a 10 GbE detector: sysctl -w {advice}")
+
+
+def _backlog() -> Finding:
+    """Packets of a network card that wait for the kernel; beyond them it drops, and TCP sends again, late."""
+    waiting = _last_number(Path("/proc/sys/net/core/netdev_max_backlog"))
+    if waiting is None:
+        return Finding("packet backlog", Verdict.OK, "not readable here")
+    if waiting < WANTED_BACKLOG:
+        advice = f"for a 10 GbE detector: sysctl -w net.core.netdev_max_backlog={WANTED_BACKLOG}"
+        return Finding("packet backlog", Verdict.WARN, str(waiting), advice)
+    return Finding("packet backlog", Verdict.OK, str(waiting))
+
+
+def _last_number(path: Path) -> int | None:
     try:
-        limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
-    except OSError:
-        return Finding("socket buffers", Verdict.WARN, "not readable here", "check net.core.rmem_max on the host")
-    found = f"net.core.rmem_max = {limit / 1e6:.1f} MB"
-    if limit < WANTED_RMEM:
-        return Finding(
-            "socket buffers", Verdict.WARN, found, f"for a 10 GbE detector: sysctl -w net.core.rmem_max={WANTED_RMEM}"
-        )
-    return Finding("socket buffers", Verdict.OK, found)
+        return int(path.read_text().split()[-1])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _disk(folder: Path) -> Finding:
@@ -123,10 +160,19 @@ def _disk(folder: Path) -> Finding:
             "disk", Verdict.FAIL, f"{folder}: {error.strerror}", "choose a folder that can be written with --out"
         )
     free_gb = shutil.disk_usage(folder).free / 1e9
-    found = f"{rate_mb_s:.0f} MB/s with fsync, {free_gb:.0f} GB free in {folder.resolve()}"
+    found = f"{rate_mb_s:.0f} MB/s with fsync: {_good_for(rate_mb_s)}; {free_gb:.0f} GB free in {folder.resolve()}"
     if rate_mb_s < WANTED_DISK_MB_S:
         return Finding("disk", Verdict.WARN, found, "slow for recording: use a local SSD")
+    if free_gb < WANTED_DISK_GB:
+        minutes = 1000 * free_gb / rate_mb_s / 60
+        advice = f"full after {minutes:.0f} minutes at that speed: make room, or record elsewhere"
+        return Finding("disk", Verdict.WARN, found, advice)
     return Finding("disk", Verdict.OK, found)
+
+
+def _good_for(rate_mb_s: float) -> str:
+    """The detectors that a disk so fast can record, compressed as they send."""
+    return next(kind for least_mb_s, kind in DISK_CLASSES if rate_mb_s >= least_mb_s)
 
 
 def _write_rate_mb_s(folder: Path) -> float:
@@ -140,6 +186,18 @@ def _write_rate_mb_s(folder: Path) -> float:
         return PROBE_BYTES / 1e6 / (time.perf_counter() - begin)
 
 
+def _time() -> Finding:
+    """Whether a time server is followed: recordings of several machines are put beside each other by their times."""
+    buffer = ctypes.create_string_buffer(ADJTIMEX_BYTES)
+    state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
+    if state < 0:
+        return Finding("time of day", Verdict.OK, "whether a time server is followed is not readable here")
+    if state == TIME_ERROR:
+        advice = "follow a time server: systemctl enable --now systemd-timesyncd, or chrony"
+        return Finding("time of day", Verdict.WARN, "no time server is followed", advice)
+    return Finding("time of day", Verdict.OK, "follows a time server")
+
+
 def _clock() -> Finding:
     source = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
     name = source.read_text().strip() if source.exists() else "unknown"
@@ -151,7 +209,8 @@ def _clock() -> Finding:
 def _open_files() -> Finding:
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < WANTED_FILES:
-        return Finding("open files", Verdict.WARN, str(soft), f"raise it: ulimit -n {WANTED_FILES}")
+        advice = f"raise it: ulimit -n {WANTED_FILES}, in a unit LimitNOFILE={WANTED_FILES}"
+        return Finding("open files", Verdict.WARN, str(soft), advice)
     return Finding("open files", Verdict.OK, str(soft))
 
 

@@ -16,6 +16,9 @@ from stream_rrvae import log
 from stream_rrvae.allocator import keep_freed_memory
 from stream_rrvae.calibration.site import check_site
 from stream_rrvae.config import Settings
+from stream_rrvae.errors import ConfigError
+from stream_rrvae.operations.disk import why_not_writable
+from stream_rrvae.operations.systemd import Systemd
 from stream_rrvae.service import Service
 
 LONG_START_S = 4.0
@@ -26,24 +29,30 @@ def run_service(settings: Settings) -> None:
 
     Raises the error that ended acquisition, or kept results from being written.
     """
-    log.set_up()
+    log.set_up(log_format=settings.log_format)
     keep_freed_memory()
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
     check_site(settings)
-    service = Service(settings)
+    check_folders(settings)
+    systemd = Systemd()
+    service = Service(settings, systemd.turned)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         service.request_stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    with _patience_asked():
+    if service.http_url:
+        click.echo(f"health {service.http_url}")
+    with _patience_asked(systemd):
         service.start()
+    systemd.ready(f"receiving from {settings.source}")
     click.echo("ready")
     sys.stdout.flush()
     try:
         service.wait()
     finally:
+        systemd.stopping()
         service.stop()
     if service.error:
         raise service.error
@@ -51,12 +60,25 @@ def run_service(settings: Settings) -> None:
 
 
 @contextmanager
-def _patience_asked() -> Iterator[None]:
+def _patience_asked(systemd: Systemd) -> Iterator[None]:
     """Say what takes so long when it does: the first start on a machine compiles every kernel."""
     said = "compiling the kernels for this machine: a minute or two, at the first start only"
-    timer = threading.Timer(LONG_START_S, click.echo, (said,), {"err": True})
+
+    def say() -> None:
+        click.echo(said, err=True)
+        systemd.status(said)
+
+    timer = threading.Timer(LONG_START_S, say)
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+def check_folders(settings: Settings) -> None:
+    """Raises ConfigError when something is to be written where nothing can be."""
+    for option, folder in (("--record", settings.record), ("--out", settings.out)):
+        fault = "" if folder is None else why_not_writable(folder)
+        if fault:
+            raise ConfigError(f"{fault}: choose another {option}")

@@ -68,6 +68,7 @@ def _check_consistent(snapshot: Snapshot) -> None:
             raise FeedError(f"{name} has shape {image.shape}, the scan {shape}")
     _check_values("units", snapshot.units, str)
     _check_values("refusals", snapshot.counters.refusals, int)
+    _check_values("skips", snapshot.counters.skips, int)
     _check_values("quality", snapshot.model.quality, int | float | list)
     _check_values("model", snapshot.model.model, str | int)
     _check_values("metadata", snapshot.metadata, object)

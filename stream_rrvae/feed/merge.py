@@ -76,11 +76,13 @@ def merged_snapshot(parts: Sequence[Part], absent: Sequence[ShardStatus], instru
 
 def sum_counters(counters: Iterable[Counters]) -> Counters:
     """The account of all: both identities hold for a sum whose terms they hold for."""
-    given, refusals = list(counters), Counter[str]()
+    given, refusals, skips = list(counters), Counter[str](), Counter[str]()
     for each in given:
         refusals.update(each.refusals)
-    names = [field.name for field in fields(Counters) if field.name != "refusals"]
-    return Counters(**{name: sum(getattr(each, name) for each in given) for name in names}, refusals=dict(refusals))
+        skips.update(each.skips)
+    names = [field.name for field in fields(Counters) if field.name not in ("refusals", "skips")]
+    sums = {name: sum(getattr(each, name) for each in given) for name in names}
+    return Counters(**sums, refusals=dict(refusals), skips=dict(skips))
 
 
 def _with_all_due(status: ShardStatus, scan: Snapshot) -> ShardStatus:
@@ -90,7 +92,7 @@ def _with_all_due(status: ShardStatus, scan: Snapshot) -> ShardStatus:
         return status
     owners = shard_of_line(np.arange(scan.scan_shape[0]), scan.shard_count, scan.shard_lines)
     due = int(np.count_nonzero(owners == status.shard_id)) * scan.scan_shape[1]
-    missing = max(counters.missing, due - counters.processed - counters.refused)
+    missing = max(counters.missing, due - counters.processed - counters.refused - counters.skipped)
     return replace(status, counters=replace(counters, missing=missing, expected=counters.received + missing))
 
 
@@ -119,6 +121,7 @@ def _merged_state(parts: Sequence[Part], absent: Sequence[ShardStatus]) -> ScanS
 
 
 def _merged_health(healths: Sequence[Health]) -> Health:
+    worst = max(healths, key=lambda health: health.degrade_level)
     return Health(
         rate_fps=sum(health.rate_fps for health in healths),
         latency_p50_s=_worst(health.latency_p50_s for health in healths),
@@ -127,6 +130,8 @@ def _merged_health(healths: Sequence[Health]) -> Health:
         rejected_messages=sum(health.rejected_messages for health in healths),
         learner_restarts=sum(health.learner_restarts for health in healths),
         other_consumers=max((health.other_consumers for health in healths), default=0),
+        degrade_level=worst.degrade_level,
+        degrade_reason=worst.degrade_reason,
     )
 
 

@@ -20,8 +20,8 @@ from stream_rrvae.ingest.account_loop import (
     UNSEEN,
     count_entries,
 )
-from stream_rrvae.ingest.frame_batch import CODES, NO_NUMBER, REFUSALS
-from stream_rrvae.messages import BoolArray, Counters, Refusal
+from stream_rrvae.ingest.frame_batch import CODES, NO_NUMBER, REFUSALS, SKIP_CODES, SKIPS
+from stream_rrvae.messages import BoolArray, Counters, FrameSkip, Refusal
 
 Codes = NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ class ScanAccount:
         self._own = own
         self._positions = np.zeros(n_positions, np.uint8)  # what is known of each
         self._counts = np.zeros(N_COUNTS, np.int64)
-        self._refusals = np.zeros(len(REFUSALS) + 1, np.int64)  # by code
+        self._refusals = np.zeros(len(REFUSALS) + len(SKIPS) + 1, np.int64)  # by code, skips too
         self._ended = False
 
     def is_placed(self, number: int) -> bool:
@@ -57,6 +57,10 @@ class ScanAccount:
         """A frame could not be used; a number outside the scan explains no hole in it."""
         self._count_one(NO_NUMBER if number is None else number, CODES[reason], 0)
 
+    def skipped(self, reason: FrameSkip, number: int) -> None:
+        """A frame of a position that has none is left out, undecoded."""
+        self._count_one(number, 0, SKIP_CODES[reason])
+
     def duplicate(self) -> None:
         """A frame came for a position that has its frame already."""
         self._counts[DUPLICATE] += 1
@@ -65,7 +69,7 @@ class ScanAccount:
         """Count entries [n] in their order; gives the indices of those whose values now belong into the maps.
 
         `refused` is the code of a refusal before decoding, 0 = a frame; then `outcome` is the code of its refusal by
-        the decoder, 0 = a good one.
+        the decoder or of why it was skipped, 0 = a good one.
         """
         if self._own is not None:
             numbers, refused = self._with_others_refused(self._own, numbers, refused)
@@ -88,18 +92,22 @@ class ScanAccount:
         counts = self._counts.tolist()
         processed, duplicate = counts[PROCESSED], counts[DUPLICATE]
         front = self._due(self._positions.size if self._ended else counts[SEEN])
-        refused = int(self._refusals.sum())
+        reasons = self._refusals[1 : len(REFUSALS) + 1]
+        skips = self._refusals[len(REFUSALS) + 1 :]
+        refused, skipped = int(reasons.sum()), int(skips.sum())
         holes = front - processed
         explained = counts[REFUSED_POSITIONS] + min(counts[UNNUMBERED], holes - counts[REFUSED_POSITIONS])
         return Counters(
-            expected=front + duplicate + refused - explained,
-            received=processed + refused + duplicate,
+            expected=front + duplicate + refused + skipped - explained,
+            received=processed + refused + duplicate + skipped,
             missing=holes - explained,
             processed=processed,
             refused=refused,
             duplicate=duplicate,
             reordered=counts[REORDERED],
-            refusals={str(reason): int(n) for reason, n in zip(REFUSALS, self._refusals[1:], strict=True) if n},
+            refusals={str(reason): int(n) for reason, n in zip(REFUSALS, reasons, strict=True) if n},
+            skipped=skipped,
+            skips={str(reason): int(n) for reason, n in zip(SKIPS, skips, strict=True) if n},
         )
 
     def _due(self, front: int) -> int:

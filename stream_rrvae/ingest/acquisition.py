@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Self
 
 from stream_rrvae.byte_queue import QueueClosedError
@@ -14,6 +15,7 @@ from stream_rrvae.config import Settings
 from stream_rrvae.ingest import compute
 from stream_rrvae.ingest.hand_over import HandOver
 from stream_rrvae.ingest.keeping_hook import FrameKeeper
+from stream_rrvae.ingest.leaving_out import LeavingOut
 from stream_rrvae.ingest.line import make_line, warm_up_line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.receiver import Receiver
@@ -21,10 +23,12 @@ from stream_rrvae.ingest.recording_hook import FrameRecorder, RecordedHandOver
 from stream_rrvae.ingest.scan import ScanMachine, ScanRules
 from stream_rrvae.ingest.sockets import DetectorSockets
 from stream_rrvae.ingest.source import parse_sources, source_keys
+from stream_rrvae.ingest.turning import Turning
 from stream_rrvae.ingest.worker import ScanListener, Worker
 from stream_rrvae.kernels.warm_up import warm_up
 from stream_rrvae.messages import Health
 from stream_rrvae.metrics import Metrics
+from stream_rrvae.operations.demand import Work
 from stream_rrvae.scan_store import DEFAULT_FOLDER
 from stream_rrvae.wire.registry import protocol
 
@@ -48,11 +52,14 @@ class Acquisition:
         folder: Path = DEFAULT_FOLDER,
         recorder: FrameRecorder | None = None,
         keeper: FrameKeeper | None = None,
+        turning: Turning | None = None,
     ) -> None:
         self._settings = settings
         self._sources = parse_sources(settings.source)
         self._keys = source_keys(settings.curve, self._sources)
         self._meter = Meter(metrics)
+        self.leaving_out = LeavingOut(settings.ladder.stride)
+        self.turning = turning or Turning(worked=metrics.compute_busy_seconds.inc)
         self._protocol = self._sources[0].protocol
         self._decoders = [
             protocol(self._protocol, settings.channel, settings.ingest.frame_bytes_limit) for _ in self._sources
@@ -61,8 +68,9 @@ class Acquisition:
         self._giver = self._hand_over if recorder is None else RecordedHandOver(self._hand_over, recorder)
         self._n_compute = settings.ingest.compute_threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
         self._worker = Worker(
-            self._hand_over, settings, listener, self._meter, folder, self._n_compute, recorder, keeper
-        )
+            self._hand_over, settings, listener, self._meter, folder, self._n_compute, recorder, keeper,
+            self.leaving_out, self.turning,
+        )  # fmt: skip
         self._sockets: DetectorSockets | None = None
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
@@ -82,7 +90,9 @@ class Acquisition:
         )
         rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
         line = make_line(self._protocol, sockets.endpoints[0].handle, ingest, self._settings.channel)
-        receiver = Receiver(sockets, self._decoders, ScanMachine(rules), self._giver, ingest, self._meter, line)
+        receiver = Receiver(
+            sockets, self._decoders, ScanMachine(rules), self._giver, ingest, self._meter, line, self.turning
+        )
         self._threads = [
             threading.Thread(target=self._receive, args=(receiver, sockets), name="receive", daemon=True),
             *(threading.Thread(target=self._compute, name="compute", daemon=True) for _ in range(self._n_compute)),
@@ -112,6 +122,26 @@ class Acquisition:
     def is_behind(self) -> bool:
         """Whether more has come than is measured at once: then nothing else should take the processor."""
         return self._hand_over.size_bytes > BEHIND_BYTES
+
+    @property
+    def lag_s(self) -> float:
+        """Age of the oldest frame that was received and is not measured."""
+        return self._hand_over.oldest_s
+
+    @property
+    def fill(self) -> float:
+        """How much of the queue of frames is in use, 0..1; full, the detector is held back."""
+        return min(1.0, self._hand_over.size_bytes / self._settings.ingest.queue_bytes)
+
+    @property
+    def work(self) -> Work:
+        """What was done since the beginning."""
+        taken, computed = self._meter.frames
+        return Work(taken, computed, self.turning.busy_s)
+
+    @property
+    def compute_threads(self) -> int:
+        return self._n_compute
 
     def health(self) -> Health:
         return self._meter.health()
@@ -145,7 +175,8 @@ class Acquisition:
                 self._error = self._error or error
 
     def _wait(self, timeout_s: float | None) -> bool:
+        until_s = None if timeout_s is None else monotonic() + timeout_s
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(timeout_s)
+                thread.join(None if until_s is None else max(0.0, until_s - monotonic()))
         return not any(thread.is_alive() for thread in self._threads)

@@ -13,6 +13,7 @@ from stream_rrvae.errors import WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.events import Accepted, Refused
 from stream_rrvae.ingest.keeping_hook import FrameKeeper, keep_each
+from stream_rrvae.ingest.leaving_out import LeavingOut
 from stream_rrvae.ingest.mean_pattern import SampledMean
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.shared_stream import SharedStreamWatch
@@ -20,7 +21,7 @@ from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, wri
 from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames
 from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.maps.gaps import with_gaps
-from stream_rrvae.messages import Counters, Refusal, ScanState
+from stream_rrvae.messages import Counters, FrameSkip, Refusal, ScanState
 from stream_rrvae.scan_store import Account, ScanStore
 from stream_rrvae.wire.pixels import decode_pixels
 
@@ -42,9 +43,11 @@ class ScanCompute:
         batch_frames: int,
         meter: Meter,
         keeper: FrameKeeper | None = None,
+        leaving_out: LeavingOut | None = None,
     ) -> None:
         self.store = store
         self.keeper = keeper
+        self._leaving_out = leaving_out
         self.plan = plan
         self.account = account
         self._counters = Counters()  # as the metrics know them
@@ -93,6 +96,10 @@ class ScanCompute:
         if self.account.is_placed(frame.number):
             self.account.duplicate()
             return False
+        reason = self._why_left_out(frame.number)
+        if reason is not None:
+            self.account.skipped(reason, frame.number)
+            return False
         try:
             decode_pixels(frame, out)
         except WireError as error:
@@ -101,6 +108,17 @@ class ScanCompute:
             return False
         self.account.processed(frame.number)
         return True
+
+    def left_out(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+        """For each position [n] the code of why its frame is not to be computed now, 0 = it is; None = all are."""
+        if self._leaving_out is None:
+            return None
+        return self._leaving_out.codes(numbers, self.store.shape.scan_shape[1])
+
+    def _why_left_out(self, number: int) -> FrameSkip | None:
+        if self._leaving_out is None:
+            return None
+        return self._leaving_out.reason_for(number, self.store.shape.scan_shape[1])
 
     def write(self, numbers: NDArray[np.int64], results: FrameResults, rows: NDArray[np.intp]) -> None:
         """Put `rows` of `results` to their positions `numbers` [of every row], which get their first values."""

@@ -22,12 +22,14 @@ from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
 from stream_rrvae.ingest.sources import STAMP
 from stream_rrvae.kernels.c_calls import tell, tell_word
 from stream_rrvae.kernels.compiled import compiled_entry
-from stream_rrvae.messages import Encoding, Frame, Refusal
+from stream_rrvae.messages import Encoding, Frame, FrameSkip, Refusal
 from stream_rrvae.wire.native_encode import MAX_BATCH
 
 BATCHES_KEPT = 16
 REFUSALS = tuple(Refusal)  # a refusal's code is its place here, plus 1; 0 = a frame
 CODES = {reason: code for code, reason in enumerate(REFUSALS, 1)}
+SKIPS = tuple(FrameSkip)
+SKIP_CODES = {reason: code for code, reason in enumerate(SKIPS, len(REFUSALS) + 1)}  # of frames left out
 NO_NUMBER = -1
 _ALIGNMENT = 64
 

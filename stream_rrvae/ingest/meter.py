@@ -30,6 +30,9 @@ class Meter:
         self._shared_scan: str | None = None
         self._other_consumers = 0
         self._last_frame_s = float("nan")
+        self._taken = 0
+        self._computed = 0
+        metrics.last_frame_timestamp_seconds.set_function(self._last_frame_unix_s)
         self._counts: deque[tuple[float, int]] = deque()
         self._latencies: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=BATCHES_KEPT)
 
@@ -55,14 +58,19 @@ class Meter:
             self._forget(now_s)
         # One observation a batch, its oldest frame: one a frame would cost more than the frame.
         self._metrics.frame_to_map_seconds.observe(float(latencies.max()))
-        self._metrics.last_frame_timestamp_seconds.set(time.time())
 
     def counted(self, before: Counters, after: Counters) -> None:
         """Pass on what was added to a scan's account."""
         metrics = self._metrics
+        with self._lock:
+            self._taken += after.received - before.received
+            self._computed += after.processed - before.processed + after.refused - before.refused
         metrics.frames_received.inc(after.received - before.received)
         metrics.frames_processed.inc(after.processed - before.processed)
         metrics.frames_duplicate.inc(after.duplicate - before.duplicate)
+        metrics.frames_reordered.inc(after.reordered - before.reordered)
+        for reason, count in after.skips.items():
+            metrics.frames_skipped.labels(reason).inc(count - before.skips.get(reason, 0))
         for reason, count in after.refusals.items():
             metrics.frames_refused.labels(reason).inc(count - before.refusals.get(reason, 0))
 
@@ -80,6 +88,17 @@ class Meter:
     def scan_closed(self, state: ScanState, missing: int) -> None:
         self._metrics.frames_missing.inc(missing)
         self._metrics.scans.labels(str(state)).inc()
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """So many were taken since the beginning, and so many of them computed, or tried to be."""
+        with self._lock:
+            return self._taken, self._computed
+
+    def _last_frame_unix_s(self) -> float:
+        """0 before the first."""
+        age_s = time.monotonic() - self._last_frame_s
+        return time.time() - age_s if age_s >= 0 else 0.0
 
     def health(self) -> Health:
         """The last seconds, on the monotonic clock."""

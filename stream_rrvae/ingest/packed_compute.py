@@ -76,13 +76,31 @@ class PackedCompute:
         """Decode and measure every frame of `batch`."""
         count = len(batch)
         place = self._workplace(batch.addresses.size)
-        encoding = batch.frames_are.encoding
+        left_out = self._compute.left_out(batch.numbers[:count])
+        if left_out is not None:
+            return self._measured_in_part(batch, place, left_out)
+        self._reduce(batch, place, batch.sizes)
+        suspects = np.flatnonzero(place.outcome[:count] * (batch.refusals[:count] == 0))
+        return Measured(batch, place, self._judged(batch, place, suspects))
+
+    def _measured_in_part(self, batch: Packed, place: Workplace, left_out: NDArray[np.uint8]) -> Measured:
+        """Without the frames whose code in `left_out` [n] is not 0."""
+        count, skipped = left_out.size, left_out != 0
+        place.outcome[:count] = 0
+        if not skipped.all():
+            # A payload without bytes is seen to be none at once.
+            self._reduce(batch, place, np.where(skipped, 0, batch.sizes[:count]))
+        suspects = np.flatnonzero(place.outcome[:count] * (batch.refusals[:count] == 0) * ~skipped)
+        errors = self._judged(batch, place, suspects)
+        place.outcome[:count][skipped] = left_out[skipped]
+        return Measured(batch, place, errors)
+
+    def _reduce(self, batch: Packed, place: Workplace, sizes: NDArray[np.int64]) -> None:
+        count, encoding = len(batch), batch.frames_are.encoding
         if encoding not in place.passes:
             place.passes[encoding] = PackedPass(self._compute.plan, self._compute.store.start.pixel_type, encoding)
         place.outcome[:count] = 0
-        place.passes[encoding].reduce(batch.addresses, batch.sizes, place.results, place.outcome, count)
-        suspects = np.flatnonzero(place.outcome[:count] * (batch.refusals[:count] == 0))
-        return Measured(batch, place, self._judged(batch, place, suspects))
+        place.passes[encoding].reduce(batch.addresses, sizes, place.results, place.outcome, count)
 
     def keep(self, measured: Measured) -> None:
         """Account for every entry, put what is good into the store, and let the messages go."""

@@ -15,21 +15,21 @@ from stream_rrvae.ingest.hand_over import Batch, HandOver
 from stream_rrvae.ingest.lanes import EMPTY, FAILED, FULL, ODD
 from stream_rrvae.ingest.line import Line
 from stream_rrvae.ingest.meter import Meter
-from stream_rrvae.ingest.quiet import QuietLog
 from stream_rrvae.ingest.recording_hook import RecordedHandOver
 from stream_rrvae.ingest.scan import ScanMachine
 from stream_rrvae.ingest.sockets import DetectorSockets
-from stream_rrvae.messages import Frame, ScanStart
+from stream_rrvae.ingest.turning import Turning
+from stream_rrvae.log import event as tell
+from stream_rrvae.messages import Frame, Refusal, ScanStart
 from stream_rrvae.wire.limits import ITEM_BYTES
 from stream_rrvae.wire.protocol import DetectorProtocol
 
 MESSAGES_A_ROUND = 512  # then the wake-up and the deadlines are looked at, however much is waiting
+TURN_S = 0.5  # between two rounds at most, also when nothing comes: that it turns is a sign of life
 FRAMES_A_ROUND = 4096  # MESSAGES_A_ROUND for the line
 # Frames of the line are let gather for this part of the time that they may wait for their batch: waking
 # up for every one or two would cost more than the frames.
 GATHERING = 0.1
-
-log = logging.getLogger(__name__)
 
 
 class Receiver:
@@ -47,7 +47,9 @@ class Receiver:
         settings: IngestSettings,
         meter: Meter,
         line: Line | None = None,
+        turning: Turning | None = None,
     ) -> None:
+        self._turning = turning or Turning()
         self._sockets = sockets
         self._protocols = protocols
         self._machine = machine
@@ -55,7 +57,6 @@ class Receiver:
         self._hand_over = hand_over
         self._settings = settings
         self._meter = meter
-        self._quiet = QuietLog(log)
         self._items: list[Accepted | Refused] = []
         self._size_bytes = 0
         self._uncharged_bytes = 0  # of the message at hand: kept alive by its first accepted frame
@@ -68,6 +69,7 @@ class Receiver:
     def run(self) -> None:
         """Receive until woken to stop; then close what runs and hand over what is left."""
         while self._sockets.wait(self._patience_s()):
+            self._turning.turned()
             # The round's time is taken before draining: when handing over had to wait for long,
             # what was sent meanwhile counts before anything is called stalled.
             now_s = monotonic()
@@ -78,11 +80,13 @@ class Receiver:
             if self._gathered:
                 self._sockets.rest(GATHERING * self._settings.batch_wait_s)
             self._sockets.listen_to(self._order.open)
+        self._turning.ended()
         self._carry_out(self._order.close())
 
-    def _patience_s(self) -> float | None:
+    def _patience_s(self) -> float:
+        now_s = monotonic()
         deadlines = [s for s in (self._flush_s, self._order.deadline_s) if s is not None]
-        return min(deadlines) - monotonic() if deadlines else None
+        return min([*deadlines, now_s + TURN_S]) - now_s
 
     def _drain(self) -> None:
         self._gathered = 0
@@ -140,7 +144,7 @@ class Receiver:
         try:
             messages = self._protocols[place].decode(parts)
         except WireError as error:
-            self._quiet.warning(str(error.reason), "a message was refused: %s", error)
+            self._tell("message_refused", error.reason, error.frame_number, error.detail)
             self._carry_out(self._machine.on_refused(error.reason, error.frame_number, monotonic()))
             return
         if not messages and self._line is not None:
@@ -168,7 +172,7 @@ class Receiver:
                 self._collect(event)
             elif isinstance(event, Rejected):
                 self._meter.rejected(event.reason)
-                self._quiet.warning(str(event.reason), "a message outside any scan was rejected: %s", event.reason)
+                self._tell("message_rejected", event.reason)
             else:
                 self._flush()
                 if self._line is not None:
@@ -177,6 +181,11 @@ class Receiver:
                     self._frame_bytes, self._most_in_one = _frame_bytes(event.start), 1
                     self._expect_messages_of(self._frame_bytes)
                 self._hand_over.put(event)
+
+    def _tell(self, name: str, reason: Refusal, number: int | None = None, detail: str = "") -> None:
+        scan = self._machine.open_scan
+        told = {"scan_id": scan.start.scan_id} if scan is not None else {}
+        tell(name, logging.WARNING, **told, seq=number, reason=str(reason), detail=detail)
 
     def _collect(self, event: Accepted | Refused) -> None:
         if self._line is not None and self._line.is_full:

@@ -22,6 +22,7 @@ from stream_rrvae.ingest.compute import OnRefused, ScanCompute
 from stream_rrvae.ingest.events import Accepted, Opened, Refused
 from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.keeping_hook import FrameKeeper
+from stream_rrvae.ingest.leaving_out import LeavingOut
 from stream_rrvae.ingest.mean_pattern import MeanPattern
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.packed_compute import PackedCompute
@@ -48,6 +49,7 @@ class Surroundings:
     on_store: Callable[[ScanStore], None]
     on_refused: OnRefused
     keeper: FrameKeeper | None = None
+    leaving_out: LeavingOut | None = None
 
 
 class ScanWork:
@@ -178,7 +180,13 @@ class ScanWork:
         if keeper is not None:
             keeper.begin(settled.start, self._scan_shape, plan)
         self._compute = ScanCompute(
-            store, plan, self._account, settings.ingest.batch_frames, self._around.meter, keeper
+            store,
+            plan,
+            self._account,
+            settings.ingest.batch_frames,
+            self._around.meter,
+            keeper,
+            self._around.leaving_out,
         )
         self._packed = PackedCompute(self._compute, self._around.on_refused)
         self._around.on_store(store)

@@ -15,11 +15,14 @@ from stream_rrvae.ingest.events import Closed, Ended, Opened
 from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.hand_over import Batch, HandOver, Item
 from stream_rrvae.ingest.keeping_hook import FrameKeeper
+from stream_rrvae.ingest.leaving_out import LeavingOut
 from stream_rrvae.ingest.meter import Meter
-from stream_rrvae.ingest.quiet import QuietLog
+from stream_rrvae.ingest.packed_compute import Measured, PackedCompute
 from stream_rrvae.ingest.recording_hook import FrameRecorder
 from stream_rrvae.ingest.scan_work import ScanWork, Surroundings
+from stream_rrvae.ingest.turning import Turning
 from stream_rrvae.ingest.turns import Turns, TurnsFailedError
+from stream_rrvae.log import event
 from stream_rrvae.messages import Refusal, ScanState
 from stream_rrvae.scan_store import ScanStore
 
@@ -55,14 +58,16 @@ class Worker:
         threads: int,
         recorder: FrameRecorder | None = None,
         keeper: FrameKeeper | None = None,
+        leaving_out: LeavingOut | None = None,
+        turning: Turning | None = None,
     ) -> None:
         self._recorder = recorder
         self._opened: Opened | None = None
         self._hand_over = hand_over
         self._listener = listener
         self._meter = meter
-        self._quiet = QuietLog(log)
-        self._around = Surroundings(settings, meter, folder, listener.opened, self._refused, keeper)
+        self._turning = turning or Turning()
+        self._around = Surroundings(settings, meter, folder, listener.opened, self._refused, keeper, leaving_out)
         self._scan: ScanWork | None = None
         self._taking = threading.Lock()
         self._turns = Turns(ahead=2 * threads)
@@ -97,17 +102,24 @@ class Worker:
             packed = self._scan.packed if self._scan is not None else None
             if packed is None or not isinstance(item, FrameBatch):
                 self._turns.wait()
-                self._handle(item)
+                with self._turning.at_work():
+                    self._handle(item)
                 return
             turn = self._turns.begin()
-        measured = packed.measure(item)
-        self._turns.done(turn, lambda: packed.keep(measured))
+        with self._turning.at_work():
+            measured = packed.measure(item)
+            self._turns.done(turn, lambda: self._keep(packed, measured))
+
+    def _keep(self, packed: PackedCompute, measured: Measured) -> None:
+        """In whichever thread is at it, which may be for long: each batch is one that it moved on by."""
+        packed.keep(measured)
+        self._turning.moved()
 
     def _handle(self, item: Item | None) -> None:
         try:
             self._carry_out(item)
         except StoreError as error:
-            log.error("a scan cannot be measured: %s", error)
+            event("scan_not_measured", logging.ERROR, reason=str(error))
             self._scan = None
             self._meter.scan_closed(ScanState.ABORTED, 0)
         finally:
@@ -143,4 +155,6 @@ class Worker:
     def _refused(self, error: WireError, received_s: float) -> None:
         if self._recorder is not None and self._opened is not None and error.frame_number is not None:
             self._recorder.undecodable(self._opened.start, error.frame_number, received_s)
-        self._quiet.warning(str(error.reason), "a frame was refused: %s", error)
+        told = {"scan_id": self._opened.start.scan_id} if self._opened is not None else {}
+        number, reason = error.frame_number, str(error.reason)
+        event("frame_refused", logging.WARNING, **told, seq=number, reason=reason, detail=error.detail)

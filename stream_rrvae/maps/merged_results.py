@@ -124,12 +124,15 @@ def _replace_account(whole: h5py.File, files: Sequence[h5py.File]) -> None:
     group, sums = whole[QUALITY], dict[str, int]()
     for file in files:
         counts = {name: data for name, data in file[QUALITY].items() if name.startswith("frames_")}
-        counts |= {f"refused_by_reason/{name}": n for name, n in file[QUALITY].get("refused_by_reason", {}).items()}
+        for reasons in ("refused_by_reason", "skipped_by_reason"):
+            counts |= {f"{reasons}/{name}": n for name, n in file[QUALITY].get(reasons, {}).items()}
         for name, data in counts.items():
             sums[name] = sums.get(name, 0) + int(data[()])
+    level = max(int(file[f"{QUALITY}/degrade_level_highest"][()]) for file in files)
     group.clear()
     for name, count in sums.items():
         group[name] = count
+    group["degrade_level_highest"] = level
 
 
 def _state(files: Sequence[h5py.File]) -> ScanState:

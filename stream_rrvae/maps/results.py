@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from stream_rrvae.maps.manifold import manifold_of
 from stream_rrvae.maps.manifold_file import write_manifold
 from stream_rrvae.maps.products import ScanMaps, derived_products, scan_maps
 from stream_rrvae.maps.results_geometry import write_geometry
-from stream_rrvae.messages import Calibration, Counters, ModelStatus
+from stream_rrvae.messages import Calibration, Counters, LevelChange, ModelStatus
 from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_store import ScanStore
 
@@ -47,6 +47,7 @@ class Provenance:
     calibration: Calibration | None = None  # as it was in the end; None = as the scan began
     rotation_origin: str = ""  # who said how the detector is turned; see calibration.live_rotation
     found: CalibrationFound | None = None  # what the scan shows of its calibration
+    levels: Sequence[LevelChange] = ()  # of what was left out to keep up; empty = nothing was
 
 
 def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
@@ -95,7 +96,9 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     _write_maps(entry.create_group("maps"), maps, provenance.calibration or store.start.calibration)
     write_not_made(entry, maps.not_made)
     write_geometry(entry.create_group("geometry"), store, maps.descan, provenance.found)
-    _write_quality(entry.create_group("quality"), account.counters, status)
+    quality = entry.create_group("quality")
+    _write_quality(quality, account.counters, status)
+    _write_levels(quality, provenance.levels)
     _write_process(entry.create_group("process"), store, status, provenance.settings.get("learn", {}))
 
 
@@ -129,12 +132,23 @@ def write_not_made(entry: h5py.Group, reasons: Mapping[str, str]) -> None:
 
 def _write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -> None:
     group.attrs["NX_class"] = "NXcollection"
-    for name in ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered"):
+    for name in ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered", "skipped"):
         group[f"frames_{name}"] = getattr(counters, name)
     for reason, count in counters.refusals.items():
         group[f"refused_by_reason/{reason}"] = count
+    for reason, count in counters.skips.items():
+        group[f"skipped_by_reason/{reason}"] = count
     for name, value in status.quality.items():
         group[name] = np.asarray(value, np.float64)
+
+
+def _write_levels(group: h5py.Group, levels: Sequence[LevelChange]) -> None:
+    """`messages.DegradeLevel`: the highest during the scan, and from when on each held."""
+    group["degrade_level_highest"] = max((change.level for change in levels), default=0)
+    if levels:
+        group["degrade_levels"] = np.array([change.level for change in levels], np.uint8)
+        group["degrade_levels"].attrs["since"] = [_iso(change.unix_s) for change in levels]
+        group["degrade_levels"].attrs["reason"] = [change.reason for change in levels]
 
 
 def _write_process(group: h5py.Group, store: ScanStore, status: ModelStatus, learn: Mapping[str, Any]) -> None:

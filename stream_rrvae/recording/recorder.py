@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ from stream_rrvae.recording.master import Facts
 from stream_rrvae.recording.scan_recording import ClosedRecording, ScanRecording
 from stream_rrvae.recording.segment import FrameRun
 from stream_rrvae.recording.undecodable import UndecodableFrames
+
+MOST_LEVELS = 256  # between two flushes
 
 
 class Recorder:
@@ -59,17 +62,20 @@ class Recorder:
         self._site, self._usable = site, usable
         self._metrics = metrics
         self._queue = FrameQueue(settings.queue_bytes, metrics.recording_queue_bytes.set)
+        metrics.recording_queue_limit_bytes.set(settings.queue_bytes)
         self._thread = threading.Thread(target=self._guarded, name="record", daemon=True)
         self._recording: ScanRecording | None = None
         self._latest: ScanRecording | None = None  # which may be closed
         self._seen: NDArray[np.bool_] = np.empty(0, np.bool_)
         self._closed: deque[ClosedRecording | ScanStart] = deque()
         self._undecodable = UndecodableFrames()
+        self._levels: deque[tuple[int, float]] = deque(maxlen=MOST_LEVELS)  # to be noted in the journal
         self._acknowledged = 0
         self._journaled = 0  # of the running scan's undecodable frames
         self._changed = threading.Condition()
         self._is_over = False
         self.error: FileFormatError | None = None
+        self.has_failed = False  # the latest scan's recording, if there was one
 
     def start(self) -> None:
         """Begin; scans may come from now on."""
@@ -97,6 +103,10 @@ class Recorder:
         `start` is the very announcement that `opened` was called with.
         """
         self._undecodable.add(start, number, received_s)
+
+    def note_level(self, level: int) -> None:
+        """From now on so much is left out of what is computed; from any thread, and it never waits."""
+        self._levels.append((level, time()))
 
     def complete(self, start: ScanStart, calibration: Calibration, results: Path | None = None) -> Path | None:
         """Finish the recording of a scan that was measured, with its maps; gives its folder, None if there is none.
@@ -184,6 +194,7 @@ class Recorder:
             said = self._site(start), self._usable(start)
             self._recording = ScanRecording(self._folder, start, opened.scan_shape, self._settings, *said)
             self._latest = self._recording
+            self.has_failed = False
         except OSError as error:
             self._undecodable.take(start)
             self._tell_fault(start, str(error))
@@ -225,6 +236,8 @@ class Recorder:
         recording = self._recording
         if recording is None or recording.acknowledged == before:
             return
+        while self._levels:
+            recording.note_level(*self._levels.popleft())
         self._metrics.frames_recorded.inc(recording.acknowledged - before)
         self._set_acknowledged(recording.acknowledged)
         if noted := self._undecodable.behind(recording.start, self._journaled):
@@ -291,6 +304,7 @@ class Recorder:
 
     def _tell_fault(self, start: ScanStart, reason: str) -> None:
         event("recording_failed", logging.ERROR, scan_id=start.scan_id, reason=reason)
+        self.has_failed = True
         self.error = self.error or FileFormatError(f"recording {start.scan_id}: {reason}")
 
 

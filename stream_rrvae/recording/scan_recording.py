@@ -150,6 +150,10 @@ class ScanRecording:
         unix = [[number, received_s + self._since_monotonic_s] for number, received_s in frames]
         self._journal.write({"undecodable": unix})
 
+    def note_level(self, level: int, unix_s: float) -> None:
+        """From then on so much is left out of what is computed (`messages.DegradeLevel`); frames are not."""
+        self._journal.write({"degrade_level": level, "unix_s": unix_s})
+
     def close(self, state: ScanState, fault: str = "") -> ClosedRecording:
         """Flush and close everything, as far as the disk lets us; `fault` of what this gives says if it did not."""
         faults = [fault] if fault else []

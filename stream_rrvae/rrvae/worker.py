@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -30,19 +31,23 @@ from stream_rrvae.scan_store import ScanStore
 NICENESS = 10  # acquisition comes first
 
 
-def run_worker(control: Connection, settings: LearnSettings) -> None:
-    """Work until told to stop or the other end of `control` is gone. Messages are JSON: see `Worker`."""
+def run_worker(control: Connection, settings: LearnSettings, level: Callable[[], int] = int) -> None:
+    """Work until told to stop or the other end of `control` is gone. Messages are JSON: see `Worker`.
+
+    `level` says what is to be left out now (`messages.DegradeLevel`).
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the service, which tells us
     os.nice(NICENESS)
     torch.set_num_threads(settings.threads)
-    Worker(control, settings).run()
+    Worker(control, settings, level).run()
 
 
 class Worker:
     """Takes {"scan": path} (work on this store from now on) and {"stop": true}; the newest counts."""
 
-    def __init__(self, control: Connection, settings: LearnSettings) -> None:
+    def __init__(self, control: Connection, settings: LearnSettings, level: Callable[[], int] = int) -> None:
         self._control = control
+        self._level = level
         self._settings = settings
         self._store: ScanStore | None = None
         self._session: Session | None = None
@@ -76,7 +81,7 @@ class Worker:
             return
         try:
             model = self._model_for(basis_of(self._store), self._store.shape.n_latents)
-            self._session = Session(self._store, self._settings, model, self._origin)
+            self._session = Session(self._store, self._settings, model, self._origin, self._level)
         except (StreamRrvaeError, TypeError, ValueError) as error:
             self._refuse(str(error))
 

@@ -51,8 +51,10 @@ def test_doctor_reports_every_check_and_succeeds_here(tmp_path: Path) -> None:
         "GPU",
         "shared memory",
         "socket buffers",
+        "packet backlog",
         "disk",
         "clock",
+        "time of day",
         "open files",
         "JIT kernels",
     ):

@@ -240,8 +240,9 @@ class V1Detector(Detector):
 
 def check_identities(counters: Counters) -> None:
     assert counters.expected == counters.received + counters.missing
-    assert counters.received == counters.processed + counters.refused + counters.duplicate
+    assert counters.received == counters.processed + counters.refused + counters.duplicate + counters.skipped
     assert counters.refused == sum(counters.refusals.values())
+    assert counters.skipped == sum(counters.skips.values())
     assert min(counters.expected, counters.missing, counters.processed, counters.duplicate) >= 0
 
 

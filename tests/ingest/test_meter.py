@@ -1,13 +1,11 @@
 """Rate, latency and metrics as they are told, and a log that cannot be flooded."""
 
-import logging
 import time
 
 import numpy as np
 import pytest
 
 from stream_rrvae.ingest.meter import BATCHES_KEPT, Meter
-from stream_rrvae.ingest.quiet import QuietLog
 from stream_rrvae.messages import Counters, Refusal, ScanState
 from stream_rrvae.metrics import Metrics
 
@@ -64,16 +62,3 @@ def test_rejections_and_scans(metrics: Metrics) -> None:
     assert value(metrics, "messages_rejected_total", reason="no_scan") == 4
     assert value(metrics, "scans_total", outcome="aborted") == 1
     assert value(metrics, "frames_missing_total") == 7
-
-
-def test_one_line_a_kind_however_many_happen(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    now_s = [100.0]
-    monkeypatch.setattr("stream_rrvae.ingest.quiet.monotonic", lambda: now_s[0])
-    quiet = QuietLog(logging.getLogger("test"))
-    for _ in range(1000):
-        quiet.warning("size", "too large: %d", 5)
-        quiet.warning("shape", "not that shape")
-    assert [record.getMessage() for record in caplog.records] == ["too large: 5", "not that shape"]
-    now_s[0] += 1.0
-    quiet.warning("size", "too large: %d", 6)
-    assert caplog.records[-1].getMessage() == "too large: 6 (999 more like it before)"

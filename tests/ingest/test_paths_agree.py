@@ -20,7 +20,7 @@ from stream_rrvae.ingest.acquisition import Acquisition
 from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.libzmq import NoLibzmqError
 from stream_rrvae.ingest.line import Line
-from stream_rrvae.messages import Counters
+from stream_rrvae.messages import Counters, FrameSkip
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.wire.pixels import encode_bslz4, encode_lz4_block
 from tests.ingest.conftest import (
@@ -109,12 +109,15 @@ def dectris_v1_scan(detector: V1Detector, specimen: Specimen, encoding: str = "b
     detector.end()
 
 
-def received(detector: Detector, scheme: str, send: Send, folder: Path, **ingest: Any) -> tuple[Counters, list[Any]]:
+def received(
+    detector: Detector, scheme: str, send: Send, folder: Path, left_out: FrameSkip | None = None, **ingest: Any
+) -> tuple[Counters, list[Any]]:
     """The account and the maps of one scan."""
     listener = Listener()
     source = f"{scheme}://127.0.0.1:{detector.port}"
     settings = Settings(source=source, ingest={"end_grace_s": 0.2, "settle_frames": 4, **ingest})
     with Acquisition(settings, new_metrics(), listener, folder) as acquisition:
+        acquisition.leaving_out.reason = left_out
         send(detector, make_specimen(SCAN_SHAPE))
         store = listener.wait_closed()
         maps = [np.array(getattr(store, name)) for name in MAPS]
@@ -143,6 +146,22 @@ def test_every_path_and_number_of_threads_gives_the_same(name: str, tmp_path: Pa
             detector.close()
     counters, maps = outcomes[0]
     assert counters.missing > 0 and counters.duplicate > 0 and counters.reordered > 0
+    for other_counters, other_maps in outcomes[1:]:
+        assert other_counters == counters
+        for name, one, other in zip(MAPS, maps, other_maps, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+@pytest.mark.parametrize("left_out", [FrameSkip.EVERY_KTH, FrameSkip.RECORD_ONLY])
+def test_frames_are_left_out_alike_on_every_path(native: NativeDetector, tmp_path: Path, left_out: FrameSkip) -> None:
+    outcomes = [received(native, "native+pull", native_scan, tmp_path, left_out, **ingest) for ingest in PATHS.values()]
+    counters, maps = outcomes[0]
+    y, x = np.divmod(np.flatnonzero(maps[0]), SCAN_SHAPE[1])
+    assert not (y % 2).any() and not (x % 2).any()
+    assert (counters.processed > 250) == (left_out is FrameSkip.EVERY_KTH)
+    assert counters.processed == y.size
+    assert counters.skips == {str(left_out): counters.skipped}
+    assert counters.missing == 20 - counters.refusals["header"], "what says nothing of itself explains a hole"
     for other_counters, other_maps in outcomes[1:]:
         assert other_counters == counters
         for name, one, other in zip(MAPS, maps, other_maps, strict=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def beyond(native: NativeDetector, specimen: Specimen) -> None:
     native.frame(specimen, 30)
 
 
-def refused(reason: str, **counts: int) -> Counters:
+def refused(reason: str, **counts: Any) -> Counters:
     return replace(GOOD, processed=29, refused=1, refusals={reason: 1}, **counts)
 
 

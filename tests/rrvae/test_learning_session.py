@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from stream_rrvae.config import LearnSettings
-from stream_rrvae.rrvae.session import LOOK_S, Session
+from stream_rrvae.messages import DegradeLevel
+from stream_rrvae.rrvae.session import APPLY_S, LOOK_S, SELDOM, Session
 from stream_rrvae.scan_store import ScanStore
 
 SETTINGS = LearnSettings(budget_s=1.0, round_s=0.25)
@@ -117,3 +118,35 @@ def test_empty_positions_of_a_good_scan_stay_empty(scan_store: Make, fill: Any, 
     maps = store.read_maps()
     for values in (maps.rotation, maps.confidence, maps.latents[0], maps.latents[1]):
         assert np.isnan(values[10:20]).all() and np.isfinite(np.delete(values, np.s_[10:20])).all()
+
+
+def test_under_load_training_pauses_first_then_encoding_and_both_come_back(
+    scan_store: Make, fill: Any, end: Any
+) -> None:
+    store, level = scan_store(), [0]
+    fill(store, 100)
+    session = Session(store, SETTINGS, None, level=lambda: level[0])
+    session.step()
+    assert store.read_status().version == 1
+    level[0] = DegradeLevel.NO_TRAINING
+    fill(store, 400)
+    end(store)
+    assert session.step() == APPLY_S
+    assert store.read_status().version == 1, "not trained, though it is due"
+    assert np.isfinite(store.read_maps().rotation).sum() == 400
+    level[0] = DegradeLevel.ENCODE_SELDOM
+    assert session.step() == SELDOM * APPLY_S
+    level[0] = DegradeLevel.NO_ENCODING
+    assert session.step() == LOOK_S
+    assert store.read_status().state == "training"
+    level[0] = DegradeLevel.ALL
+    run(session)
+    assert (store.read_status().version, store.read_status().state) == (4, "ready")
+
+
+def test_without_a_model_a_session_waits_for_the_load_to_pass(scan_store: Make, fill: Any) -> None:
+    store = scan_store()
+    fill(store, 100)
+    session = Session(store, SETTINGS, None, level=lambda: DegradeLevel.NO_TRAINING)
+    assert session.step() == LOOK_S
+    assert store.read_status().version == 0
