@@ -67,10 +67,14 @@ def keygen(folder: Path, names: tuple[str, ...]) -> None:
     show_default="this one",
     help="Interpreter with the peers.",
 )
+@click.option("--only", type=click.IntRange(1), multiple=True, help="Only this check (trust); may be repeated.")
+@click.option("--long", "long_form", is_flag=True, help="The full counts (trust): hours instead of minutes.")
+@click.option("--table", is_flag=True, help="The checks once more as a table for a document (trust).")
 def bench(**options: Any) -> None:
     """Benchmarks beside references in the same run.
 
-    rrvae, model, com, sender, ingest, latency, recording, replay; without NAME all of them.
+    rrvae, model, com, sender, ingest, latency, recording, replay; without NAME all of them. trust: the checks of what
+    "trustworthy" means, each with its figure and target.
     """
     from stream_rrvae.commands.bench import BenchOptions, run_bench
 

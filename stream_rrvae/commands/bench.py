@@ -25,6 +25,7 @@ from stream_rrvae.recording.frame_file import open_frames
 TRAIN_S, TURN_S = 12.0, 3.0
 SENDER_SCANS = 20
 SENDER_TARGET_FPS = 200_000.0
+TRUST = "trust"  # takes long, and is asked for by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class BenchOptions:
     seeds: int = 1
     latents: int = 2
     peers_python: str = field(default=sys.executable)
+    only: tuple[int, ...] = ()
+    long_form: bool = False
+    table: bool = False
 
 
 def run_bench(options: BenchOptions) -> None:
@@ -55,7 +59,7 @@ def run_bench(options: BenchOptions) -> None:
     click.echo(this_machine())
     click.echo(", ".join(f"{name} {number}" for name, number in versions().items()))
     rows: list[Row] = []
-    for name in options.names or tuple(BENCHES):
+    for name in options.names or tuple(name for name in BENCHES if name != TRUST):
         click.echo(f"\n{name}")
         rows += BENCHES[name](options)
     if options.json is not None:
@@ -146,6 +150,12 @@ def _replay(options: BenchOptions) -> list[Row]:
     return measure_replay(options.rounds, click.echo)
 
 
+def _trust(options: BenchOptions) -> list[Row]:
+    with _counting_cpu_time():
+        from stream_rrvae.commands.bench_trust import measure_trust
+    return measure_trust(options.only, options.long_form, options.table, click.echo)
+
+
 def _drained(sender: Child) -> Drained:
     taken = drained(f"tcp://{sender.line_with('bound tcp://')}", lambda: sender.process.poll() is not None)
     sender.check()
@@ -161,6 +171,7 @@ BENCHES: dict[str, Callable[[BenchOptions], list[Row]]] = {
     "latency": _latency,
     "recording": _recording,
     "replay": _replay,
+    TRUST: _trust,
 }
 
 

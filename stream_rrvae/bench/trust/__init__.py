@@ -1,0 +1,1 @@
+"""What "trustworthy" means here, check by check: what `bench trust` runs."""

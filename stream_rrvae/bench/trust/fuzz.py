@@ -1,0 +1,141 @@
+"""Fuzzing for a while, as a process: python -m stream_rrvae.bench.trust.fuzz TARGET SECONDS [CORPUS [NEW]].
+
+With atheris in this Python it is guided by coverage, else inputs are mutated blindly. At its end it says in one line of
+JSON what was done. New inputs that reach further are left in NEW.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+GUIDED = "guided"  # argument of the process that atheris has for itself
+LARGEST_INPUT_BYTES = 1 << 16
+SLOWEST_INPUT_S = 5
+_KIB = 1 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzed:
+    """`peak_bytes` is the resident memory above what the process had after its first inputs."""
+
+    target: str
+    executions: int
+    seconds: float
+    crashes: int
+    peak_bytes: int
+    guided: bool
+    contained: int = 0  # deaths of the process that reads damaged files, as is meant
+    first_crash: str = ""
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """Some bytes changed, cut off, put in or repeated."""
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 8))):
+        at = rng.randrange(len(out) + 1)
+        kind = rng.randrange(6)
+        if kind == 0:
+            out[at : at + 1] = bytes([rng.randrange(256)])
+        elif kind == 1 and at < len(out):
+            out[at] ^= 1 << rng.randrange(8)
+        elif kind == 2 and rng.random() < 0.2:
+            del out[at:]
+        elif kind == 3:
+            out[at:at] = rng.randbytes(rng.randrange(1, 9))
+        elif kind == 4:
+            out[at:at] = out[at : at + rng.randrange(1, 40)]
+        else:
+            out[at : at + 4] = rng.choice((b"\xff" * 4, b"\x7f\xff\xff\xff", bytes(4), b"\x80\0\0\0"))
+    return bytes(out[:LARGEST_INPUT_BYTES])
+
+
+def peak_resident_bytes() -> int:
+    """The most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+
+
+def fuzz_blindly(name: str, seconds: float, more: Sequence[bytes] = (), seed: int = 0) -> Fuzzed:
+    """Mutations of the target's seeds and of `more`, for so long."""
+    from stream_rrvae.bench.trust.fuzz_targets import target_of
+
+    target, seeds = target_of(name)
+    inputs, rng = [*seeds, *more], random.Random(seed)
+    for data in inputs:
+        target(data)
+    base, begun_s, executions, crashes, first = peak_resident_bytes(), time.monotonic(), 0, 0, ""
+    while time.monotonic() - begun_s < seconds:
+        data = mutated(rng.choice(inputs), rng)
+        executions += 1
+        try:
+            target(data)
+        except Exception as error:  # whatever it is, it is what is looked for
+            crashes += 1
+            first = first or f"{type(error).__name__}: {error} by {data[:200]!r}"
+    peak, taken_s = peak_resident_bytes() - base, time.monotonic() - begun_s
+    return Fuzzed(name, executions, taken_s, crashes, peak, False, getattr(target, "died", 0), first)
+
+
+def fuzz_guided(name: str, seconds: float, corpus: Sequence[Path], new: Path) -> None:
+    """Hand this process over to atheris; it ends with it. Its last lines say how it went."""
+    import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # optional
+
+    with atheris.instrument_imports(include=["stream_rrvae", "msgpack"]):
+        from stream_rrvae.bench.trust.fuzz_targets import target_of
+    target, seeds = target_of(name)
+    for data in seeds:
+        target(data)
+    base, begun_s, executions = peak_resident_bytes(), time.monotonic(), 0
+
+    def counted(data: bytes) -> None:
+        nonlocal executions
+        executions += 1
+        target(data)
+        if executions % 64 == 0 and time.monotonic() - begun_s > seconds:
+            _say(Fuzzed(name, executions, seconds, 0, peak_resident_bytes() - base, True, getattr(target, "died", 0)))
+            os._exit(0)  # an exception would be taken for a finding
+
+    for index, data in enumerate(seeds):
+        (new / f"seed-{index}").write_bytes(data)
+    limits = (f"-max_len={LARGEST_INPUT_BYTES}", f"-timeout={SLOWEST_INPUT_S}", "-rss_limit_mb=4096")
+    atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={new}/", str(new), *map(str, corpus)], counted)
+    atheris.Fuzz()
+
+
+def _say(fuzzed: Fuzzed) -> None:
+    sys.stdout.write(json.dumps(asdict(fuzzed)) + "\n")
+    sys.stdout.flush()
+
+
+def has_atheris() -> bool:
+    """Whether this Python can fuzz guided by coverage."""
+    from importlib.util import find_spec
+
+    return find_spec("atheris") is not None
+
+
+def main(arguments: Sequence[str]) -> None:
+    """See above."""
+    name, seconds, *folders = arguments
+    corpus = [Path(folder) for folder in folders[:1]]
+    with ExitStack() as stack:
+        new: Any = folders[1] if folders[1:] else stack.enter_context(TemporaryDirectory(prefix="stream-rrvae-fuzz-"))
+        if has_atheris():
+            fuzz_guided(name, float(seconds), corpus, Path(new))
+        else:
+            more = [path.read_bytes() for folder in corpus for path in sorted(folder.glob("*")) if path.is_file()]
+            _say(fuzz_blindly(name, float(seconds), more))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

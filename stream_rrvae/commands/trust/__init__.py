@@ -1,0 +1,1 @@
+"""The checks of `bench trust` that need processes, sockets and disks."""
