@@ -60,7 +60,7 @@ CHECKS = (
     ),
     Check(
         21, "bind guard", "settings x addresses", "0 binds without keys",
-        by_tests("tests/config/test_bind_guard.py", "tests/config/test_every_bind.py"),
+        by_tests("tests/config/test_every_bind.py"),
     ),
     Check(
         22, "no unsafe deserialising", "malicious checkpoints and arrays", "0 executed",
