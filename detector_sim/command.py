@@ -12,6 +12,7 @@ from detector_sim.faults import FRAME_FAULTS, SCAN_FAULTS
 from detector_sim.launch import FORMATS, launch
 from detector_sim.option_types import Detector, Fault, Pair, ScanShape, Unbounded
 from detector_sim.sending import STALL_S
+from detector_sim.path_options import path_options
 from detector_sim.settings import ANNOUNCE
 from detector_sim.specimen import SPECIMENS
 from stream_rrvae import __version__
@@ -59,6 +60,7 @@ from stream_rrvae.messages import Encoding
     default="1x1",
     help="Send the computed scan so often beside itself, as one larger scan.",
 )
+@path_options
 @click.option("--step-nm", type=Pair(), default="0.02", help="Scan step in nm.")
 @click.option("--field-nm", type=Pair(), default=None, help="Size of the scan in nm, instead of the step.")
 @click.option("--rate", type=Unbounded("FPS|max", "max"), default="max", help="Frames/s.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from stream_rrvae.messages import Calibration, ScanStart
 from stream_rrvae.plain import to_plain
+from stream_rrvae.scan_path import RASTER
 
 DESCRIPTION = "stream-rrvae simulated detector"
 FRAME_TIME_S = 1e-4
@@ -17,6 +18,8 @@ def site_appendix(start: ScanStart) -> dict[str, Any] | None:
     told = {name: value for name, value in (to_plain(known) or {}).items() if value is not None}
     data = {"scan_shape": list(start.scan_shape) if start.scan_shape else None, "calibration": told}
     data["metadata"] = dict(start.metadata)
+    if start.path != RASTER:
+        data["path"] = to_plain(start.path)
     if start.shard_count > 1:
         data["shard"] = {"id": start.shard_id, "count": start.shard_count, "lines": start.shard_lines}
     return {name: value for name, value in data.items() if value} or None

@@ -16,6 +16,7 @@ from detector_sim.message_format import MessageFormat
 from detector_sim.optics import Optics
 from detector_sim.outlets import Dealing, Outlets
 from detector_sim.pacing import Pacer
+from detector_sim.path_options import path_of
 from detector_sim.pool import FramePool
 from detector_sim.send_dectris_v1 import DectrisV1Format, configuration, header_detail
 from detector_sim.send_dectris_v2 import DectrisV2Format
@@ -28,6 +29,7 @@ from detector_sim.simulation import Simulation
 from stream_rrvae.curve import ServerKeys, server_keys
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.messages import Encoding
+from stream_rrvae.scan_path import ScanPath
 from stream_rrvae.security import check_bind
 
 FORMATS: dict[str, Callable[[], MessageFormat]] = {
@@ -108,8 +110,17 @@ def _settings(options: dict[str, Any]) -> SimulationSettings:
         step_nm=_step_nm(options),
         dose_electrons=_dose(options["dose"]),
         encoding=Encoding(options["compression"]),
+        path=_path(options),
+        sub_scan=options["sub_scan"],
         **{name: options[name] for name in (*same, *counts)},
     )
+
+
+def _path(options: dict[str, Any]) -> ScanPath:
+    path = path_of(options)
+    if options["deal"] == "shards" and not path.is_raster:
+        raise ConfigError("--deal shards sends plain rasters: leave out --flyback, --serpentine and --passes")
+    return path
 
 
 def _step_nm(options: dict[str, Any]) -> tuple[float, float]:

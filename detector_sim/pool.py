@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from detector_sim.encoding import EncodedFrame, encode_frame
+from detector_sim.path_frames import frames_along
 from detector_sim.repeated import repeated_frames
 from detector_sim.simulation import Simulation
 from stream_rrvae.errors import ConfigError
@@ -26,7 +27,7 @@ class FramePool:
 
     def frames(self) -> Iterator[EncodedFrame]:
         """The scan in order. Raises ConfigError when it does not fit the pool."""
-        if self._simulation.settings.repeat != (1, 1):
+        if self._simulation.settings.repeat != (1, 1) or not self._simulation.path.is_raster:
             self.fill()
         if not self.complete:
             yield from self._computed()
@@ -39,7 +40,8 @@ class FramePool:
             for frame in self._computed():
                 progress(frame.number + 1)
             plan, repeat = self._simulation.plan, self._simulation.settings.repeat
-            self._frames = repeated_frames(self._frames, plan.shape, repeat)
+            whole = repeated_frames(self._frames, plan.shape, repeat)
+            self._frames = frames_along(self._simulation.path, whole, self._simulation.scan_shape)
 
     def _computed(self) -> Iterator[EncodedFrame]:
         self._frames.clear()  # what an aborted first scan left

@@ -49,5 +49,12 @@ def plan_scan(
     return ScanPlan(shape, (nominal + time * np.array(drift_nm)) * 10.0, part * np.array(descan_px))
 
 
+def part_of(plan: ScanPlan, sub_scan: tuple[int, int, int, int]) -> ScanPlan:
+    """The rectangle (rows, columns, first row, first column) of a scan."""
+    rows, columns, y, x = sub_scan
+    kept = np.arange(plan.count).reshape(plan.shape)[y : y + rows, x : x + columns].ravel()
+    return ScanPlan((rows, columns), plan.positions_angstrom[kept], plan.shifts_px[kept])
+
+
 def _centred(count: int) -> Float:
     return np.linspace(-0.5, 0.5, count) if count > 1 else np.zeros(1)

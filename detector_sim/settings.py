@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from detector_sim.detector import DetectorModel, detector_model
 from detector_sim.geometry import Mounting, PixelGrid, centred_grid
 from detector_sim.optics import Optics
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.messages import Calibration, Encoding
+from stream_rrvae.scan_path import RASTER, ScanPath
 
 Pair = tuple[float, float]
 ZERO: Pair = (0.0, 0.0)
@@ -37,6 +38,8 @@ class SimulationSettings:
     dead_pixels: int = 0
     hot_pixels: int = 0
     nodata_pixels: int = 0
+    path: ScanPath = RASTER  # which way the scan goes; its offset and `within` are set by `sub_scan`
+    sub_scan: tuple[int, int, int, int] | None = None  # rows, columns, first row, first column: only these of it
     announce: str = "all"
     encoding: Encoding = Encoding.BSLZ4
     seed: int = 0
@@ -71,6 +74,16 @@ class SimulationSettings:
         )
 
 
+def sub_scan_path(settings: SimulationSettings) -> ScanPath:
+    """Which way the scan goes, and where it lies in the whole one. Raises ValueError where that cannot be."""
+    if settings.sub_scan is None:
+        return settings.path
+    rows, columns, y, x = settings.sub_scan
+    path = replace(settings.path, offset=(y, x), within=settings.scan_shape)
+    path.check((rows, columns))
+    return path
+
+
 def check_settings(settings: SimulationSettings) -> SimulationSettings:
     """`settings` if a simulation can be done with them. Raises ConfigError."""
     if not min(settings.optics.voltage_kv, settings.optics.semiangle_mrad, settings.max_angle_mrad) > 0:
@@ -81,6 +94,11 @@ def check_settings(settings: SimulationSettings) -> SimulationSettings:
         raise ConfigError(
             f"the disc would have a radius of {settings.disc_radius_px:.2f} px: use a smaller largest angle"
         )
+    try:
+        settings.path.check(None)
+        sub_scan_path(settings)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     if settings.announce not in ANNOUNCE:
         raise ConfigError(f"announce is one of {', '.join(ANNOUNCE)}, not {settings.announce!r}")
     return settings

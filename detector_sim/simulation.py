@@ -15,11 +15,12 @@ from detector_sim.crystal_frames import CrystalFrames
 from detector_sim.frame_source import FrameSource
 from detector_sim.patch_frames import PatchFrames
 from detector_sim.repeated import repeated_map
-from detector_sim.scan_plan import plan_scan
-from detector_sim.settings import SimulationSettings, check_settings
+from detector_sim.scan_plan import part_of, plan_scan
+from detector_sim.settings import SimulationSettings, check_settings, sub_scan_path
 from detector_sim.specimen import SPECIMENS, named_specimen
 from detector_sim.truth import ScanTruth
 from stream_rrvae.messages import Calibration, Plain, ScanStart
+from stream_rrvae.scan_path import RASTER
 
 Float = NDArray[np.float64]
 BLOCK = 64  # positions computed at once
@@ -38,7 +39,9 @@ class Simulation:
 
     def __init__(self, settings: SimulationSettings) -> None:
         self.settings = check_settings(settings)
-        self.plan = plan_scan(settings.scan_shape, settings.step_nm, settings.drift_nm, settings.descan_px)
+        plan = plan_scan(settings.scan_shape, settings.step_nm, settings.drift_nm, settings.descan_px)
+        self.plan = plan if settings.sub_scan is None else part_of(plan, settings.sub_scan)
+        self.path = sub_scan_path(settings)
         self._rng = np.random.default_rng([settings.seed, 0])
         shape = settings.detector.shape
         bad = choose_bad_pixels(
@@ -62,7 +65,7 @@ class Simulation:
     @property
     def count(self) -> int:
         """Frames of the scan that is sent."""
-        return self.scan_shape[0] * self.scan_shape[1]
+        return self.path.frames_due(self.scan_shape)
 
     def blocks(self) -> Iterator[Block]:
         """The computed scan in order; the truth is complete when all of it has been taken."""
@@ -91,6 +94,7 @@ class Simulation:
             channels=("threshold_1",),
             calibration=settings.calibration if told == "all" else Calibration(),
             pixel_mask=self._usable,
+            path=self.path if told != "nothing" else RASTER,
             metadata=self._described() if told == "all" else {},
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import sleep
 from typing import Any, Protocol
 
@@ -11,12 +12,13 @@ from stream_rrvae.arguments import Arguments
 from stream_rrvae.calibration.live_rotation import LiveRotation, Rotation
 from stream_rrvae.config import Settings
 from stream_rrvae.curve import server_keys
+from stream_rrvae.detectors.area import DetectorArea
 from stream_rrvae.errors import RequestError, WireError
 from stream_rrvae.feed.request_server import OUTCOMES, QuickAnswer, RequestServer, SlowAnswer, names_told
 from stream_rrvae.kept.binned import binned
 from stream_rrvae.kept.frames import KeptFrames
 from stream_rrvae.kept.view import KeptScan, KeptView
-from stream_rrvae.kept.virtual_detector import VirtualDetector, detector_map
+from stream_rrvae.kept.virtual_detector import detector_map
 from stream_rrvae.maps.gaps import with_gaps
 from stream_rrvae.messages import Frame, ScanStart
 from stream_rrvae.metrics import Metrics
@@ -27,6 +29,7 @@ SHOWN_SIDE_PX = 256
 REST_S = 0.02  # between some milliseconds of work
 LONGEST_PX = 1e5
 LARGEST_MRAD = 1e4
+LARGEST_FRACTION = 1e3  # of the semi-angle
 
 
 class RecordedFrames(Protocol):
@@ -119,9 +122,10 @@ class PatternAnswers:
         if frame is not None:
             return frame, "kept"
         if self._recorded is not None:
-            frame = self._recorded.recorded(view.scan.start, number)
+            start = view.scan.start
+            frame = self._recorded.recorded(start, start.path.number_of(number, view.scan.scan_shape))
             if frame is not None:
-                return frame, "recording"
+                return replace(frame, number=number), "recording"
         self._kept.want(number)
         nearest = None if exact else view.nearest(number)
         frame = None if nearest is None else view.frame(nearest)
@@ -144,16 +148,11 @@ class PatternAnswers:
             sleep(REST_S)  # no event tells when it is over, and it may not be for long
 
 
-def detector_of(arguments: Arguments, scan: KeptScan) -> VirtualDetector:
+def detector_of(arguments: Arguments, scan: KeptScan) -> DetectorArea:
     """The detector that is asked for. Raises RequestError."""
-    scale = 1.0
-    if arguments.choice("unit", ("px", "mrad"), "px") == "mrad":
-        mrad_per_px = scan.start.calibration.mrad_per_px
-        if not mrad_per_px:
-            raise RequestError("how many mrad a pixel is is not known; say px")
-        scale = 1.0 / mrad_per_px
-    inner = arguments.number("inner", 0, LARGEST_MRAD if scale != 1.0 else LONGEST_PX, 0.0) * scale
-    outer = arguments.number("outer", 0, LARGEST_MRAD if scale != 1.0 else LONGEST_PX) * scale
+    scale, most = _scale_px(arguments.choice("unit", ("px", "mrad", "semi_angle"), "px"), scan)
+    inner = arguments.number("inner", 0, most, 0.0) * scale
+    outer = arguments.number("outer", 0, most) * scale
     if outer <= inner:
         raise RequestError("outer must be more than inner")
     center = tuple(
@@ -163,7 +162,19 @@ def detector_of(arguments: Arguments, scan: KeptScan) -> VirtualDetector:
     angle, width = 0.0, 360.0
     if arguments.choice("shape", ("annulus", "segment"), "annulus") == "segment":
         angle, width = arguments.number("angle_deg", -360, 360), arguments.number("width_deg", 0, 360)
-    return VirtualDetector((center[0], center[1]), inner, outer, math.radians(angle), math.radians(width))
+    return DetectorArea((center[0], center[1]), inner, outer, math.radians(angle), math.radians(width))
+
+
+def _scale_px(unit: str, scan: KeptScan) -> tuple[float, float]:
+    """Pixels in one `unit`, and the most units that can be meant. Raises RequestError."""
+    if unit == "semi_angle":
+        return scan.plan.disc_radius_px, LARGEST_FRACTION
+    if unit == "px":
+        return 1.0, LONGEST_PX
+    mrad_per_px = scan.start.calibration.mrad_per_px
+    if not mrad_per_px:
+        raise RequestError("how many mrad a pixel is is not known; say px or semi_angle")
+    return 1.0 / mrad_per_px, LARGEST_MRAD
 
 
 def rotation_answers(rotation: LiveRotation) -> dict[str, QuickAnswer]:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from stream_rrvae.detector_settings import DetectorSettings, check_names
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.log import LogFormat
+from stream_rrvae.scan_path import MOST_FLYBACK, MOST_PASSES, ScanPath
 
 ENV_PREFIX = "STREAM_RRVAE_"
 DEFAULT_FEED = "tcp://127.0.0.1:5556"
@@ -78,6 +90,24 @@ class LadderSettings(_Part):
     stride: int = Field(2, ge=2, le=16)  # then every so manieth row and column is computed
 
 
+class ScanSettings(_Part):
+    """Which way the scans go, where the stream does not say it or is wrong; see `scan_path`."""
+
+    line_flyback: int | None = Field(None, ge=0, le=MOST_FLYBACK)  # frames after each line that lie nowhere
+    frame_flyback: int | None = Field(None, ge=0, le=MOST_FLYBACK)  # the same before the first line of a pass
+    serpentine: bool | None = None
+    passes: int | None = Field(None, ge=1, le=MOST_PASSES)  # over the same positions, one after another
+    offset: tuple[NonNegativeInt, NonNegativeInt] | None = None  # (y, x) where it begins in a larger scan ...
+    within: tuple[PositiveInt, PositiveInt] | None = None  # ... of this shape
+
+    def over(self, told: ScanPath) -> ScanPath:
+        """What the stream told, with this over it."""
+        return replace(told, **self.model_dump(exclude_none=True))
+
+
+AS_TOLD = ScanSettings()
+
+
 class RecordingSettings(_Part):
     queue_bytes: int = Field(256 << 20, ge=1 << 20)  # frames received and not yet written; then the sender is held back
     segment_bytes: int = Field(4 << 30, ge=1 << 12)  # a file of the recording is followed by the next from here on
@@ -141,6 +171,10 @@ class Settings(BaseSettings):
     requests: RequestSettings = RequestSettings()
     keep: KeepSettings = KeepSettings()
     curve: CurveSettings = CurveSettings()
+    scan: ScanSettings = AS_TOLD
+    detectors: tuple[DetectorSettings, ...] = ()  # virtual ones, beside bright and dark field
+
+    _names_differ = field_validator("detectors")(check_names)
 
     @classmethod
     def settings_customise_sources(

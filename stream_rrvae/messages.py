@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.found import CalibrationFound, DescanFound
+from stream_rrvae.scan_path import RASTER, ScanPath
 
 Plain = Any  # None, bool, int, float, str, bytes, or a list or dict of these: what msgpack and JSON carry
 Float32Array = NDArray[np.float32]
@@ -115,7 +116,7 @@ class ScanStart:
     frame_shape: tuple[int, int]  # (ky, kx)
     pixel_type: str  # one of PIXEL_TYPES
     frames_expected: int
-    scan_shape: tuple[int, int] | None = None  # (y, x); None = to be settled by the receiver
+    scan_shape: tuple[int, int] | None = None  # (y, x) of the positions; None = to be settled by the receiver
     saturation: float | None = None  # largest valid value; above it there is no data
     channels: tuple[str, ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
@@ -123,6 +124,7 @@ class ScanStart:
     shard_id: int = 0
     shard_count: int = 1
     shard_lines: int = 1  # scan lines that go to one shard together
+    path: ScanPath = RASTER  # which frame lies where
     metadata: Mapping[str, Plain] = field(default_factory=dict)
 
 
@@ -131,7 +133,7 @@ class Frame:
     """One frame as it came; the payload is still encoded and its sizes are checked."""
 
     series: int
-    number: int  # 0-based, row-major position in the scan
+    number: int  # 0-based, in the order of exposure: the row-major position, unless the scan's path says otherwise
     shape: tuple[int, int]  # (ky, kx)
     pixel_type: str
     encoding: Encoding
@@ -170,7 +172,7 @@ class Counters:
     expected = received + missing
     received = processed + refused + duplicate + skipped
 
-    `expected` counts the positions due so far (all of them once the scan has ended) plus
+    `expected` counts the frames due so far (all of them once the scan has ended) plus
     every message beyond them (second copies, refusals that fill no hole).
     """
 
@@ -184,6 +186,7 @@ class Counters:
     refusals: Mapping[str, int] = field(default_factory=dict)  # refused, by reason
     skipped: int = 0  # good or not, not computed to keep up; not missing: a recording has them
     skips: Mapping[str, int] = field(default_factory=dict)  # skipped, by reason (FrameSkip)
+    flyback: int = 0  # of the processed: lie nowhere in the scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +262,4 @@ class Snapshot:
     requests_url: str | None = None  # where the service answers; see feed.requests
     rotation_origin: str = ""  # who said how the detector is turned: stream | site file | operator | fitted
     rotation_locked: bool = False
+    path: ScanPath = RASTER  # which way the scan goes, and where it lies in a larger one

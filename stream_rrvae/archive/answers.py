@@ -114,7 +114,7 @@ class ArchiveAnswers:
         rows, columns = frames.scan_shape
         y, x = arguments.whole("y", 0, rows - 1), arguments.whole("x", 0, columns - 1)
         number = y * columns + x
-        for arrival in frames.arrivals_for(number, number + 1):
+        for arrival in frames.arrivals_at(number, number + 1):
             frame = frames.arrivals(int(arrival), int(arrival) + 1)[0]
             try:
                 pixels = decode_pixels(frame).astype(np.float32)

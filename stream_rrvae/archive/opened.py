@@ -29,7 +29,7 @@ class Opened:
         if self._course is None:
             frames = self.frames
             numbers = np.arange(frames.n_arrivals) if frames.numbers is None else frames.numbers
-            self._course = course_of(numbers, frames.received_s, frames.flags, frames.scan_shape)
+            self._course = course_of(frames.positions_of(numbers), frames.received_s, frames.flags, frames.scan_shape)
         return self._course
 
     def close(self) -> None:

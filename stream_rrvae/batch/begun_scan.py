@@ -33,6 +33,7 @@ class BegunScan:
         self._taken: set[int] = set()  # where chunks begin
         with input_.open() as frames:
             self.settings = with_recorded_site(settings, frames)
+            self._n_numbers = frames.n_numbers
             self._work = self._begun(frames)
             self.arrivals_done = settled(self._work, frames, self.settings.ingest.settle_frames)
             self._entries = [_overflow(frames, self.arrivals_done)]
@@ -50,12 +51,13 @@ class BegunScan:
         if chunk.first not in self._taken:
             self._taken.add(chunk.first)
             self._entries.append(chunk.entries)
-            merge_chunk(chunk, self._work.store)
+            assert self._work.compute is not None
+            merge_chunk(chunk, self._work.compute)
 
     def close(self) -> ScanStore:
         """The store, complete; it is the caller's to close."""
         if self._work.compute is not None:
-            account_for(self._entries, self._work.compute.account, self._work.compute.store.shape.n_positions)
+            account_for(self._entries, self._work.compute.account, self._n_numbers)
         self._work.end()
         return self._work.close(ScanState.COMPLETE)[0]
 
@@ -80,7 +82,7 @@ def _overflow(frames: FrameFile, done: int) -> Entries:
     """Stored frames after the first `done` that belong to no position, so to no chunk either."""
     arrivals = np.arange(done, frames.n_arrivals if frames.numbers is not None else done)
     numbers = frames.numbers_of(arrivals)
-    outside = (numbers < 0) | (numbers >= frames.n_frames)
+    outside = (numbers < 0) | (numbers >= frames.n_numbers)
     return Entries(arrivals[outside], numbers[outside], np.zeros(int(outside.sum()), np.uint8))
 
 
@@ -89,8 +91,8 @@ def _ranges(done: int, frames: FrameFile, chunk_bytes: int) -> list[tuple[int, i
 
     Where frames are stored in the order of positions, those of the first `done` and of none are left out.
     """
-    width = frames.scan_shape[1]
-    first, n = (done, frames.n_arrivals) if frames.numbers is None else (0, frames.n_frames)
+    width = frames.scan_shape[1] + frames.start.path.line_flyback
+    first, n = (done, frames.n_arrivals) if frames.numbers is None else (0, frames.n_numbers)
     if first >= n:
         return []
     count = max(1, chunk_bytes // frames.frame_bytes)

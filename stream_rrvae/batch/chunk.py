@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,15 @@ from stream_rrvae.ingest.frame_batch import CODES
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.packed_compute import PackedCompute
 from stream_rrvae.kernels.basis import BasisSpec
+from stream_rrvae.kernels.frame_pass import FrameResults
 from stream_rrvae.kernels.plan import FramePlan, make_plan
-from stream_rrvae.messages import BoolArray, Refusal, ScanStart
+from stream_rrvae.messages import BoolArray, Float32Array, Refusal, ScanStart
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.recording.frame_file import FrameFile
+from stream_rrvae.scan_path import ScanPath
 from stream_rrvae.scan_store import DEFAULT_FOLDER, ScanStore, StoreShape
 
-VALUES = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field", "features")
+VALUES = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field", "detectors", "features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,19 @@ class PlanRecipe:
     basis: BasisSpec | None
     usable: BoolArray  # [ky, kx]
     saturation: float | None
+    n_detectors: int = 0
+    detectors: bytes = b""  # their masks [K, ky, kx], eight pixels a byte
+    gain: Float32Array | None = None  # [ky, kx]
 
     def measuring(self) -> Measuring:
         """The plan, laid out."""
         shape = self.start.frame_shape
-        plan = make_plan(shape, self.center_px, self.radius_px, self.basis, self.usable, self.saturation)
+        bits = np.unpackbits(np.frombuffer(self.detectors, np.uint8), count=self.n_detectors * shape[0] * shape[1])
+        masks = bits.astype(np.bool_).reshape(self.n_detectors, *shape)
+        plan = make_plan(
+            shape, self.center_px, self.radius_px, self.basis, self.usable, self.saturation,
+            masks=masks, gain=self.gain,
+        )  # fmt: skip
         return Measuring(self.start, plan)
 
 
@@ -63,7 +73,7 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The values of positions first <= number < first + n; where `coverage` is 0 there are none."""
+    """The values of frames first <= number < first + n; where `coverage` is 0 there are none."""
 
     first: int
     coverage: NDArray[np.uint8]  # [n] as in the scan store
@@ -75,20 +85,23 @@ def recipe_of(compute: ScanCompute) -> PlanRecipe:
     """What `compute` measures with."""
     plan = compute.plan
     basis = plan.projection.spec if plan.projection else None
+    masks = plan.detectors.masks
     return PlanRecipe(
-        compute.store.start, plan.disc_center_px, plan.disc_radius_px, basis, plan.usable, plan.saturation
-    )
+        compute.store.start, plan.disc_center_px, plan.disc_radius_px, basis, plan.usable, plan.saturation,
+        len(masks), np.packbits(masks).tobytes(), plan.gain,
+    )  # fmt: skip
 
 
 def measure_chunk(
     frames: FrameFile, measuring: Measuring, first: int, last: int, after: int, ingest: IngestSettings
 ) -> Chunk:
-    """Positions first <= number < last by the code that measures live ones; the first `after` stored frames are done.
+    """Frames first <= number < last by the code that measures live ones; the first `after` stored frames are done.
 
     Raises FileFormatError, StoreError.
     """
-    start, plan, count = measuring.start, measuring.plan, last - first
-    shape = StoreShape((1, count), start.frame_shape, plan.n_features, 1)
+    # By number: where frames lie, and what is of one position, is settled where all of the scan is.
+    start, plan, count = replace(measuring.start, path=ScanPath()), measuring.plan, last - first
+    shape = StoreShape((1, count), start.frame_shape, plan.n_features, 1, plan.detectors.count)
     with ScanStore.create(start, shape, folder=DEFAULT_FOLDER) as store:
         store.path.unlink()  # nobody else looks for it, and a worker killed from here on leaves nothing behind
         compute = ScanCompute(store, plan, ScanAccount(count), ingest.batch_frames, Meter(new_metrics()))
@@ -105,8 +118,12 @@ def measure_chunk(
         return Chunk(first, store.coverage.copy(), values, entries)
 
 
-def merge_chunk(chunk: Chunk, store: ScanStore) -> None:
-    """Put the chunk's positions into the scan's store; what is there already stays."""
+def merge_chunk(chunk: Chunk, compute: ScanCompute) -> None:
+    """Put the chunk's frames into the scan's store; what is there already stays."""
+    store = compute.store
+    if not compute.placing.is_raster:
+        _merge_by_path(chunk, compute)
+        return
     end = chunk.first + chunk.coverage.size
     new: Any = (chunk.coverage != 0) & (store.coverage[chunk.first : end] == 0)
     if new.all():
@@ -115,6 +132,16 @@ def merge_chunk(chunk: Chunk, store: ScanStore) -> None:
         getattr(store, name)[chunk.first : end][new] = chunk.values[name][new]
     # Last, so that a covered position always has its values.
     store.coverage[chunk.first : end][new] = chunk.coverage[new]
+
+
+def _merge_by_path(chunk: Chunk, compute: ScanCompute) -> None:
+    """The same where a frame's number is not its position; those of the scan's first frames are there already."""
+    numbers = np.arange(chunk.first, chunk.first + chunk.coverage.size)
+    rows = np.flatnonzero((chunk.coverage != 0) & ~compute.account.are_placed(numbers))
+    positions = compute.placing.positions(numbers)
+    values: dict[str, Any] = {name: chunk.values[name].astype(np.float32) for name in VALUES}
+    results = FrameResults(**{**values, "sum": values["sum"].astype(np.float64)})
+    compute.write(positions, results, compute.placing.placed(positions, rows))
 
 
 def account_for(entries: Sequence[Entries], account: ScanAccount, n_positions: int) -> None:

@@ -75,10 +75,10 @@ def _keep(packed: PackedCompute, done: Future[Measured]) -> int:
 def _events(frames: FrameFile, first: int, last: int) -> Sequence[Accepted | Refused]:
     """The same as the state machine of live scans takes it."""
     now_s = time.monotonic()
-    return [_event(frame, frames.n_frames, now_s) for frame in frames.arrivals(first, last)]
+    return [_event(frame, frames.n_numbers, now_s) for frame in frames.arrivals(first, last)]
 
 
-def _event(frame: Frame, n_positions: int, now_s: float) -> Accepted | Refused:
-    if not 0 <= frame.number < n_positions:
+def _event(frame: Frame, n_frames: int, now_s: float) -> Accepted | Refused:
+    if not 0 <= frame.number < n_frames:
         return Refused(Refusal.NUMBER, frame.number)
     return Accepted(frame, now_s)

@@ -77,7 +77,7 @@ def _batch(
     start = frames.start
     encoding = ENCODINGS[content.encodings[part.start]]
     kind = FrameKind(start.series, start.frame_shape, start.pixel_type, encoding)
-    outside = (numbers < 0) | (numbers >= frames.n_frames)
+    outside = (numbers < 0) | (numbers >= frames.n_numbers)
     refusals = np.where(outside, np.uint8(CODES[Refusal.NUMBER]), np.uint8(0))
     return StoredBatch(
         kind,

@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from stream_rrvae.calibration.override import given
-from stream_rrvae.calibration.site_file import Site, camera_length_of, load_site
+from stream_rrvae.calibration.site_file import Site, camera_length_of, load_site, vendor_camera_length_of
 from stream_rrvae.config import CalibrationSettings, Settings
-from stream_rrvae.messages import BoolArray, Plain, ScanStart
+from stream_rrvae.messages import BoolArray, Float32Array, Plain, ScanStart
 
 log = logging.getLogger(__name__)
 SITE_NOTE = "site_note"  # in a scan's metadata: what of the site file could not be used
@@ -23,6 +23,7 @@ class SiteWord:
     start: ScanStart  # with the pixels that the site leaves out, and notes
     settings: CalibrationSettings
     from_file: CalibrationSettings  # the part of `settings` that the file says and nobody else
+    gain: Float32Array | None  # [ky, kx] what its flat field asks pixels to be multiplied with
     file: dict[str, Plain] | None  # path, text and hash of the file, camera length used; None = there is no file
 
 
@@ -33,9 +34,11 @@ def site_word(start: ScanStart, settings: Settings) -> SiteWord:
     """
     nothing = CalibrationSettings()
     if settings.site is None:
-        return SiteWord(start, settings.calibration, nothing, None)
+        return SiteWord(start, settings.calibration, nothing, None, None)
     site = kept_site(settings.site)
     length_mm = settings.camera_length_mm or camera_length_of(start.metadata)
+    if length_mm is None and site.at(vendors := vendor_camera_length_of(start.metadata)) is not None:
+        length_mm = vendors
     entry, notes = site.at(length_mm), list[str]()
     if entry is None:
         told = "no camera length is told" if length_mm is None else f"nothing is said for {length_mm:g} mm"
@@ -48,10 +51,11 @@ def site_word(start: ScanStart, settings: Settings) -> SiteWord:
         "camera_length_mm": entry.camera_length_mm if entry else None,
     }  # fmt: skip
     masked = _with_mask(start, site, notes)
+    gain = site.gain if site.gain is not None and site.gain.shape == start.frame_shape else None
     if notes:
         log.warning("scan %s: %s", start.scan_id, "; ".join(notes))
         masked = replace(masked, metadata={**masked.metadata, SITE_NOTE: "; ".join(notes)})
-    return SiteWord(masked, CalibrationSettings(**{**given(from_file), **own}), from_file, file)
+    return SiteWord(masked, CalibrationSettings(**{**given(from_file), **own}), from_file, gain, file)
 
 
 def check_site(settings: Settings) -> None:

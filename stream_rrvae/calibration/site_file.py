@@ -2,7 +2,8 @@
 
 instrument = "ARM200"
 mask = "bad-pixels.npy"            # [ky, kx], True or 1 = usable; beside this file
-flat_field = "flat.npy"            # [ky, kx], what a pixel counts of what it should: far off it, a pixel is left out
+flat_field = "flat.npy"            # [ky, kx], what a pixel counts of what it should: pixels are divided by it, and
+                                   # far off its median left out
 
 [[camera_length]]
 camera_length_mm = 100.0
@@ -28,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import ConfigError
-from stream_rrvae.messages import BoolArray
+from stream_rrvae.messages import BoolArray, Float32Array
 
 CAMERA_LENGTH = "camera_length_mm"  # in a stream's metadata as well
 ALIKE = 0.01  # camera lengths that differ by less are one
@@ -75,6 +76,7 @@ class Site:
     text: str
     content: SiteContent
     usable: BoolArray | None  # [ky, kx], of mask and flat field together; None = nothing is said of pixels
+    gain: Float32Array | None  # [ky, kx] what the flat field asks pixels to be multiplied with; its median is 1
     sha256: str  # of the file and of what it names
 
     def at(self, camera_length_mm: float | None) -> CameraLength | None:
@@ -107,8 +109,8 @@ def load_site(path: Path) -> Site:
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first_fault(error)}") from error
     _check_lengths(path, content)
-    usable, digest = _usable(path, content, hashlib.sha256(raw))
-    return Site(path, text, content, usable, digest)
+    usable, gain, digest = _pixels(path, content, hashlib.sha256(raw))
+    return Site(path, text, content, usable, gain, digest)
 
 
 def _first_fault(error: ValidationError) -> str:
@@ -128,9 +130,10 @@ def _alike(one_mm: float, other_mm: float) -> bool:
     return abs(one_mm - other_mm) <= ALIKE * max(one_mm, other_mm)
 
 
-def _usable(path: Path, content: SiteContent, digest: Any) -> tuple[BoolArray | None, str]:
-    """Pixels that both arrays leave, and the digest with the arrays in it."""
+def _pixels(path: Path, content: SiteContent, digest: Any) -> tuple[BoolArray | None, Float32Array | None, str]:
+    """Pixels that both arrays leave, the gain of those, and the digest with the arrays in it."""
     usable: BoolArray | None = None
+    gain: Float32Array | None = None
     for name, decide in (("mask", _by_mask), ("flat_field", _by_flat_field)):
         file = getattr(content, name)
         if file is None:
@@ -141,7 +144,8 @@ def _usable(path: Path, content: SiteContent, digest: Any) -> tuple[BoolArray | 
         if usable is not None and usable.shape != good.shape:
             raise ConfigError(f"{path}: mask is of {usable.shape} pixels and flat_field of {good.shape}")
         usable = good if usable is None else usable & good
-    return usable, digest.hexdigest()
+        gain = _gain(values, good) if name == "flat_field" else gain
+    return usable, gain, digest.hexdigest()
 
 
 def _array(path: Path, name: str, file: str) -> NDArray[Any]:
@@ -166,6 +170,28 @@ def _by_flat_field(path: Path, values: NDArray[Any]) -> BoolArray:
     if not middle > 0:
         raise ConfigError(f"{path}: the flat field holds no positive values")
     return np.asarray(np.isfinite(values) & (values > GAINS[0] * middle) & (values < GAINS[1] * middle))
+
+
+def _gain(values: NDArray[Any], good: BoolArray) -> Float32Array:
+    """What makes even what `values` [ky, kx] say of the `good` pixels; 1 elsewhere."""
+    middle = float(np.median(values[np.isfinite(values)]))
+    return np.where(good, middle / np.where(good, values, 1.0), 1.0).astype(np.float32)
+
+
+def vendor_camera_length_of(metadata: Mapping[str, Any]) -> float | None:
+    """The detector's distance in mm, as a DECTRIS stream tells it in m among its own fields; None = none told.
+
+    In an electron microscope it is whatever somebody once set: good for choosing an entry that is there, no more.
+    """
+    fields = metadata.get("detector")
+    if not isinstance(fields, Mapping):
+        return None
+    moved = fields.get("detector_translation")
+    told = fields.get("detector_distance") or (
+        moved[2] if isinstance(moved, list | tuple) and len(moved) == 3 else None
+    )
+    is_length = isinstance(told, int | float) and not isinstance(told, bool) and 0 < abs(told) < float("inf")
+    return 1000.0 * abs(told) if told is not None and is_length else None
 
 
 def camera_length_of(metadata: Mapping[str, Any]) -> float | None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from stream_rrvae.cli.detector_options import detector_option
 from stream_rrvae.cli.geometry_options import geometry_options
+from stream_rrvae.cli.scan_options import scan_options
 from stream_rrvae.cli.shared import CHECKPOINT_HELP, ScanShape, as_tree, curve_options
 from stream_rrvae.config import CONTEXTS, DECODERS, DEFAULT_FEED
 from stream_rrvae.errors import ConfigError
@@ -47,7 +49,9 @@ from stream_rrvae.log import FORMATS
 @click.option(
     "--log-format", type=click.Choice(FORMATS), help="Of the log on standard error; auto: text on a terminal."
 )
+@scan_options
 @geometry_options
+@detector_option
 @click.option("--seed", type=int, help="Seed of the learner.")
 @curve_options
 @click.option("--curve-source", type=click.Path(path_type=Path), help="NAME.key of what sends our native protocol.")

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from stream_rrvae.cli.detector_options import detector_option
 from stream_rrvae.cli.geometry_options import geometry_options
+from stream_rrvae.cli.scan_options import scan_options
 from stream_rrvae.cli.shared import CHANNEL_HELP, CHECKPOINT_HELP, ScanShape, as_tree, cluster_of, cluster_options
 from stream_rrvae.config import CONTEXTS, DECODERS
 
@@ -34,7 +36,9 @@ from stream_rrvae.config import CONTEXTS, DECODERS
 )
 @click.option("--seconds", "budget_s", type=click.FloatRange(0.1), help="Seconds of training.")
 @click.option("--seed", type=int, help="Seed of the learner.")
+@scan_options
 @geometry_options
+@detector_option
 @cluster_options
 def analyse_(sources: tuple[str, ...], out: Path, report: Path | None, file: Path | None, **options: Any) -> None:
     """Analyse INPUTs with the live code: recordings, DECTRIS masters, file.h5[::/dataset], .npy, .mib, EMPAD .xml."""

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from stream_rrvae.cli.scan_options import scan_part
+
 CHANNEL_HELP = "Detector channel, of files with several.  [default: threshold_1, else the first]"
 CHECKPOINT_HELP = "Model to start from: a file, or `pretrained` for the one in the package."
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,7 +52,8 @@ _PART_OF_TREE = {
 
 def as_tree(options: dict[str, Any]) -> dict[str, Any]:
     """The flat options of the command line in the shape of the settings tree."""
-    tree: dict[str, Any] = {"calibration": {}, "learn": {}}
+    options = dict(options)
+    tree: dict[str, Any] = {"calibration": {}, "learn": {}, "scan": scan_part(options)}
     for name, value in options.items():
         part = _PART_OF_TREE.get(name)
         (tree[part] if part else tree)[name] = value

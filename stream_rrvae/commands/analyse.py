@@ -16,6 +16,7 @@ from stream_rrvae.commands.analyse_many import analyse_many, analyse_spread, rep
 from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.commands.told_progress import told_progress
 from stream_rrvae.config import Settings
+from stream_rrvae.detectors.laid_out import check_detectors
 from stream_rrvae.maps.figures_parts import require_matplotlib
 from stream_rrvae.maps.report import write_report
 from stream_rrvae.maps.results import summary
@@ -37,6 +38,7 @@ def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
     log.set_up()
     options.cluster.check()
     check_site(settings)
+    check_detectors(settings.detectors)
     if options.report is not None:
         require_matplotlib()  # before the work, not after it
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
@@ -56,7 +58,7 @@ def run_analyse(options: AnalyseOptions, settings: Settings) -> None:
 
 def _analyse_here(source: str, out: Path, settings: Settings) -> None:
     with (
-        open_frames(source, settings.scan_shape, settings.channel) as frames,
+        open_frames(source, settings.scan_shape, settings.channel, settings.scan) as frames,
         told_progress(frames.n_arrivals, "frames measured") as tell,
     ):
         tell_notes(frames)

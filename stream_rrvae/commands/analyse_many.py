@@ -24,7 +24,7 @@ NAMES_FOR_THE_INSIDE = ("master", "data", "frames")  # of files that are named a
 
 def analyse_spread(source: str, out: Path, settings: Settings, cluster: ClusterOptions) -> None:
     """One input on a cluster. Raises StreamRrvaeError."""
-    input_ = Input.of(source, settings.scan_shape, settings.channel)
+    input_ = Input.of(source, settings.scan_shape, settings.channel, settings.scan)
     with ExitStack() as stack:
         (done,) = _analysed([input_], lambda _input: out, settings, cluster, stack)
     if done.error is not None:
@@ -43,7 +43,7 @@ def analyse_many(
     if report is not None:
         _require_folder(report, "--report", "page")
         report.mkdir(parents=True, exist_ok=True)
-    inputs = [Input.of(source, settings.scan_shape, settings.channel) for source in sources]
+    inputs = [Input.of(source, settings.scan_shape, settings.channel, settings.scan) for source in sources]
     waiting: list[str] = []
     failed = 0
     with ExitStack() as stack:

@@ -19,6 +19,7 @@ from stream_rrvae.calibration.site_file import CAMERA_LENGTH, CameraLength, came
 from stream_rrvae.calibration.site_writer import add_entry
 from stream_rrvae.commands.notes import tell_notes
 from stream_rrvae.config import Settings
+from stream_rrvae.detectors.laid_out import check_detectors
 from stream_rrvae.errors import CalibrationError, ConfigError
 from stream_rrvae.found import CalibrationFound, PatternFound, RotationFound
 from stream_rrvae.ingest.meter import Meter
@@ -44,6 +45,7 @@ def run_calibrate(options: CalibrateOptions, settings: Settings) -> None:
     log.set_up()
     require_matplotlib()  # before the work, not after it
     check_site(settings)
+    check_detectors(settings.detectors)
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
     if settings.calibration.semiangle_mrad is None:
         raise ConfigError("say the semi-convergence angle with --semiangle-mrad: the disc is the scale's measure")
@@ -59,7 +61,7 @@ def _scan(options: CalibrateOptions, settings: Settings) -> Iterator[ScanStore]:
             yield store
         return
     with (
-        open_frames(options.source, settings.scan_shape, settings.channel) as frames,
+        open_frames(options.source, settings.scan_shape, settings.channel, settings.scan) as frames,
         click.progressbar(length=frames.n_arrivals, label="frames measured") as bar,
     ):
         tell_notes(frames)

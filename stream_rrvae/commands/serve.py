@@ -19,6 +19,7 @@ from stream_rrvae.config import Settings
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.operations.disk import why_not_writable
 from stream_rrvae.operations.systemd import Systemd
+from stream_rrvae.detectors.laid_out import check_detectors
 from stream_rrvae.service import Service
 
 LONG_START_S = 4.0
@@ -33,6 +34,7 @@ def run_service(settings: Settings) -> None:
     keep_freed_memory()
     threadpool_limits(1)  # spinning threads make small fits ten times slower where cores are few
     check_site(settings)
+    check_detectors(settings.detectors)
     check_folders(settings)
     systemd = Systemd()
     service = Service(settings, systemd.turned)

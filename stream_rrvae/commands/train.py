@@ -69,7 +69,7 @@ def _measured(options: TrainOptions, settings: Settings) -> Iterator[TrainingSca
     if not options.cluster.wanted:
         yield from (_measured_here(source, settings, options.most_frames) for source in options.sources)
         return
-    inputs = [Input.of(source, settings.scan_shape, settings.channel) for source in options.sources]
+    inputs = [Input.of(source, settings.scan_shape, settings.channel, settings.scan) for source in options.sources]
     with connected(options.cluster) as client, frames_bar(inputs) as told:
         for outcome in Spread(client, settings, told).outcomes(inputs):
             if outcome.store is None:
@@ -81,7 +81,7 @@ def _measured(options: TrainOptions, settings: Settings) -> Iterator[TrainingSca
 
 def _measured_here(source: str, settings: Settings, most: int) -> TrainingScan:
     with (
-        open_frames(source, settings.scan_shape, settings.channel) as frames,
+        open_frames(source, settings.scan_shape, settings.channel, settings.scan) as frames,
         click.progressbar(length=frames.n_arrivals, label=f"measuring {Path(frames.name).name}") as bar,
     ):
         tell_notes(frames)

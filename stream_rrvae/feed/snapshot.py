@@ -57,6 +57,7 @@ def build_snapshot(
         shard_lines=store.start.shard_lines,
         descan_removed=maps.descan,
         calibration_origin=store.features_info.get(ORIGIN, {}),
+        path=store.start.path,
     )
 
 

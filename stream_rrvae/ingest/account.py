@@ -43,6 +43,10 @@ class ScanAccount:
         """Whether position `number` has its frame."""
         return bool(self._positions[number] == PLACED)
 
+    def are_placed(self, numbers: NDArray[np.int64]) -> BoolArray:
+        """Which of `numbers`, all of the scan, have their frames."""
+        return np.asarray(self._positions[numbers] == PLACED)
+
     def expects(self, number: int) -> bool:
         """Whether position `number` is due here."""
         return self._own is None or bool(self._own[number])

@@ -88,7 +88,7 @@ class Acquisition:
         self._sockets = sockets = DetectorSockets(
             self._sources, ingest.queue_bytes, ingest.frame_bytes_limit, self._keys
         )
-        rules = ScanRules(self._settings.scan_shape, ingest.end_grace_s, ingest.stall_timeout_s)
+        rules = ScanRules(self._settings.scan_shape, self._settings.scan, ingest.end_grace_s, ingest.stall_timeout_s)
         line = make_line(self._protocol, sockets.endpoints[0].handle, ingest, self._settings.channel)
         receiver = Receiver(
             sockets, self._decoders, ScanMachine(rules), self._giver, ingest, self._meter, line, self.turning

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -17,11 +18,13 @@ from stream_rrvae.ingest.leaving_out import LeavingOut
 from stream_rrvae.ingest.mean_pattern import SampledMean
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.shared_stream import SharedStreamWatch
+from stream_rrvae.ingest.placing import Placing, add_rows
 from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, write_rows
 from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames
 from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.maps.gaps import with_gaps
 from stream_rrvae.messages import Counters, FrameSkip, Refusal, ScanState
+from stream_rrvae.scan_path import NOWHERE
 from stream_rrvae.scan_store import Account, ScanStore
 from stream_rrvae.wire.pixels import decode_pixels
 
@@ -57,9 +60,10 @@ class ScanCompute:
         n_frames = max(1, min(batch_frames, SLAB_BYTES // (shape[0] * shape[1] * dtype.itemsize)))
         self._slab: NDArray[Any] = np.empty((n_frames, *shape), dtype)
         self._maps = maps_of(store)
-        self._results = FrameResults.empty(n_frames, plan.n_features)
+        self._results = FrameResults.empty(n_frames, plan.n_features, plan.detectors.count)
         self._next_pattern_s = 0.0
-        self._mean = SampledMean(store, plan.usable)
+        self.placing = Placing(store.start, store.shape.scan_shape)
+        self._mean = SampledMean(store, plan.usable, plan.gain)
 
     def take(self, items: Sequence[Accepted | Refused], on_refused: OnRefused) -> None:
         """Measure what can be, account for everything; afterwards the store and its account agree."""
@@ -80,7 +84,7 @@ class ScanCompute:
         """Tell the store and the metrics how the account stands."""
         if state is not ScanState.RUNNING:
             self._mean.show(whole=True)
-        counters = self.account.counters()
+        counters = replace(self.account.counters(), flyback=self.placing.flyback)
         self.store.write_account(Account(state, counters))
         if counters.missing and self._watch.is_due(now_s := monotonic()):
             self._meter.stream_shared(self.store.start.scan_id, self._watch.look(self.account.missing(), now_s))
@@ -113,30 +117,37 @@ class ScanCompute:
         """For each position [n] the code of why its frame is not to be computed now, 0 = it is; None = all are."""
         if self._leaving_out is None:
             return None
-        return self._leaving_out.codes(numbers, self.store.shape.scan_shape[1])
+        return self._leaving_out.codes(self.placing.positions(numbers), self.store.shape.scan_shape[1])
+
+    def _position(self, number: int) -> int:
+        return int(self.placing.positions(np.array([number]))[0])
 
     def _why_left_out(self, number: int) -> FrameSkip | None:
         if self._leaving_out is None:
             return None
-        return self._leaving_out.reason_for(number, self.store.shape.scan_shape[1])
+        return self._leaving_out.reason_for(self._position(number), self.store.shape.scan_shape[1])
 
-    def write(self, numbers: NDArray[np.int64], results: FrameResults, rows: NDArray[np.intp]) -> None:
-        """Put `rows` of `results` to their positions `numbers` [of every row], which get their first values."""
-        write_rows(self._maps, values_of(results), rows, numbers)
+    def write(self, positions: NDArray[np.int64], results: FrameResults, rows: NDArray[np.intp]) -> None:
+        """Put `rows` of `results` to their `positions` [of every row], or add them there to those of former passes."""
+        if self.placing.adds:
+            add_rows(self.store, results, rows, positions)
+        else:
+            write_rows(self._maps, values_of(results), rows, positions)
+        at = positions[rows]
         # Last, so that a covered position always has its values.
-        self.store.coverage[numbers[rows]] = np.where(results.sum[rows] == 0, EMPTY, MEASURED)
+        self.store.coverage[at] = np.where(self.store.sum[at] == 0, EMPTY, MEASURED)
 
-    def stored(self, received_s: NDArray[np.float64], number: int, pixels: Callable[[], NDArray[Any]]) -> None:
-        """Frames that came at these times are in the store; now and then the latest is shown, made by `pixels`."""
+    def stored(self, received_s: NDArray[np.float64], position: int, pixels: Callable[[], NDArray[Any]]) -> None:
+        """Frames that came at these times are in the store; now and then one is shown, made by `pixels`."""
         now_s = monotonic()
         self._meter.stored(received_s, now_s)
-        if now_s >= self._next_pattern_s:
+        if position != NOWHERE and now_s >= self._next_pattern_s:
             self._next_pattern_s = now_s + PATTERN_INTERVAL_S
-            self.store.write_pattern(number, with_gaps(pixels(), self.plan))
+            self.store.write_pattern(position, with_gaps(pixels(), self.plan))
 
-    def sample(self, numbers: NDArray[np.int64], pixels: Callable[[int], NDArray[Any]]) -> None:
+    def sample(self, positions: NDArray[np.int64], pixels: Callable[[int], NDArray[Any]]) -> None:
         """Take some of the frames of these positions into the mean pattern; `pixels` makes those of an index."""
-        wanted = self._mean.wanted(numbers)
+        wanted = self._mean.wanted(positions)
         for index in wanted.tolist():
             self._mean.add(pixels(index))
         self._mean.show()
@@ -147,12 +158,15 @@ class ScanCompute:
             return
         reduce_frames(self._slab, self.plan, self._results, count)
         numbers = np.fromiter((item.frame.number for item in held), np.int64, count)
-        self.write(numbers, self._results, np.arange(count))
+        positions = self.placing.positions(numbers)
+        rows = self.placing.placed(positions, np.arange(count))
+        self.write(positions, self._results, rows)
         if self.keeper is not None:
-            keep_each(self.keeper, held)
-        self.sample(numbers, lambda index: self._slab[index])
+            kept = self.placing.first_pass(numbers, rows).tolist()
+            keep_each(self.keeper, [held[row] for row in kept], positions[kept])
+        self.sample(positions[rows], lambda index: self._slab[rows[index]])
         received_s = np.fromiter((item.received_s for item in held), np.float64, count)
-        self.stored(received_s, int(numbers[-1]), lambda: self._slab[count - 1])
+        self.stored(received_s, int(positions[-1]), lambda: self._slab[count - 1])
 
 
 def warm_up() -> None:

@@ -36,15 +36,17 @@ class FrameKeeper(Protocol):
         ...
 
 
-def keep_each(keeper: FrameKeeper, frames: Sequence[Accepted]) -> None:
-    """The same for frames one by one, in runs of one encoding."""
+def keep_each(keeper: FrameKeeper, frames: Sequence[Accepted], positions: NDArray[np.int64]) -> None:
+    """The same for frames one by one, of these `positions` [n], in runs of one encoding."""
+    done = 0
     for encoding, run in groupby(frames, key=lambda item: item.frame.encoding):
         kept = [item.frame for item in run]
+        done += len(kept)
         views = [np.frombuffer(frame.payload, np.uint8) for frame in kept]
         keeper.keep(
             np.array([view.ctypes.data for view in views], np.uint64),
             np.array([view.size for view in views], np.int64),
-            np.array([frame.number for frame in kept], np.int64),
+            np.ascontiguousarray(positions[done - len(kept) : done]),
             np.arange(len(kept)),
             encoding,
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.frame_pass import valid_range
-from stream_rrvae.messages import BoolArray, ScanStart
+from stream_rrvae.messages import BoolArray, Float32Array, ScanStart
 from stream_rrvae.scan_store import ScanStore
 
 # Positions of a scan: taking a frame in costs as much as measuring eight.
@@ -50,16 +50,17 @@ class MeanPattern:
 class SampledMean:
     """The mean pattern of a running scan, of positions spread over it: the same ones whenever their frames come."""
 
-    def __init__(self, store: ScanStore, usable: BoolArray) -> None:
+    def __init__(self, store: ScanStore, usable: BoolArray, gain: Float32Array | None = None) -> None:
         self._store = store
         self._usable = usable
+        self._gain = np.float32(1) if gain is None else gain
         self._mean = MeanPattern(store.start)
         self._shown = 0  # frames
         self._stride = stride(store.shape.n_positions, store.shape.scan_shape[1])
 
-    def wanted(self, numbers: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Which of the positions `numbers` are taken in, as indices."""
-        return np.flatnonzero(numbers % self._stride == 0)
+    def wanted(self, positions: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Which of the `positions` are taken in, as indices."""
+        return np.flatnonzero(positions % self._stride == 0)
 
     def add(self, frame: NDArray[Any]) -> None:
         """Take the frame [ky, kx] of a wanted position in."""
@@ -71,7 +72,7 @@ class SampledMean:
             return
         self._shown = self._mean.n_frames
         known = self._usable & self._mean.known
-        self._store.write_mean(self._mean.n_frames, np.where(known, self._mean.values, np.nan))
+        self._store.write_mean(self._mean.n_frames, np.where(known, self._mean.values * self._gain, np.nan))
 
 
 def stride(n_positions: int, columns: int) -> int:

@@ -107,25 +107,32 @@ class PackedCompute:
         batch, place, count = measured.batch, measured.workplace, len(measured.batch)
         placed = self._compute.account.take(batch.numbers[:count], batch.refusals[:count], place.outcome[:count])
         if placed.size:
-            last = int(placed[-1])
-            self._compute.write(batch.numbers, place.results, placed)
-            if self._compute.keeper is not None:
-                encoding = batch.frames_are.encoding
-                self._compute.keeper.keep(batch.addresses, batch.sizes, batch.numbers, placed, encoding)
-            self._compute.sample(batch.numbers[placed], lambda index: self._pixels(batch, place, int(placed[index])))
-            latest = int(batch.numbers[last])
-            self._compute.stored(batch.received_s[placed], latest, lambda: self._pixels(batch, place, last))
+            self._place(batch, place, placed)
         self._compute.write_account(ScanState.RUNNING)
         for index, error in measured.errors.items():
             self._on_refused(error, float(batch.received_s[index]))
         batch.release()
         self._spare.append(place)
 
+    def _place(self, batch: Packed, place: Workplace, good: NDArray[np.intp]) -> None:
+        """Put the entries `good` to their positions."""
+        compute, placing, last = self._compute, self._compute.placing, int(good[-1])
+        positions = placing.positions(batch.numbers)
+        rows = placing.placed(positions, good)
+        compute.write(positions, place.results, rows)
+        if compute.keeper is not None:
+            kept, encoding = placing.first_pass(batch.numbers, rows), batch.frames_are.encoding
+            compute.keeper.keep(batch.addresses, batch.sizes, positions, kept, encoding)
+        compute.sample(positions[rows], lambda index: self._pixels(batch, place, int(rows[index])))
+        latest = int(positions[last])
+        compute.stored(batch.received_s[good], latest, lambda: self._pixels(batch, place, last))
+
     def _workplace(self, entries: int) -> Workplace:
         try:
             return self._spare.pop()  # the latest, which caches still hold
         except IndexError:
-            results = FrameResults.empty(entries, self._compute.plan.n_features)
+            plan = self._compute.plan
+            results = FrameResults.empty(entries, plan.n_features, plan.detectors.count)
             return Workplace({}, results, np.zeros(entries, np.uint8))
 
     def _judged(self, batch: Packed, place: Workplace, suspects: NDArray[np.intp]) -> dict[int, WireError]:
@@ -138,8 +145,9 @@ class PackedCompute:
                 errors[index] = error
                 place.outcome[index] = CODES[error.reason]
             else:
-                one = FrameResults.empty(1, self._compute.plan.n_features)
-                reduce_frames(pixels[None], self._compute.plan, one, 1)
+                plan = self._compute.plan
+                one = FrameResults.empty(1, plan.n_features, plan.detectors.count)
+                reduce_frames(pixels[None], plan, one, 1)
                 _copy(one, place.results, index)
                 place.outcome[index] = 0
         return errors

@@ -9,16 +9,20 @@ first frame a scan waits as long as it takes: a detector may be armed long befor
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.config import AS_TOLD, ScanSettings
 from stream_rrvae.ingest.events import Accepted, Closed, Ended, Event, Opened, Refused, Rejected
 from stream_rrvae.messages import Frame, Refusal, ScanEnd, ScanStart, ScanState
-from stream_rrvae.wire.shards import own_positions
+from stream_rrvae.scan_path import RASTER
+from stream_rrvae.wire.limits import MAX_POSITIONS
+from stream_rrvae.wire.shards import own_frames
+
+PATH_NOTE = "scan_path_note"  # in a scan's metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class ScanRules:
     """What the site settles: its scan shape (y, x) if it knows better, and the waiting times."""
 
     scan_shape: tuple[int, int] | None = None
+    scan: ScanSettings = AS_TOLD  # which way it goes
     end_grace_s: float = 0.5
     stall_timeout_s: float = 5.0
 
@@ -35,7 +40,7 @@ class OpenScan:
     """A running scan whose end was not announced: frames that fit it need no decision but to be noted."""
 
     start: ScanStart
-    seen: NDArray[np.uint8]  # [n_positions] 1 = a frame came for it or none will; whoever takes frames marks them here
+    seen: NDArray[np.uint8]  # [n_frames] 1 = a frame came for it or none will; whoever takes frames marks them here
 
 
 def settle_scan_shape(start: ScanStart, wanted: tuple[int, int] | None) -> tuple[int, int]:
@@ -43,8 +48,26 @@ def settle_scan_shape(start: ScanStart, wanted: tuple[int, int] | None) -> tuple
     shape = wanted or start.scan_shape
     if shape is not None:
         return shape
-    side = math.isqrt(start.frames_expected)
-    return (side, side) if side * side == start.frames_expected else (1, start.frames_expected)
+    side = start.path.square_of(start.frames_expected)
+    return (1, start.frames_expected) if side is None else (side, side)
+
+
+def with_path(start: ScanStart, said: ScanSettings, shape: tuple[int, int]) -> ScanStart:
+    """`start` with the site's word on which way the scan goes; what cannot be is left out, and its metadata say so."""
+    path = said.over(start.path)
+    try:
+        path.check(shape)
+    except ValueError as error:
+        path, start = replace(path, offset=(0, 0), within=None), _noted(start, str(error))
+    if path.frames_due(shape) > MAX_POSITIONS:
+        path, start = RASTER, _noted(start, f"{path.frames_due(shape)} frames are more than {MAX_POSITIONS}")
+    return start if path == start.path else replace(start, path=path)
+
+
+def _noted(start: ScanStart, fault: str) -> ScanStart:
+    return replace(
+        start, metadata={**start.metadata, PATH_NOTE: f"the scan's path was not used as it was said: {fault}"}
+    )
 
 
 class ScanMachine:
@@ -87,7 +110,9 @@ class ScanMachine:
         if scan is not None and not scan.touched and is_same_scan(scan.start, start):
             return ()
         events = self.close()
-        shape = settle_scan_shape(start, self._rules.scan_shape)
+        told = replace(start, path=self._rules.scan.over(start.path))
+        shape = settle_scan_shape(told, self._rules.scan_shape)
+        start = with_path(start, self._rules.scan, shape)
         self._running = _Running(start, shape)
         return (*events, Opened(start, shape))
 
@@ -112,7 +137,7 @@ class ScanMachine:
         scan = self._running
         if scan is None:
             return (Rejected(reason),)
-        if number is not None and 0 <= number < scan.n_positions:
+        if number is not None and 0 <= number < scan.n_frames:
             scan.last_frame_s = now_s
         return (Refused(reason, number),)
 
@@ -175,30 +200,30 @@ class _Running:
 
     def __init__(self, start: ScanStart, scan_shape: tuple[int, int]) -> None:
         self.start = start
-        self.n_positions = scan_shape[0] * scan_shape[1]
+        self.n_frames = start.path.frames_due(scan_shape, start.frames_expected)
         self.last_frame_s: float | None = None
         self.end_s: float | None = None
         self.part_over_s: float | None = None
         self.end_announced = False  # by one of several endpoints
         self.more_announced = True
-        self._marks = bytearray(self.n_positions)  # quicker than an array, one by one
+        self._marks = bytearray(self.n_frames)  # quicker than an array, one by one
         self.seen = np.frombuffer(self._marks, np.uint8)
-        self._own = own_positions(start, scan_shape)
+        self._own = own_frames(start, scan_shape)
         if self._own is not None:
-            self.seen[~self._own] = 1  # other shards' positions are nothing to wait for
+            self.seen[~self._own] = 1  # other shards' frames are nothing to wait for
         self.n_seen = int(self.seen.sum(dtype=np.int64))
 
     @property
     def is_whole(self) -> bool:
-        return self.n_seen == self.n_positions
+        return self.n_seen == self.n_frames
 
     @property
     def touched(self) -> bool:
         return self.last_frame_s is not None or self.end_s is not None
 
     def expects(self, number: int) -> bool:
-        """Whether it is a position of the scan, and of this shard."""
-        return 0 <= number < self.n_positions and (self._own is None or bool(self._own[number]))
+        """Whether it is a frame of the scan, and of this shard."""
+        return 0 <= number < self.n_frames and (self._own is None or bool(self._own[number]))
 
     def fits(self, frame: Frame, now_s: float) -> Accepted | None:
         """The frame as one of this scan's, were it not for its number."""

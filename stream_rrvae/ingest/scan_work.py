@@ -8,14 +8,15 @@ finds what was found live.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stream_rrvae.calibration.origin import told_to_store
-from stream_rrvae.calibration.site import site_word
-from stream_rrvae.config import CalibrationSettings, Settings
+from stream_rrvae.calibration.site import SiteWord, site_word
+from stream_rrvae.config import Settings
+from stream_rrvae.detector_settings import DetectorSettings
+from stream_rrvae.detectors.laid_out import LaidOut, OnFrames, lay_out
 from stream_rrvae.errors import CalibrationError, WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.compute import OnRefused, ScanCompute
@@ -26,13 +27,22 @@ from stream_rrvae.ingest.leaving_out import LeavingOut
 from stream_rrvae.ingest.mean_pattern import MeanPattern
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.packed_compute import PackedCompute
-from stream_rrvae.ingest.settle import BASIS, Settled, believable, needs_frames, plan_of, settle, settle_without_disc
+from stream_rrvae.ingest.settle import (
+    BASIS,
+    Settled,
+    believable,
+    needs_frames,
+    plan_of,
+    settle,
+    settle_without_disc,
+    usable_of,
+)
 from stream_rrvae.kernels.plan import FramePlan
-from stream_rrvae.messages import ScanStart, ScanState
+from stream_rrvae.messages import ScanState
 from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_store import ScanStore, StoreShape
 from stream_rrvae.wire.pixels import decode_pixels
-from stream_rrvae.wire.shards import own_positions
+from stream_rrvae.wire.shards import own_frames
 
 MOST_REFUSALS_HELD = 256  # between the frames that are waited for
 
@@ -61,12 +71,13 @@ class ScanWork:
         self._start = self._site.start
         self._scan_shape = opened.scan_shape
         self._around = around
-        own, n_positions = own_positions(opened.start, opened.scan_shape), math.prod(opened.scan_shape)
-        self._account = ScanAccount(n_positions, own)
+        n_frames = opened.start.path.frames_due(opened.scan_shape, opened.start.frames_expected)
+        own = own_frames(opened.start, opened.scan_shape)
+        self._account = ScanAccount(n_frames, own)
         self._held: list[Accepted | Refused] = []
         self._compute: ScanCompute | None = None
         self._packed: PackedCompute | None = None
-        n_own = n_positions if own is None else max(1, int(own.sum()))
+        n_own = n_frames if own is None else max(1, int(own.sum()))
         self._wanted = min(around.settings.ingest.settle_frames, n_own)  # frames to find the disc on
         self._waits_for_frames = needs_frames(self._start, self._site.settings)
 
@@ -170,11 +181,13 @@ class ScanWork:
         return item
 
     def _open(self, mean: MeanPattern) -> ScanCompute:
-        settled, plan = _planned(self._start, self._site.settings, mean)
         settings = self._around.settings
-        shape = StoreShape(self._scan_shape, self._start.frame_shape, plan.n_features, settings.learn.latents)
+        settled, plan, detectors = _planned(self._site, mean, settings.detectors)
+        shape = StoreShape(
+            self._scan_shape, self._start.frame_shape, plan.n_features, settings.learn.latents, plan.detectors.count
+        )
         info = {"basis": to_plain(BASIS), "com_reference": settled.com_reference}
-        info |= told_to_store(self._announced.calibration, self._site, settled.start.calibration)
+        info |= detectors.info | told_to_store(self._announced.calibration, self._site, settled.start.calibration)
         store = ScanStore.create(settled.start, shape, info, self._around.folder)
         keeper = self._around.keeper
         if keeper is not None:
@@ -193,10 +206,22 @@ class ScanWork:
         return self._compute
 
 
-def _planned(start: ScanStart, site: CalibrationSettings, mean: MeanPattern) -> tuple[Settled, FramePlan]:
-    settled = settle(start, site, mean.values)
+def _planned(
+    site: SiteWord, mean: MeanPattern, wanted: Sequence[DetectorSettings]
+) -> tuple[Settled, FramePlan, LaidOut]:
+    values = mean.values if site.gain is None else mean.values * site.gain
+    settled = settle(site.start, site.settings, values)
     try:
-        return settled, plan_of(settled)
+        return settled, *_laid_out(settled, site, wanted)
     except CalibrationError as error:
-        settled = settle_without_disc(start, site, str(error))
-        return settled, plan_of(settled)
+        settled = settle_without_disc(site.start, site.settings, str(error))
+        return settled, *_laid_out(settled, site, wanted)
+
+
+def _laid_out(settled: Settled, site: SiteWord, wanted: Sequence[DetectorSettings]) -> tuple[FramePlan, LaidOut]:
+    start, disc = settled.start, settled.disc
+    frames = OnFrames(
+        start.frame_shape, usable_of(start), disc.center_px, disc.radius_px, start.calibration.mrad_per_px
+    )
+    detectors = lay_out(wanted, frames)
+    return plan_of(settled, detectors.masks, site.gain), detectors

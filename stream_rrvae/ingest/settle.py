@@ -25,7 +25,7 @@ from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import CalibrationError
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.plan import FramePlan, make_plan
-from stream_rrvae.messages import BoolArray, Calibration, ScanStart
+from stream_rrvae.messages import BoolArray, Calibration, Float32Array, ScanStart
 
 log = logging.getLogger(__name__)
 NOTE = "calibration_note"
@@ -86,8 +86,10 @@ def needs_frames(start: ScanStart, site: CalibrationSettings) -> bool:
     return known.disc is None or start.pixel_mask is None or site.beam_center_px is None
 
 
-def settle(start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64]) -> Settled:
+def settle(start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64], last: Disc | None = None) -> Settled:
     """Decide on `start`; `mean` [ky, kx] is looked at for the disc where it is not known, and for hot pixels.
+
+    Where it shows none, the disc of the `last` scan on such frames is better than a guess.
 
     A scan that needs no frames has an empty mean: its store is there before its first frame, its mask is believed.
     """
@@ -96,7 +98,7 @@ def settle(start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64
     notes = _disbelieved(calibration, known)
     disc = known.disc
     if disc is None:
-        found, note = _found(mean, _usable(start))
+        found, note = _found(mean, usable_of(start), last)
         disc = Disc(known.center_px or found.center_px, known.radius_px or found.radius_px)
         notes += note
     reference = "scan_mean"
@@ -115,11 +117,16 @@ def settle_without_disc(start: ScanStart, site: CalibrationSettings, reason: str
     return _settled(start, override(start.calibration, site), disc, "scan_mean", [note])
 
 
-def plan_of(settled: Settled) -> FramePlan:
-    """How its frames are measured. Raises CalibrationError when no usable pixel lies in the disc."""
+def plan_of(settled: Settled, masks: BoolArray | None = None, gain: Float32Array | None = None) -> FramePlan:
+    """How its frames are measured. Raises CalibrationError when no usable pixel lies in the disc.
+
+    `masks` [K, ky, kx] are those of virtual detectors, `gain` [ky, kx] is the site's flat field, if it has one.
+    """
     start, disc = settled.start, settled.disc
     mask = None if start.pixel_mask is None else start.pixel_mask.tobytes()
-    return _plan(start.frame_shape, disc.center_px, disc.radius_px, mask, start.saturation)
+    packed = (0, b"") if masks is None else (len(masks), np.packbits(masks).tobytes())
+    evened = None if gain is None else gain.astype(np.float32).tobytes()
+    return _plan(start.frame_shape, disc.center_px, disc.radius_px, mask, start.saturation, packed, evened)
 
 
 @lru_cache(maxsize=1)
@@ -129,23 +136,29 @@ def _plan(
     radius_px: float,
     mask: bytes | None,
     saturation: float | None,
+    detectors: tuple[int, bytes],
+    gain: bytes | None,
 ) -> FramePlan:
     """The latest plan is kept: making it takes as long as thousands of frames, and scans are often alike."""
     usable = None if mask is None else np.frombuffer(mask, np.bool_).reshape(shape)
-    return make_plan(shape, center_px, radius_px, BASIS, usable, saturation)
+    count, packed = detectors
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=count * shape[0] * shape[1])
+    masks = bits.astype(np.bool_).reshape(count, *shape)
+    evened = None if gain is None else np.frombuffer(gain, np.float32).reshape(shape)
+    return make_plan(shape, center_px, radius_px, BASIS, usable, saturation, masks=masks, gain=evened)
 
 
 def _without_hot(start: ScanStart, mean: NDArray[np.float64], disc: Disc) -> ScanStart:
     """`start` with hot pixels taken out of its mask, and told how many."""
-    hot = hot_pixels(mean, _usable(start), disc)
+    hot = hot_pixels(mean, usable_of(start), disc)
     count = int(np.count_nonzero(hot))
     if not count:
         return start
     log.warning("scan %s: %d hot pixels are left out that no pixel mask tells of", start.scan_id, count)
-    return replace(start, pixel_mask=_usable(start) & ~hot, metadata={**start.metadata, HOT_PIXELS: count})
+    return replace(start, pixel_mask=usable_of(start) & ~hot, metadata={**start.metadata, HOT_PIXELS: count})
 
 
-def _found(mean: NDArray[np.float64], usable: BoolArray) -> tuple[Disc, list[str]]:
+def _found(mean: NDArray[np.float64], usable: BoolArray, last: Disc | None) -> tuple[Disc, list[str]]:
     try:
         disc = find_disc(mean, usable)
     except CalibrationError as error:
@@ -154,6 +167,8 @@ def _found(mean: NDArray[np.float64], usable: BoolArray) -> tuple[Disc, list[str
         if math.isfinite(disc.radius_px) and disc.radius_px >= SMALLEST_RADIUS_PX:
             return disc, []
         reason = f"a disc of radius {disc.radius_px:.2g} px was found"
+    if last is not None:
+        return last, [f"beam centre and disc radius are those of the scan before, {_at(last)}: {reason}"]
     return _guess(mean, usable), [f"beam centre and disc radius are a guess: {reason}"]
 
 
@@ -161,7 +176,7 @@ def _checked(
     told: Disc, start: ScanStart, site: CalibrationSettings, mean: NDArray[np.float64]
 ) -> tuple[Disc, str, list[str]]:
     """A disc whose centre was given, beside what the first frames say: disc, COM reference, what to note."""
-    seen = seen_elsewhere(told, mean, _usable(start))
+    seen = seen_elsewhere(told, mean, usable_of(start))
     if seen is None:
         return told, "beam_center", []
     if site.beam_center_px is not None:
@@ -205,5 +220,6 @@ def _settled(
     return Settled(start, disc, com_reference)
 
 
-def _usable(start: ScanStart) -> BoolArray:
+def usable_of(start: ScanStart) -> BoolArray:
+    """Which pixels [ky, kx] may be used."""
     return np.ones(start.frame_shape, np.bool_) if start.pixel_mask is None else start.pixel_mask

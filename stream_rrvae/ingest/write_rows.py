@@ -32,6 +32,7 @@ class Maps(NamedTuple):
     com_x: Float32Array
     bright_field: Float32Array
     annular_dark_field: Float32Array
+    detectors: Float32Array
     features: NDArray[np.uint16]
 
 
@@ -43,13 +44,15 @@ class Values(NamedTuple):
     com_x: Float32Array
     bright_field: Float32Array
     annular_dark_field: Float32Array
+    detectors: Float32Array
     features: Float32Array
 
 
 def maps_of(store: ScanStore) -> Maps:
     """Where `write_rows` writes to."""
     bits = store.features.view(np.uint16)
-    return Maps(store.sum, store.com_y, store.com_x, store.bright_field, store.annular_dark_field, bits)
+    dark, detectors = store.annular_dark_field, store.detectors
+    return Maps(store.sum, store.com_y, store.com_x, store.bright_field, dark, detectors, bits)
 
 
 def values_of(results: FrameResults) -> Values:
@@ -92,6 +95,8 @@ def _entry(stamp: int) -> Callable[[Maps, Values, NDArray[np.intp], NDArray[np.i
             maps.com_x[number] = values.com_x[row]
             maps.bright_field[number] = values.bright_field[row]
             maps.annular_dark_field[number] = values.annular_dark_field[row]
+            for k in range(maps.detectors.shape[1]):
+                maps.detectors[number, k] = values.detectors[row, k]
             source, place = values.features[row], maps.features[number]
             for j in range(source.size):
                 place[j] = to_half(source[j])
@@ -105,5 +110,5 @@ write_rows = _entry(STAMP)
 def warm_up_rows() -> None:
     """Compile `write_rows`, or load it from Numba's disk cache."""
     one, row = np.zeros(1, np.float32), np.zeros(1, np.intp)
-    maps = Maps(one, one, one, one, one, np.zeros((1, 1), np.uint16))
+    maps = Maps(one, one, one, one, one, np.zeros((1, 0), np.float32), np.zeros((1, 1), np.uint16))
     write_rows(maps, values_of(FrameResults.empty(1, 1)), row, np.zeros(1, np.int64))

@@ -9,41 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.detectors.area import DetectorArea
 from stream_rrvae.errors import RequestError, WireError
 from stream_rrvae.kept.view import Chunk, KeptView
+from stream_rrvae.kernels.detector_masks import DetectorMasks
 from stream_rrvae.kernels.frame_pass import FrameResults, reduce_frames
 from stream_rrvae.kernels.layout import BRIGHT, USABLE, make_layout
 from stream_rrvae.kernels.packed_pass import MEASURED, PackedPass
 from stream_rrvae.kernels.plan import FramePlan
-from stream_rrvae.messages import BoolArray, Encoding, Float32Array, Frame
+from stream_rrvae.messages import Encoding, Float32Array, Frame
 from stream_rrvae.wire.pixels import decode_pixels
 
 FRAMES_AT_ONCE = 512  # between two looks whether it is still wanted
-
-
-@dataclass(frozen=True, slots=True)
-class VirtualDetector:
-    """Pixels from `inner_px` to `outer_px` from the centre (ky, kx), and of a segment those around `angle_rad`.
-
-    The angle is atan2(ky, kx) on the detector; `width_rad` is the whole opening, 2 pi = no segment.
-    """
-
-    center_px: tuple[float, float]
-    inner_px: float
-    outer_px: float
-    angle_rad: float = 0.0
-    width_rad: float = math.tau
-
-    def mask(self, frame_shape: tuple[int, int]) -> BoolArray:
-        """Which pixels [ky, kx] count, by where their centres lie."""
-        ky, kx = np.indices(frame_shape, np.float64)
-        ky, kx = ky - self.center_px[0], kx - self.center_px[1]
-        distance = np.hypot(ky, kx)
-        inside = (distance >= self.inner_px) & (distance <= self.outer_px)
-        if self.width_rad < math.tau:
-            away = np.remainder(np.arctan2(ky, kx) - self.angle_rad + math.pi, math.tau) - math.pi
-            inside &= np.abs(away) <= self.width_rad / 2
-        return inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +38,7 @@ class DetectorMap:
 
 def detector_map(
     view: KeptView,
-    detector: VirtualDetector,
+    detector: DetectorArea,
     wanted: Callable[[], bool],
     give_way: Callable[[], object] = lambda: None,
 ) -> DetectorMap:
@@ -85,14 +62,15 @@ def detector_map(
     return DetectorMap(counts.reshape(scan.scan_shape), int(np.isfinite(counts).sum()))
 
 
-def _plan(plan: FramePlan, detector: VirtualDetector) -> FramePlan:
+def _plan(plan: FramePlan, detector: DetectorArea) -> FramePlan:
     """A plan whose bright field is the detector, and that has no features."""
     mask = detector.mask(plan.frame_shape) & plan.usable
     if not mask.any():
         raise RequestError("no usable pixel lies in this detector")
     zones = np.where(plan.usable, USABLE + BRIGHT * mask, 0).astype(np.uint8)
     layout = make_layout(zones, np.zeros_like(mask), plan.disc_center_px, 1, None, detectors=True)
-    return replace(plan, projection=None, layout=layout)
+    none = DetectorMasks.of(np.zeros((0, *plan.frame_shape), np.bool_), plan.usable)
+    return replace(plan, projection=None, layout=layout, detectors=none)
 
 
 def _measured(

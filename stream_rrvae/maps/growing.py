@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.maps.com_shift import EVERYWHERE, depends_on_all
+from stream_rrvae.maps.detector_maps import detector_maps
 from stream_rrvae.maps.products import MapProduct, ScanMaps, maps_of, products
 from stream_rrvae.maps.values import PositionValues, values_of
 from stream_rrvae.messages import Calibration, Float32Array
@@ -58,7 +59,7 @@ class _Known:
         """Bring the maps up to date."""
         store = self._store
         # Before any value is read: what is covered from here on is found at the next look.
-        coverage, serial = store.coverage.copy(), store.maps_published
+        coverage, serial = _state_of(store), store.maps_published
         again = self._looks % LOOKS_BEFORE_ALL == 0 or calibration != self._calibration
         if self._learnt is None or serial != self._learnt_serial:
             self._learnt, again = store.read_maps(), True
@@ -89,6 +90,8 @@ class _Known:
                 image[:] = product.compute(values)
         for number, latent in enumerate(part.latents, start=1):
             self.maps.maps[f"latent_{number}"].reshape(-1)[span] = latent
+        for name, image, _unit in detector_maps(part):
+            self.maps.maps[name].reshape(-1)[span] = image
 
 
 _ARRAYS = tuple(field.name for field in fields(PositionValues) if field.type == "Float32Array")
@@ -96,6 +99,11 @@ _ARRAYS = tuple(field.name for field in fields(PositionValues) if field.type == 
 
 def _is_local(product: MapProduct) -> bool:
     return bool(getattr(product, "is_local", False))
+
+
+def _state_of(store: ScanStore) -> NDArray[np.uint8]:
+    """What differs [n] at a position whose values have changed."""
+    return store.visits.copy() if store.start.path.passes > 1 else store.coverage.copy()
 
 
 def _changed(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> slice:

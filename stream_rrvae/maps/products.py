@@ -9,7 +9,7 @@ made of what is known, and `note(values)`, what to know of the map; both go into
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -18,6 +18,7 @@ import numpy as np
 
 from stream_rrvae.found import DescanFound
 from stream_rrvae.maps.derived import DERIVED
+from stream_rrvae.maps.detector_maps import detector_maps, detector_notes, left_out_of
 from stream_rrvae.maps.values import PositionValues, position_values
 from stream_rrvae.messages import Calibration, Float32Array
 from stream_rrvae.scan_store import ScanStore
@@ -112,7 +113,8 @@ def _is_for_results_only(product: MapProduct) -> bool:
 
 def scan_maps(store: ScanStore, extra: Iterable[MapProduct] = (), calibration: Calibration | None = None) -> ScanMaps:
     """Every product over the store's present content, and the latents by number; calibrated as `position_values` is."""
-    return maps_of(position_values(store, calibration), extra)
+    made = maps_of(position_values(store, calibration), extra)
+    return replace(made, not_made=made.not_made | left_out_of(store))
 
 
 def maps_of(values: PositionValues, extra: Iterable[MapProduct] = ()) -> ScanMaps:
@@ -125,7 +127,10 @@ def maps_of(values: PositionValues, extra: Iterable[MapProduct] = ()) -> ScanMap
     for number, latent in enumerate(values.latents, start=1):
         maps[f"latent_{number}"] = latent.reshape(values.scan_shape)
         units[f"latent_{number}"] = "1"
-    return ScanMaps(values.axes, maps, units, values.descan, _said_by(chosen, "note", values), not_made)
+    for name, image, unit in detector_maps(values):
+        maps[name], units[name] = image.reshape(values.scan_shape), unit
+    notes = _said_by(chosen, "note", values) | detector_notes(values)
+    return ScanMaps(values.axes, maps, units, values.descan, notes, not_made)
 
 
 def _said_by(asked: Iterable[MapProduct], method: str, values: PositionValues) -> dict[str, str]:

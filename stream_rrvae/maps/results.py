@@ -93,7 +93,9 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     entry["rotation_origin"] = provenance.rotation_origin
     entry["metadata"] = json.dumps(to_plain(store.start.metadata), default=str)
     entry["model_version"] = status.version
-    _write_maps(entry.create_group("maps"), maps, provenance.calibration or store.start.calibration)
+    entry["scan_path"] = json.dumps(to_plain(store.start.path))
+    calibration = provenance.calibration or store.start.calibration
+    _write_maps(entry.create_group("maps"), maps, calibration, store.start.path.offset)
     write_not_made(entry, maps.not_made)
     write_geometry(entry.create_group("geometry"), store, maps.descan, provenance.found)
     quality = entry.create_group("quality")
@@ -102,7 +104,7 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     _write_process(entry.create_group("process"), store, status, provenance.settings.get("learn", {}))
 
 
-def _write_maps(group: h5py.Group, maps: ScanMaps, calibration: Calibration) -> None:
+def _write_maps(group: h5py.Group, maps: ScanMaps, calibration: Calibration, offset: tuple[int, int]) -> None:
     group.attrs.update({"NX_class": "NXdata", "signal": "com_magnitude", "axes": ["scan_y", "scan_x"]})
     group.attrs["auxiliary_signals"] = [name for name in maps.maps if name != "com_magnitude"]
     group.attrs["vector_axes"] = maps.axes
@@ -118,7 +120,8 @@ def _write_maps(group: h5py.Group, maps: ScanMaps, calibration: Calibration) -> 
     step = calibration.scan_step_nm
     shape = maps.maps["sum"].shape
     for axis, name in enumerate(("scan_y", "scan_x")):
-        group[name] = np.arange(shape[axis], dtype=np.float32) * (step[axis] if step else 1.0)
+        places = np.arange(offset[axis], offset[axis] + shape[axis], dtype=np.float32)
+        group[name] = places * (step[axis] if step else 1.0)
         group[name].attrs["units"] = "nm" if step else "px"
 
 
@@ -132,7 +135,7 @@ def write_not_made(entry: h5py.Group, reasons: Mapping[str, str]) -> None:
 
 def _write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -> None:
     group.attrs["NX_class"] = "NXcollection"
-    for name in ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered", "skipped"):
+    for name in ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered", "skipped", "flyback"):
         group[f"frames_{name}"] = getattr(counters, name)
     for reason, count in counters.refusals.items():
         group[f"refused_by_reason/{reason}"] = count

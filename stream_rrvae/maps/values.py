@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from stream_rrvae.calibration.geometry import to_scan_axes
+from stream_rrvae.detectors.laid_out import DETECTORS
 from stream_rrvae.found import DescanFound
 from stream_rrvae.maps.com_shift import EVERYWHERE, com_shift
 from stream_rrvae.messages import Calibration, Float32Array
@@ -25,12 +28,14 @@ class PositionValues:
     calibration: Calibration
     axes: str
     com_unit: str
+    detectors_told: tuple[Mapping[str, Any], ...]  # what each virtual detector is, see detectors.laid_out
     coverage: Float32Array
     sum: Float32Array
     com_y: Float32Array
     com_x: Float32Array
     bright_field: Float32Array
     annular_dark_field: Float32Array
+    detectors: Float32Array  # [channels, n] counts
     rotation: Float32Array
     confidence: Float32Array
     latents: Float32Array
@@ -63,12 +68,14 @@ def values_of(store: ScanStore, learnt: LearnerMaps, calibration: Calibration, s
         calibration=calibration,
         axes=axes,
         com_unit="mrad" if calibration.mrad_per_px else "px",
+        detectors_told=tuple(store.features_info.get(DETECTORS, ())),
         coverage=store.coverage[span].astype(np.float32),
         sum=store.sum[span].copy(),
         com_y=np.asarray(com_y * scale, np.float32),
         com_x=np.asarray(com_x * scale, np.float32),
         bright_field=store.bright_field[span].copy(),
         annular_dark_field=store.annular_dark_field[span].copy(),
+        detectors=np.ascontiguousarray(store.detectors[span].T),
         rotation=rotation,
         confidence=learnt.confidence[span],
         latents=learnt.latents[:, span],

@@ -131,7 +131,7 @@ def _write_facts(entry: h5py.Group, facts: Facts) -> None:
 
 def _write_counts(group: h5py.Group, sides: _Sides, facts: Facts) -> None:
     group.attrs["NX_class"] = "NXcollection"
-    positions, _ = first_good_copies(sides.numbers, sides.flags, _n_positions(facts))
+    positions, _ = first_good_copies(_positions(sides, facts), sides.flags, _n_positions(facts))
     group["frames"] = sides.flags.size
     group["positions"] = _n_positions(facts)
     group["positions_missing"] = _n_positions(facts) - positions.size
@@ -174,7 +174,7 @@ def _write_scan(group: h5py.Group, sides: _Sides, facts: Facts) -> None:
     group.attrs.update({"NX_class": "NXdata", "signal": "data"})
     shape = (*facts.scan_shape, *facts.start.frame_shape)
     made = h5py.VirtualLayout(shape, np.dtype(facts.start.pixel_type).newbyteorder("<"))
-    positions, frames = first_good_copies(sides.numbers, sides.flags, _n_positions(facts))
+    positions, frames = first_good_copies(_positions(sides, facts), sides.flags, _n_positions(facts))
     begins = np.array(sides.begins, np.int64)
     for count, patch in enumerate(patches(positions, frames, begins[1:-1], facts.scan_shape[1]), 1):
         if count > MOST_PATCHES:
@@ -195,7 +195,9 @@ def _write_axes(group: h5py.Group, facts: Facts) -> None:
     step_nm, per_px = calibration.scan_step_nm, calibration.mrad_per_px
     center = calibration.beam_center_px or (0.0, 0.0)
     for axis, name in enumerate(("scan_y", "scan_x")):
-        group[name] = np.arange(facts.scan_shape[axis], dtype=np.float32) * (step_nm[axis] if step_nm else 1.0)
+        begin = facts.start.path.offset[axis]
+        places = np.arange(begin, begin + facts.scan_shape[axis], dtype=np.float32)
+        group[name] = places * (step_nm[axis] if step_nm else 1.0)
         group[name].attrs["units"] = "nm" if step_nm else "px"
     for axis, name in enumerate(("ky", "kx")):
         at_px = np.arange(facts.start.frame_shape[axis], dtype=np.float32)
@@ -222,6 +224,12 @@ def _copy_maps(source: h5py.Group, target: h5py.Group) -> None:
             lines = min(len(values), max(1, MAP_CHUNK_BYTES // max(1, values[0].nbytes)))
             packed = {"chunks": (lines, values.shape[1]), "compression": "gzip", "shuffle": True}
         target.create_dataset(name, data=values, **packed).attrs.update(data.attrs)
+
+
+def _positions(sides: _Sides, facts: Facts) -> NDArray[np.int64]:
+    """Where each stored frame lies in the scan; outside it for flyback."""
+    path = facts.start.path
+    return sides.numbers if path.is_raster else path.positions(sides.numbers, facts.scan_shape)
 
 
 def _n_positions(facts: Facts) -> int:

@@ -200,7 +200,7 @@ class Recorder:
             self._tell_fault(start, str(error))
             self._hand_on(start)
             return
-        self._seen = np.zeros(opened.scan_shape[0] * opened.scan_shape[1], np.bool_)
+        self._seen = np.zeros(start.path.frames_due(opened.scan_shape, start.frames_expected), np.bool_)
         self._journaled = 0
         self._set_acknowledged(0)
         event("recording_begun", path=str(self._recording.part))

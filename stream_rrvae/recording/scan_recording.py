@@ -74,7 +74,7 @@ class ScanRecording:
         self.part = _new_folder(folder, name_of_files(start))
         self._journal = Journal(self.part / layout.JOURNAL_NAME)
         self.folder = self.part  # where it is now
-        self._places = Places(scan_shape[0] * scan_shape[1])
+        self._places = Places(start.path.frames_due(scan_shape, start.frames_expected))
         self._segment: Segment | None = None
         self._n_segments = 0
         self._in_earlier = 0  # frames in segments that were closed

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 NOTE_BYTES = 16384
 _MEASURED = ("sum", "com_y", "com_x", "bright_field", "annular_dark_field")
-NAN_FIELDS = (*_MEASURED, "rotation", "confidence", "latents", "misfit")
+NAN_FIELDS = (*_MEASURED, "detectors", "rotation", "confidence", "latents", "misfit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class StoreShape:
     frame_shape: tuple[int, int]  # (ky, kx)
     n_features: int
     n_latents: int
+    n_detectors: int = 0  # virtual ones that settings name: channels
 
     @property
     def n_positions(self) -> int:
@@ -43,11 +44,13 @@ def fields_of(shape: StoreShape) -> tuple[Field, ...]:
         Field("account", "u1", (2, NOTE_BYTES)),
         Field("status", "u1", (2, NOTE_BYTES)),
         Field("coverage", "u1", (n,)),
+        Field("visits", "u1", (n,)),
         Field("sum", "f4", (n,)),
         Field("com_y", "f4", (n,)),
         Field("com_x", "f4", (n,)),
         Field("bright_field", "f4", (n,)),
         Field("annular_dark_field", "f4", (n,)),
+        Field("detectors", "f4", (n, shape.n_detectors)),
         Field("features", "f2", (n, shape.n_features)),
         Field("pattern", "f4", (2, *shape.frame_shape)),
         Field("pattern_number", "i8", (2,)),

@@ -48,16 +48,19 @@ class ScanStore:
 
     Arrays (views of the shared memory, [n] = row-major positions):
     `coverage` 0 = not measured, 1 = measured, 2 = measured but empty (no counts);
+    `visits` how many frames were added, of a scan of several passes;
     `sum`, `bright_field`, `annular_dark_field` in counts; `com_y`, `com_x` in px from the
-    beam centre in detector axes; `features` float16 [n, n_features].
+    beam centre in detector axes; `detectors` [n, n_detectors] in counts; `features` float16 [n, n_features].
     """
 
     coverage: NDArray[np.uint8]
+    visits: NDArray[np.uint8]
     sum: Float32Array
     com_y: Float32Array
     com_x: Float32Array
     bright_field: Float32Array
     annular_dark_field: Float32Array
+    detectors: Float32Array
     features: NDArray[np.float16]
 
     def __init__(self, path: Path, memory: mmap.mmap, offset: int, header: dict[str, Any], owner: bool) -> None:
@@ -69,7 +72,7 @@ class ScanStore:
         self._owner = owner
         self._views = map_fields(memory, offset, self.shape)
         self._twins = {name: Twin(self._views["sequence"], index) for index, name in enumerate(_TWINS)}
-        for name in ("coverage", *NAN_FIELDS[:5], "features"):
+        for name in ("coverage", "visits", *NAN_FIELDS[:6], "features"):
             setattr(self, name, self._views[name])
 
     @classmethod

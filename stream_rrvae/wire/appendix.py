@@ -1,7 +1,8 @@
 """Scan shape, calibration and metadata that the site put into the detector's `header_appendix`.
 
 A map, or its JSON text: {"scan_shape": [y, x], "calibration": {fields of Calibration}, "metadata": {...},
-"scan_id": text, "shard": {"id": number, "count": number, "lines": number}}, each optional.
+"scan_id": text, "shard": {"id": number, "count": number, "lines": number}, "path": {fields of ScanPath}},
+each optional.
 What is wrong is left out and said, since the pixels are good without it.
 """
 
@@ -15,9 +16,10 @@ from typing import Any, TypeVar
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Calibration, Plain
 from stream_rrvae.plain import from_plain
+from stream_rrvae.scan_path import RASTER, ScanPath
 from stream_rrvae.wire import limits
 from stream_rrvae.wire.fields import text
-from stream_rrvae.wire.start_limits import check_calibration, check_metadata, check_shard, sanitised_id
+from stream_rrvae.wire.start_limits import check_calibration, check_metadata, check_path, check_shard, sanitised_id
 
 T = TypeVar("T")
 MAX_ERROR_CHARS = 400
@@ -32,6 +34,7 @@ class Appendix:
     metadata: Mapping[str, Plain] = field(default_factory=dict)
     scan_id: str | None = None  # for streams that identify a scan by a running number only
     shard: tuple[int, int, int] = (0, 1, 1)  # id, count, lines that go to one shard together
+    path: ScanPath = RASTER
     errors: tuple[str, ...] = ()
 
 
@@ -47,7 +50,8 @@ def read_appendix(user_data: Any, known: Calibration) -> Appendix:
     metadata = _attempt("metadata", lambda: _metadata(given.get("metadata")), nothing, errors)
     scan_id = _attempt("scan_id", lambda: _scan_id(given), None, errors)
     shard = _attempt("shard", lambda: _shard(given.get("shard")), (0, 1, 1), errors)
-    return Appendix(shape, calibration, metadata, scan_id, shard, tuple(errors))
+    path = _attempt("path", lambda: _path(given.get("path"), shape), RASTER, errors)
+    return Appendix(shape, calibration, metadata, scan_id, shard, path, tuple(errors))
 
 
 def _attempt(name: str, read: Callable[[], T], otherwise: T, errors: list[str]) -> T:
@@ -75,6 +79,10 @@ def _shard(value: Any) -> tuple[int, int, int]:
     if not isinstance(value, dict):
         raise TypeError("not a map of id, count and lines")
     return check_shard(value.get("id"), value.get("count"), value.get("lines", 1))
+
+
+def _path(value: Any, scan_shape: tuple[int, int] | None) -> ScanPath:
+    return RASTER if value is None else check_path(from_plain(ScanPath, value), scan_shape)
 
 
 def _scan_shape(value: Any) -> tuple[int, int] | None:

@@ -61,6 +61,7 @@ def read_start(fields: Fields, wanted_channel: str | None, limit_bytes: int) -> 
         shard_id=appendix.shard[0],
         shard_count=appendix.shard[1],
         shard_lines=appendix.shard[2],
+        path=appendix.path,
         metadata=noted_metadata(_of_the_detector(fields), appendix, ignored),
     )
     return check_start(start, limit_bytes)

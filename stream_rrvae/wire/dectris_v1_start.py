@@ -9,7 +9,7 @@ from typing import Any
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import BoolArray, Encoding, Frame, Refusal, ScanStart
 from stream_rrvae.wire import limits
-from stream_rrvae.wire.appendix import read_appendix
+from stream_rrvae.wire.appendix import Appendix, read_appendix
 from stream_rrvae.wire.dectris_fields import (
     DEFAULT_CHANNEL,
     Fields,
@@ -76,7 +76,7 @@ def read_start(header: Header, wanted_channel: str | None, image: Frame | None =
         series=header.series,
         frame_shape=shape,
         pixel_type=pixel_type,
-        frames_expected=_frames(config) if header.config else _positions(appendix.scan_shape),
+        frames_expected=_frames(config) if header.config else _told_frames(appendix),
         scan_shape=appendix.scan_shape,
         saturation=positive(config, "saturation_value", ignored),
         channels=CHANNELS,
@@ -85,6 +85,7 @@ def read_start(header: Header, wanted_channel: str | None, image: Frame | None =
         shard_id=appendix.shard[0],
         shard_count=appendix.shard[1],
         shard_lines=appendix.shard[2],
+        path=appendix.path,
         metadata=noted_metadata(config, appendix, ignored),
     )
     return check_start(start, header.limit_bytes)
@@ -92,14 +93,14 @@ def read_start(header: Header, wanted_channel: str | None, image: Frame | None =
 
 def check_scan_shape_is_told(header: Header) -> None:
     """A header without configuration must bring a scan shape. Raises WireError(FIELD)."""
-    _positions(read_appendix(header.appendix, known_calibration({}, [])).scan_shape)
+    _told_frames(read_appendix(header.appendix, known_calibration({}, [])))
 
 
-def _positions(scan_shape: tuple[int, int] | None) -> int:
-    if scan_shape is None:
+def _told_frames(appendix: Appendix) -> int:
+    if appendix.scan_shape is None:
         detail = "the header does not say how many images will come: set header_detail to basic or all"
         raise WireError(Refusal.FIELD, f"{detail}, or put scan_shape into header_appendix")
-    return scan_shape[0] * scan_shape[1]
+    return appendix.path.frames_due(appendix.scan_shape)
 
 
 def _scan_id(series: int, config: Fields) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from stream_rrvae.messages import Encoding, ScanStart
 from stream_rrvae.plain import to_plain
+from stream_rrvae.scan_path import RASTER
 from stream_rrvae.wire.limits import ITEM_BYTES
 
 SELF_DESCRIBED, ARRAY, COMPRESSED = 55799, 40, 56500
@@ -25,6 +26,7 @@ def encode_start(start: ScanStart) -> bytes:
         "scan_shape": None if start.scan_shape is None else list(start.scan_shape),
         "calibration": {name: v for name, v in to_plain(start.calibration).items() if v is not None},
         "metadata": to_plain(start.metadata),
+        "path": None if start.path == RASTER else to_plain(start.path),
     }
     fields: dict[str, Any] = {
         **_identity("start", start),

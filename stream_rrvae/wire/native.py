@@ -18,6 +18,7 @@ from stream_rrvae.wire.native_encode import (
     FRAMES_HEADER_BYTES,
     MAX_BATCH,
     NAME,
+    PATH_VERSION,
     START_HEADER_BYTES,
     VERSION,
     encode_end,
@@ -97,7 +98,8 @@ def _check_version(header: Mapping[str, Any]) -> None:
     if header.get("p") != NAME:
         raise WireError(Refusal.VERSION, f"the header does not say that it is {NAME}")
     version = header.get("v")
-    if type(version) is not int or version != VERSION:
+    known = (VERSION, PATH_VERSION) if header.get("t") == "start" else (VERSION,)
+    if type(version) is not int or version not in known:
         raise WireError(Refusal.VERSION, f"version {str(version)[:20]} is not known, only {VERSION}")
 
 

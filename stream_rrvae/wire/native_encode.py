@@ -1,4 +1,4 @@
-"""The senders' side of the native protocol, version 1; see native_protocol.md."""
+"""The senders' side of the native protocol; see native_protocol.md."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import numpy as np
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Encoding, Refusal, ScanEnd, ScanStart
 from stream_rrvae.plain import to_plain
+from stream_rrvae.scan_path import RASTER
 
 NAME = "stream-rrvae"
 VERSION = 1
+PATH_VERSION = 2  # of a start whose frames' numbers are not their positions: an older receiver refuses it
 START_HEADER_BYTES = 64 << 10
 FRAMES_HEADER_BYTES = 4 << 10
 MAX_BATCH = 256
@@ -27,7 +29,10 @@ def encode_start(start: ScanStart) -> list[bytes]:
     """
     plain = to_plain(replace(start, pixel_mask=None))
     del plain["pixel_mask"]
-    parts = [_header("start", plain, START_HEADER_BYTES)]
+    if start.path == RASTER:
+        del plain["path"]
+    version = VERSION if start.path.is_raster else PATH_VERSION
+    parts = [_header("start", plain, START_HEADER_BYTES, version)]
     if start.pixel_mask is not None:
         parts.append(np.asarray(start.pixel_mask, np.uint8).tobytes())
     return parts
@@ -62,8 +67,8 @@ def encode_end(end: ScanEnd) -> list[bytes]:
     return [_header("end", {"series": end.series, "scan_id": end.scan_id}, FRAMES_HEADER_BYTES)]
 
 
-def _header(kind: str, fields: Mapping[str, Any], limit_bytes: int) -> bytes:
-    header: bytes = msgpack.packb({"p": NAME, "v": VERSION, "t": kind, **fields})
+def _header(kind: str, fields: Mapping[str, Any], limit_bytes: int, version: int = VERSION) -> bytes:
+    header: bytes = msgpack.packb({"p": NAME, "v": version, "t": kind, **fields})
     if len(header) > limit_bytes:
         raise WireError(Refusal.HEADER, f"a {kind!r} header of {len(header)} bytes is over the limit of {limit_bytes}")
     return header

@@ -31,3 +31,11 @@ def own_positions(start: ScanStart, scan_shape: tuple[int, int]) -> BoolArray | 
         return None
     shards = shard_of_line(np.arange(scan_shape[0]), start.shard_count, start.shard_lines)
     return np.repeat(shards == start.shard_id, scan_shape[1])
+
+
+def own_frames(start: ScanStart, scan_shape: tuple[int, int]) -> BoolArray | None:
+    """The same of frames [n] in the order of exposure: those of the shard's lines, flyback too; None = all of them."""
+    if start.shard_count == 1:
+        return None
+    lines = start.path.lines(scan_shape, start.path.frames_due(scan_shape, start.frames_expected))
+    return np.asarray(shard_of_line(lines, start.shard_count, start.shard_lines) == start.shard_id)

@@ -12,6 +12,7 @@ from typing import Any
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Calibration, Plain, Refusal, ScanStart
 from stream_rrvae.plain import to_plain
+from stream_rrvae.scan_path import ScanPath
 from stream_rrvae.wire import limits
 from stream_rrvae.wire.fields import MAX_INTEGER, integer
 
@@ -41,6 +42,7 @@ def check_start(start: ScanStart, limit_bytes: int) -> ScanStart:
     _check_counts(start)
     if start.scan_shape is not None:
         limits.check_scan_shape(start.scan_shape)
+    check_path(start.path, start.scan_shape)
     if start.saturation is not None:
         limits.check_number(start.saturation, "the saturation value", low=0.0)
     check_channels(start.channels)
@@ -61,6 +63,19 @@ def sanitised_id(text: str) -> str:
     """`text` with everything that an identity cannot hold replaced by an underscore."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in _ID_PUNCTUATION) else "_" for c in text[:MAX_ID_CHARS])
     return "_" + kept[1:] if kept.startswith(".") else kept
+
+
+def check_path(path: ScanPath, scan_shape: tuple[int, int] | None) -> ScanPath:
+    """`path` when it can be gone, over not too many frames."""
+    try:
+        path.check(scan_shape)
+    except ValueError as error:
+        raise WireError(Refusal.FIELD, str(error)) from error
+    if path.within is not None:
+        limits.check_scan_shape(path.within)
+    if scan_shape is not None and path.frames_due(scan_shape) > limits.MAX_POSITIONS:
+        raise WireError(Refusal.FIELD, f"the scan has more than {limits.MAX_POSITIONS} frames")
+    return path
 
 
 def check_channels(channels: tuple[str, ...]) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from stream_rrvae.detectors.area import DetectorArea
 from stream_rrvae.errors import RequestError
 from stream_rrvae.kept.binned import binned
 from stream_rrvae.kept.frames import KeptFrames
 from stream_rrvae.kept.view import KeptView
-from stream_rrvae.kept.virtual_detector import VirtualDetector, detector_map
+from stream_rrvae.kept.virtual_detector import detector_map
 from stream_rrvae.messages import Encoding
 from stream_rrvae.wire.pixels import encode_lz4
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from tests.kept.conftest import Pack, Scan
 
 DETECTORS = [
-    VirtualDetector((11.0, 12.0), 0.0, 8.0),
-    VirtualDetector((3.5, 20.25), 2.0, 6.5),
-    VirtualDetector((11.0, 12.0), 3.0, 40.0, math.radians(170.0), math.radians(60.0)),
+    DetectorArea((11.0, 12.0), 0.0, 8.0),
+    DetectorArea((3.5, 20.25), 2.0, 6.5),
+    DetectorArea((11.0, 12.0), 3.0, 40.0, math.radians(170.0), math.radians(60.0)),
 ]
 
 
@@ -38,10 +39,10 @@ def kept_of(scan: Scan, raw: Pack) -> KeptView:
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
-def test_counts_are_those_of_numpy(scan: Scan, raw: Pack, detector: VirtualDetector) -> None:
+def test_counts_are_those_of_numpy(scan: Scan, raw: Pack, detector: DetectorArea) -> None:
     made = detector_map(kept_of(scan, raw), detector, lambda: True)
     ky, kx = np.indices((24, 24)) - np.array(detector.center_px)[:, None, None]
-    inside = (np.hypot(ky, kx) >= detector.inner_px) & (np.hypot(ky, kx) <= detector.outer_px) & scan.usable
+    inside = (np.hypot(ky, kx) >= detector.inner_px) & (np.hypot(ky, kx) < detector.outer_px) & scan.usable
     if detector.width_rad < math.tau:
         inside &= np.cos(np.arctan2(ky, kx) - detector.angle_rad) >= math.cos(detector.width_rad / 2)
     valid = scan.frames < 65535
@@ -64,7 +65,7 @@ def test_a_damaged_frame_is_a_hole(scan: Scan, raw: Pack) -> None:
 def test_a_detector_without_pixels_is_refused_and_one_not_wanted_is_left(scan: Scan, raw: Pack) -> None:
     view = kept_of(scan, raw)
     with pytest.raises(RequestError, match="no usable pixel"):
-        detector_map(view, VirtualDetector((-50.0, 0.0), 0.0, 8.0), lambda: True)
+        detector_map(view, DetectorArea((-50.0, 0.0), 0.0, 8.0), lambda: True)
     with pytest.raises(RequestError, match="not wanted"):
         detector_map(view, DETECTORS[0], lambda: False)
 

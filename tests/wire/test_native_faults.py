@@ -55,7 +55,7 @@ HEADER_FAULTS: list[tuple[Any, Refusal]] = [
     ({**START, "metadata": {"a": [None] * 1025}}, Refusal.HEADER),
     ({}, Refusal.VERSION),
     ({**START, "p": "other"}, Refusal.VERSION),
-    ({**START, "v": 2}, Refusal.VERSION),
+    ({**START, "v": 3}, Refusal.VERSION),
     ({**START, "v": 1.0}, Refusal.VERSION),
     ({**START, "v": True}, Refusal.VERSION),
     ({**START, "t": "pause"}, Refusal.TYPE),
