@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from stream_rrvae.calibration.merged_found import merged_found
 from stream_rrvae.maps.merging import merged_maps
 from stream_rrvae.messages import Counters, Health, ModelStatus, ScanState, ShardStatus, Snapshot
 from stream_rrvae.wire.shards import shard_of_line
@@ -71,6 +72,11 @@ def merged_snapshot(parts: Sequence[Part], absent: Sequence[ShardStatus], instru
         pattern_position=latest.pattern_position,
         metadata=first.metadata,
         shards=tuple(shards),
+        found=merged_found([each.found for each in snapshots]),
+        descan_removed=first.descan_removed,
+        calibration_origin=first.calibration_origin,
+        rotation_origin=first.rotation_origin,
+        path=first.path,
     )
 
 

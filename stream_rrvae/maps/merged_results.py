@@ -11,7 +11,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from stream_rrvae.calibration.merged_found import merged_found
 from stream_rrvae.errors import FileFormatError
+from stream_rrvae.found import CalibrationFound
 from stream_rrvae.maps.com_field import ComField
 from stream_rrvae.maps.derived import DERIVED
 from stream_rrvae.maps.manifold_file import PLACE
@@ -19,9 +21,10 @@ from stream_rrvae.maps.merging import merged_maps
 from stream_rrvae.maps.products import COVERAGE
 from stream_rrvae.maps.results import write_not_made
 from stream_rrvae.messages import Calibration, Float32Array, ScanState
-from stream_rrvae.plain import from_plain
+from stream_rrvae.plain import from_plain, to_plain
 
 MAPS, QUALITY, PROCESS = "entry/maps", "entry/quality", "entry/process"
+FOUND = "entry/geometry/found"
 
 
 def merge_results(paths: Sequence[Path], out: Path) -> Path:
@@ -79,6 +82,7 @@ def _write_merged(whole: h5py.File, files: Sequence[h5py.File]) -> None:
     _replace_maps(whole, files, maps)
     _derive_again(whole, field)
     _replace_account(whole, files)
+    _replace_found(whole, files)
     _replace(whole, "entry/state", str(_state(files)))
     _replace(whole, "entry/model_version", min(int(file["entry/model_version"][()]) for file in files))
     if len(models) > 1:
@@ -133,6 +137,15 @@ def _replace_account(whole: h5py.File, files: Sequence[h5py.File]) -> None:
     for name, count in sums.items():
         group[name] = count
     group["degrade_level_highest"] = level
+
+
+def _replace_found(whole: h5py.File, files: Sequence[h5py.File]) -> None:
+    """What all shards together show of the calibration."""
+    told = [json.loads(file[FOUND][()]) for file in files if FOUND in file]
+    found = merged_found([from_plain(CalibrationFound, plain) for plain in told])
+    if found is not None:
+        whole.pop(FOUND, None)
+        whole[FOUND] = json.dumps(to_plain(found))
 
 
 def _state(files: Sequence[h5py.File]) -> ScanState:
