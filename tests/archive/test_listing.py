@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ TRAVERSAL = [
     "%2e%2e/", "....//", "..\\..\\", "C:\\", "a\x00", "\x00", "a\n", "~", "~root", "$HOME", "*", "?", "[a]", "a;b",
     "|", "&", "a.part", "file:///etc/passwd", "\u2025/", "\uff0e\uff0e/", "é" * 40, "0" * 64, "f" * 16, "-rf",
     "--help", "a::/entry", "link", "outside", ".hidden", "segment-0000.h5", "analyses", "None", "null", "0",
+    "%252e%252e%252fetc", "%c0%ae%c0%ae/", "..%00/", "..;/", "/proc/self/environ", "//etc/passwd", "\\\\host\\share",
+    "../" * 2000, "a" * 100_000, "\u202e", "\u0430", "a\u0301", "\ud800", "\udcff", "\x7f", "\u2215etc", "%", "a%",
 ]  # fmt: skip
 
 
@@ -79,22 +82,20 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert results_in(tmp_path / "nowhere") == []
 
 
-@pytest.mark.parametrize("asked", TRAVERSAL)
 def test_whatever_is_no_id_of_the_list_names_nothing(
-    asked: str, folder: Path, record_one: Callable[..., Path], tmp_path: Path
+    folder: Path, record_one: Callable[..., Path], tmp_path: Path
 ) -> None:
     record_one("a")
     (folder / "outside").symlink_to(tmp_path)
     (folder / "analyses" / "a").mkdir(parents=True)
     archive = Archive(folder)
     entry = archive.entry(id_of("a"))
-    for refused in (
-        lambda: archive.entry(asked),
-        lambda: archive.holder(entry, asked or "x"),
-        lambda: archive.checkpoint(asked),
-    ):
-        with pytest.raises(RequestError):
-            refused()
+    named: list[object] = []
+    for asked in [*TRAVERSAL, str(folder / "a"), str(tmp_path)]:
+        for ask in (archive.entry, lambda asked: archive.holder(entry, asked or "x"), archive.checkpoint):
+            with suppress(RequestError):
+                named.append((asked, ask(asked)))
+    assert not named
     archive.close()
 
 

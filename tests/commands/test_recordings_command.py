@@ -123,6 +123,7 @@ def fetch(url: str) -> tuple[int, bytes]:
 PATHS = [
     "../../../../etc/passwd", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/", "run-1", "run-1/master.h5", "a\x00b",
     "", "....//", "file:///etc/passwd", "0" * 16, "0" * 500, "<script>", "\u2025/",
+    "%2e%2e/%2e%2e/etc/passwd", "%252e%252e%252f", "..\\..\\etc", "/proc/self/environ", "../" * 300 + "etc/passwd",
 ]  # fmt: skip
 
 
