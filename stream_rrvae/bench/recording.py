@@ -105,7 +105,10 @@ def write_plainly(folder: Path, payloads: Payloads) -> float:
 
 
 def record(folder: Path, payloads: Payloads) -> float:
-    """Seconds from the announcement until every frame is acknowledged; `synced`: and the recording complete."""
+    """Seconds from the announcement until every frame is acknowledged; `synced`: and the recording complete.
+
+    The scan is closed behind its last frame: else that would wait for the next flush, which comes by the clock.
+    """
     case = payloads.case
     start = ScanStart("bench", 1, (64, 64), "uint8", case.frames, (case.frames, 1))
     settings = RecordingSettings(fsync_s=1.0 if case.synced else 0.0, keep_free_bytes=0)
@@ -115,8 +118,8 @@ def record(folder: Path, payloads: Payloads) -> float:
     recorder.opened(start, (case.frames, 1))
     for begin in range(0, case.frames, BATCH_FRAMES):
         recorder.frames(payloads.received(begin))
+    recorder.closed(ScanState.COMPLETE)
     if case.synced:
-        recorder.closed(ScanState.COMPLETE)
         recorder.complete(start, start.calibration)
     else:
         while recorder.acknowledged < case.frames and not recorder.fault:

@@ -31,7 +31,7 @@ from stream_rrvae.recording.h5_calls import (
 )
 
 Sums = NDArray[np.uint64]  # [2]: a, b
-TOGETHER_BYTES = 256 << 10
+TOGETHER_BYTES = 512 << 10
 
 
 @compiled

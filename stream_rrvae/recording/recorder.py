@@ -184,6 +184,7 @@ class Recorder:
         elif isinstance(item, ReceivedFrames):
             self._write(item)
         elif isinstance(item, ScanClosed):
+            self._acknowledge_rest()
             self._close(item.state)
         else:
             self._flush()
@@ -231,6 +232,15 @@ class Recorder:
                 self._tell_acknowledged(before)
             except OSError as error:
                 self._fail(error)
+
+    def _acknowledge_rest(self) -> None:
+        """The last frames of a scan, before closing waits for the disk."""
+        recording = self._recording
+        if recording is not None:
+            before = recording.acknowledged
+            with suppress(OSError):  # closing meets it again, and tells
+                recording.flush()
+            self._tell_acknowledged(before)
 
     def _tell_acknowledged(self, before: int) -> None:
         recording = self._recording
