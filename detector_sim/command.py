@@ -11,8 +11,8 @@ import click
 from detector_sim.faults import FRAME_FAULTS, SCAN_FAULTS
 from detector_sim.launch import FORMATS, launch
 from detector_sim.option_types import Detector, Fault, Pair, ScanShape, Unbounded
-from detector_sim.sending import STALL_S
 from detector_sim.path_options import path_options
+from detector_sim.sending import STALL_S
 from detector_sim.settings import ANNOUNCE
 from detector_sim.specimen import SPECIMENS
 from stream_rrvae import __version__

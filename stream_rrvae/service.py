@@ -231,6 +231,8 @@ class Service:
 
     def _calibration_found(self, store: ScanStore, found: CalibrationFound) -> None:
         """Turn the maps as the scan shows it, where settings want that and nobody said anything else."""
+        if found.pattern is not None:
+            self._acquisition.remember_pattern(store.start, found.pattern)
         rotation = rotation_to_use(found, self._settings.calibration)
         if (
             rotation is not None

@@ -16,10 +16,10 @@ from stream_rrvae import log
 from stream_rrvae.allocator import keep_freed_memory
 from stream_rrvae.calibration.site import check_site
 from stream_rrvae.config import Settings
+from stream_rrvae.detectors.laid_out import check_detectors
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.operations.disk import why_not_writable
 from stream_rrvae.operations.systemd import Systemd
-from stream_rrvae.detectors.laid_out import check_detectors
 from stream_rrvae.service import Service
 
 LONG_START_S = 4.0

@@ -12,6 +12,7 @@ from typing import Self
 
 from stream_rrvae.byte_queue import QueueClosedError
 from stream_rrvae.config import Settings
+from stream_rrvae.found import PatternFound
 from stream_rrvae.ingest import compute
 from stream_rrvae.ingest.hand_over import HandOver
 from stream_rrvae.ingest.keeping_hook import FrameKeeper
@@ -26,7 +27,7 @@ from stream_rrvae.ingest.source import parse_sources, source_keys
 from stream_rrvae.ingest.turning import Turning
 from stream_rrvae.ingest.worker import ScanListener, Worker
 from stream_rrvae.kernels.warm_up import warm_up
-from stream_rrvae.messages import Health
+from stream_rrvae.messages import Health, ScanStart
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.operations.demand import Work
 from stream_rrvae.scan_store import DEFAULT_FOLDER
@@ -142,6 +143,10 @@ class Acquisition:
     @property
     def compute_threads(self) -> int:
         return self._n_compute
+
+    def remember_pattern(self, start: ScanStart, pattern: PatternFound) -> None:
+        """For a next scan whose own frames show no disc."""
+        self._worker.before.remember(start, pattern)
 
     def health(self) -> Health:
         return self._meter.health()

@@ -17,8 +17,8 @@ from stream_rrvae.ingest.keeping_hook import FrameKeeper, keep_each
 from stream_rrvae.ingest.leaving_out import LeavingOut
 from stream_rrvae.ingest.mean_pattern import SampledMean
 from stream_rrvae.ingest.meter import Meter
-from stream_rrvae.ingest.shared_stream import SharedStreamWatch
 from stream_rrvae.ingest.placing import Placing, add_rows
+from stream_rrvae.ingest.shared_stream import SharedStreamWatch
 from stream_rrvae.ingest.write_rows import maps_of, values_of, warm_up_rows, write_rows
 from stream_rrvae.kernels.frame_pass import FrameResults, despite_full_disk, reduce_frames
 from stream_rrvae.kernels.plan import FramePlan
@@ -135,7 +135,8 @@ class ScanCompute:
             write_rows(self._maps, values_of(results), rows, positions)
         at = positions[rows]
         # Last, so that a covered position always has its values.
-        self.store.coverage[at] = np.where(self.store.sum[at] == 0, EMPTY, MEASURED)
+        counts = self.store.sum[at] if self.placing.adds else results.sum[rows]
+        self.store.coverage[at] = np.where(counts == 0, EMPTY, MEASURED)
 
     def stored(self, received_s: NDArray[np.float64], position: int, pixels: Callable[[], NDArray[Any]]) -> None:
         """Frames that came at these times are in the store; now and then one is shown, made by `pixels`."""

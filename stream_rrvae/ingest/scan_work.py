@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_rrvae.calibration.disc import Disc
 from stream_rrvae.calibration.origin import told_to_store
 from stream_rrvae.calibration.site import SiteWord, site_word
 from stream_rrvae.config import Settings
@@ -20,6 +21,7 @@ from stream_rrvae.detectors.laid_out import LaidOut, OnFrames, lay_out
 from stream_rrvae.errors import CalibrationError, WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.compute import OnRefused, ScanCompute
+from stream_rrvae.ingest.disc_before import DiscBefore
 from stream_rrvae.ingest.events import Accepted, Opened, Refused
 from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.keeping_hook import FrameKeeper
@@ -60,6 +62,7 @@ class Surroundings:
     on_refused: OnRefused
     keeper: FrameKeeper | None = None
     leaving_out: LeavingOut | None = None
+    before: DiscBefore | None = None
 
 
 class ScanWork:
@@ -182,7 +185,8 @@ class ScanWork:
 
     def _open(self, mean: MeanPattern) -> ScanCompute:
         settings = self._around.settings
-        settled, plan, detectors = _planned(self._site, mean, settings.detectors)
+        before = self._around.before.of(self._start) if self._around.before else None
+        settled, plan, detectors = _planned(self._site, mean, settings.detectors, before)
         shape = StoreShape(
             self._scan_shape, self._start.frame_shape, plan.n_features, settings.learn.latents, plan.detectors.count
         )
@@ -207,10 +211,10 @@ class ScanWork:
 
 
 def _planned(
-    site: SiteWord, mean: MeanPattern, wanted: Sequence[DetectorSettings]
+    site: SiteWord, mean: MeanPattern, wanted: Sequence[DetectorSettings], before: Disc | None
 ) -> tuple[Settled, FramePlan, LaidOut]:
     values = mean.values if site.gain is None else mean.values * site.gain
-    settled = settle(site.start, site.settings, values)
+    settled = settle(site.start, site.settings, values, before)
     try:
         return settled, *_laid_out(settled, site, wanted)
     except CalibrationError as error:

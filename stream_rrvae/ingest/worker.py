@@ -11,6 +11,7 @@ from typing import Protocol
 from stream_rrvae.byte_queue import QueueClosedError
 from stream_rrvae.config import Settings
 from stream_rrvae.errors import StoreError, WireError
+from stream_rrvae.ingest.disc_before import DiscBefore
 from stream_rrvae.ingest.events import Closed, Ended, Opened
 from stream_rrvae.ingest.frame_batch import FrameBatch
 from stream_rrvae.ingest.hand_over import Batch, HandOver, Item
@@ -67,7 +68,10 @@ class Worker:
         self._listener = listener
         self._meter = meter
         self._turning = turning or Turning()
-        self._around = Surroundings(settings, meter, folder, listener.opened, self._refused, keeper, leaving_out)
+        self.before = DiscBefore()
+        self._around = Surroundings(
+            settings, meter, folder, listener.opened, self._refused, keeper, leaving_out, self.before
+        )
         self._scan: ScanWork | None = None
         self._taking = threading.Lock()
         self._turns = Turns(ahead=2 * threads)

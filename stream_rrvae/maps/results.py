@@ -35,6 +35,9 @@ from stream_rrvae.scan_store import ScanStore
 
 DEFINITION = "stream_rrvae_results"
 FORMAT_VERSION = 1
+ACCOUNT = (
+    "expected", "received", "missing", "processed", "refused", "duplicate", "reordered", "skipped", "flyback",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def write_not_made(entry: h5py.Group, reasons: Mapping[str, str]) -> None:
 
 def _write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -> None:
     group.attrs["NX_class"] = "NXcollection"
-    for name in ("expected", "received", "missing", "processed", "refused", "duplicate", "reordered", "skipped", "flyback"):
+    for name in ACCOUNT:
         group[f"frames_{name}"] = getattr(counters, name)
     for reason, count in counters.refusals.items():
         group[f"refused_by_reason/{reason}"] = count

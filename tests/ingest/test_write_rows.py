@@ -10,8 +10,9 @@ def bits_of(features: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Bits of these float32 [n, k] as they are written to a store."""
     n = len(features)
     one = np.zeros(n, np.float32)
-    maps = Maps(one, one, one, one, one, np.zeros(features.shape, np.uint16))
-    values = Values(np.zeros(n), one, one, one, one, features)
+    none = np.zeros((n, 0), np.float32)
+    maps = Maps(one, one, one, one, one, none, np.zeros(features.shape, np.uint16))
+    values = Values(np.zeros(n), one, one, one, one, none, features)
     write_rows(maps, values, np.arange(n), np.arange(n))
     return maps.features
 
@@ -38,13 +39,16 @@ def test_what_is_no_number_stays_none() -> None:
 def test_rows_go_to_their_positions_and_nothing_else_changes() -> None:
     rng = np.random.default_rng(0)
     a, b, c, d = rng.random((4, 4)).astype(np.float32)
-    values = Values(rng.random(4), a, b, c, d, np.ones((4, 3), np.float32))
+    detectors = rng.random((4, 2)).astype(np.float32)
+    values = Values(rng.random(4), a, b, c, d, detectors, np.ones((4, 3), np.float32))
     v, w, x, y, z = np.full((5, 9), -1, np.float32)
-    maps = Maps(v, w, x, y, z, np.zeros((9, 3), np.uint16))
+    maps = Maps(v, w, x, y, z, np.full((9, 2), -1, np.float32), np.zeros((9, 3), np.uint16))
     rows, numbers = np.array([3, 0]), np.array([7, 1, 1, 2])
     write_rows(maps, values, rows, numbers)
     for written, given in zip((v, w, x, y, z), (values.sum, a, b, c, d), strict=True):
         expected = np.full(9, -1, np.float32)
         expected[[2, 7]] = given[[3, 0]]
         np.testing.assert_array_equal(written, expected)
+    np.testing.assert_array_equal(maps.detectors[[7, 2]], detectors[[0, 3]])
+    assert (np.delete(maps.detectors, [2, 7], axis=0) == -1).all()
     assert np.flatnonzero(maps.features.any(axis=1)).tolist() == [2, 7]
