@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import secrets
 import signal
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ from stream_rrvae.operations.systemd import Systemd
 from stream_rrvae.security import is_local, make_key, read_key
 
 TURN_MS = 1000
+NICENESS = 5  # whoever measures on the same cores goes first
 UNUSED_CHECK_MS = 3000
 UNUSED_LIFETIME_MS = 5000
 PING_S = 20.0  # a browser that does not answer within as long is gone, whatever its socket says
@@ -46,7 +48,9 @@ MESSAGE_BYTES_LIMIT = 1 << 20  # from a browser; pages say little
 
 def serve(options: DashboardOptions, systemd: Systemd | None = None) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigError or SecurityError before it begins."""
-    asyncio.run(_serve(options.checked(), systemd or Systemd()))
+    checked = options.checked()
+    os.nice(NICENESS)
+    asyncio.run(_serve(checked, systemd or Systemd()))
 
 
 async def _serve(options: DashboardOptions, systemd: Systemd) -> None:

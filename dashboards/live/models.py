@@ -8,6 +8,7 @@ from typing import Any
 from bokeh.models import ColumnDataSource, CustomJS
 from bokeh.plotting import figure as Figure  # noqa: N812  # it is a class
 
+from dashboards.feeds.view_frame import EMPTY_RGBA
 from dashboards.pictures.arrows import no_arrows
 from dashboards.pictures.figures import (
     add_arrows,
@@ -24,7 +25,7 @@ from dashboards.pictures.figures import (
 )
 from dashboards.pictures.palettes import DIRECTED, SEQUENTIAL, rgba
 from dashboards.pictures.placement import PIXELS, Placement
-from dashboards.views.columns import density_columns, empty_measured, empty_model, empty_outline
+from dashboards.views.columns import box_columns, density_columns, empty_measured, empty_model, empty_outline
 from dashboards.views.view import LiveView
 
 MAPS = ("magnitude", "direction", "rotation", "chosen")
@@ -33,16 +34,17 @@ MAPS = ("magnitude", "direction", "rotation", "chosen")
 class LiveModels:
     """Sources and figures; `figures` become the document's roots, by their names.
 
-    Sources are filled by what comes over the page's line (`line.py`), past Bokeh's server. No glyph draws `measured`
-    or `modelled`: the page paints their pictures itself, under figures that have no ground. `reply` is the only source
-    whose changes leave the page: what it wishes (`wishes.py`) and orders (`orders.py`). The page's own marks are
-    `crosshair`, `rings` and `lasso`.
+    Sources are filled by what comes over the page's line (`line.py`), past Bokeh's server. No glyph draws `measured`,
+    `modelled` or `scatter`: the page paints their pictures itself, under figures that have no ground, or into `cloud`.
+    `reply` is the only source whose changes leave the page: what it wishes (`wishes.py`) and orders (`orders.py`). The
+    page's own marks are `crosshair`, `rings` and `lasso`.
     """
 
     def __init__(self) -> None:
         self.measured = _source("measured", empty_measured())
         self.modelled = _source("modelled", empty_model())
         self.scatter = _source("scatter", {"x": [], "y": [], "colour": []})
+        self.cloud = _source("cloud", {"cloud": [EMPTY_RGBA], **box_columns("box", Placement(0, 0, 1, 1, ""))})
         self.density = _source("density", density_columns(None))
         self.outline = _source("outline", empty_outline())
         self.arrows = _source("arrows", dict(no_arrows()))
@@ -71,7 +73,7 @@ class LiveModels:
             report_taps(plot, name)
         add_rings(pattern, self.rings)
         report_drags(pattern)
-        latents = latent_figure("latents", self.scatter, self.density, self.lasso)
+        latents = latent_figure("latents", self.cloud, self.density, self.lasso)
         return [magnitude, direction, pattern, rotation, chosen, latents]
 
     def is_placed(self, view: LiveView) -> bool:
@@ -118,7 +120,7 @@ class LiveModels:
     def hook(self) -> CustomJS:
         """Hands the sources to the page's own script."""
         told = (self.measured, self.modelled, self.scatter, self.density, self.outline, self.arrows)
-        marks = (self.crosshair, self.rings, self.lasso, self.palettes)
+        marks = (self.crosshair, self.rings, self.lasso, self.cloud, self.palettes)
         sources = {source.name: source for source in (*told, self.status, self.trends, self.reply, *marks)}
         script = CustomJS(args={"sources": sources}, code="window.streamRrvae.start(sources)")
         # A model that no root refers to would not be sent.

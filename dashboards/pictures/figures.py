@@ -17,7 +17,6 @@ from bokeh.models.annotations import ScaleBar
 from bokeh.models.annotations.dimensional import Metric
 from bokeh.models.glyphs import Image, ImageRGBA
 from bokeh.plotting import figure as Figure  # noqa: N812  # it is a class
-from bokeh.transform import transform
 
 from dashboards.pictures.palettes import palette
 from dashboards.pictures.placement import PIXELS
@@ -147,8 +146,8 @@ def add_rings(plot: Figure, source: ColumnDataSource) -> None:
         )
 
 
-def latent_figure(name: str, points: ColumnDataSource, density: ColumnDataSource, lasso: ColumnDataSource) -> Figure:
-    """Latent space: two latents, coloured by COM magnitude, over the density of all positions; drag draws a lasso."""
+def latent_figure(name: str, cloud: ColumnDataSource, density: ColumnDataSource, lasso: ColumnDataSource) -> Figure:
+    """Latent space: `cloud`, the page's picture of its points, over the density of all; drag draws a lasso."""
     x_range, y_range = (Range1d(start=-4, end=4, syncable=False) for _ in range(2))
     plot = _bare_figure(name, x_range, y_range, border=None)
     tool = LassoSelectTool(continuous=False)
@@ -158,9 +157,7 @@ def latent_figure(name: str, points: ColumnDataSource, density: ColumnDataSource
     shades = LinearColorMapper(palette=palette("grey"), low=0, high=255)
     image = Image(image="density", x="box_x", y="box_y", dw="box_w", dh="box_h", color_mapper=shades, global_alpha=0.4)
     plot.add_glyph(density, image)
-    colour = transform("colour", LinearColorMapper(palette=palette("ember"), low=0, high=255))
-    dots = plot.scatter("x", "y", source=points, size=3.5, fill_color=colour, line_color=None, fill_alpha=0.75)
-    dots.selection_glyph = dots.nonselection_glyph = None
+    plot.add_glyph(cloud, ImageRGBA(image="cloud", x="box_x", y="box_y", dw="box_w", dh="box_h", global_alpha=0.85))
     for line, dash in (("#000000", "solid"), ("#ffffff", "dashed")):
         plot.patch("x", "y", source=lasso, fill_alpha=0.0, line_color=line, line_dash=dash, line_width=1.4)
     _style_axes(plot)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dashboards.pictures.quantise import Limits, Pixels, Values, quantise, thinned
 
-POINTS_LIMIT = 5000
+POINTS_LIMIT = 65536  # the page draws them as pixels, so they cost little
+EXTENT_SAMPLE = 4096
 BINS = 96
 DEFAULT_EXTENT = 4.0
 
@@ -44,7 +45,8 @@ def _extent(values: Values) -> float:
     """Whole numbers from 3 on, for all but stray points."""
     if not values.size:
         return DEFAULT_EXTENT
-    return float(max(3, math.ceil(1.05 * np.percentile(np.abs(values), 99.8))))
+    sample = values[:: max(1, values.size // EXTENT_SAMPLE)]
+    return float(max(3, math.ceil(1.05 * np.percentile(np.abs(sample), 99.8))))
 
 
 def _density(first: Values, second: Values, extent: float) -> Pixels:

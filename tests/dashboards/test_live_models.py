@@ -49,7 +49,7 @@ def scale_bars(models: LiveModels) -> list[str | None]:
 def test_every_image_is_drawn_from_a_box_with_the_default_anchor() -> None:
     plots = LiveModels().figures
     glyphs = [*models_of(Image, plots), *models_of(ImageRGBA, plots)]
-    assert len(glyphs) == 5  # four outlines, one density
+    assert len(glyphs) == 6  # four outlines, the density and the points of latent space
     for glyph in glyphs:
         assert str(glyph.anchor) == str(glyph.origin) == "bottom_left"
 
@@ -99,7 +99,7 @@ def test_a_page_can_write_to_its_reply_alone(feed: LiveFeed) -> None:
     LivePages("", "/assets").page(document, feed)
     sources = list(document.select({"type": ColumnDataSource}))
     names = {"measured", "modelled", "scatter", "density", "outline", "arrows", "status", "trends"}
-    assert {source.name for source in sources} == names | {"crosshair", "rings", "lasso", "palettes", "reply"}
+    assert {source.name for source in sources} == names | {"crosshair", "rings", "lasso", "cloud", "palettes", "reply"}
     assert [source.name for source in sources if source.syncable] == ["reply"]
     assert not any(model.syncable for model in document.select({"type": Range1d}))
 

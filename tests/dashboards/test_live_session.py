@@ -226,7 +226,7 @@ def test_the_mappers_of_live_images_are_never_touched(page: Page, feed: LiveFeed
     touched: list[str] = []
     found = [m for plot in page.models.figures for m in plot.select({"type": LinearColorMapper})]
     mappers = [mapper for mapper in found if isinstance(mapper, LinearColorMapper)]
-    assert len(mappers) == 6  # four of outlines; the page paints the pictures
+    assert len(mappers) == 5  # four of outlines; the page paints the pictures
     for mapper in mappers:
         for name in ("low", "high", "palette"):
             mapper.on_change(name, lambda attribute, _old, _new: touched.append(attribute))

@@ -39,7 +39,7 @@ def test_the_share_is_of_the_positions_with_latents() -> None:
 
 
 def test_a_large_scan_is_a_sample_of_points_over_the_density_of_all() -> None:
-    noise = np.random.default_rng(1).normal(size=(2, 256, 256)).astype(np.float32)
+    noise = np.random.default_rng(1).normal(size=(2, 384, 384)).astype(np.float32)
     noise[0, 0, 0] = 50.0  # a stray point
     points = latent_points(noise[0], noise[1], None, Limits(-3.0, 3.0))
     assert POINTS_LIMIT / 2 < len(points.x) <= POINTS_LIMIT
