@@ -249,7 +249,7 @@ class Snapshot:
     axes: str
     maps: Mapping[str, Float32Array]
     units: Mapping[str, str]
-    pattern: Float32Array | None = None  # [ky, kx], latest processed frame
+    pattern: Float32Array | None = None  # [ky, kx], latest processed frame; NaN = no data, inf = saturated
     pattern_position: tuple[int, int] | None = None  # (y, x)
     metadata: Mapping[str, Plain] = field(default_factory=dict)
     shard_id: int = 0
@@ -263,3 +263,4 @@ class Snapshot:
     rotation_origin: str = ""  # who said how the detector is turned: stream | site file | operator | fitted
     rotation_locked: bool = False
     path: ScanPath = RASTER  # which way the scan goes, and where it lies in a larger one
+    not_made: Mapping[str, str] = field(default_factory=dict)  # maps that cannot be made, and why

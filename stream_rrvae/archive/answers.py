@@ -10,8 +10,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from stream_rrvae.archive.archive import Archive
 from stream_rrvae.archive.opened import Opened, OpenedRecordings
 from stream_rrvae.archive.told import made_by, told_of
@@ -19,6 +17,7 @@ from stream_rrvae.arguments import Arguments
 from stream_rrvae.errors import FileFormatError, RequestError, WireError
 from stream_rrvae.feed.request_server import SlowAnswer
 from stream_rrvae.kept.binned import binned
+from stream_rrvae.maps.gaps import shown_frame
 from stream_rrvae.plain import to_plain
 from stream_rrvae.recording.formats.own_results import MOST_POSITIONS, THUMBNAILS
 from stream_rrvae.recording.layout import Flag
@@ -88,6 +87,7 @@ class ArchiveAnswers:
             "frame_shape": list(frames.frame_shape), "pixel_type": frames.pixel_type,
             "frames": frames.n_arrivals, "notes": [note[:300] for note in frames.notes][:8],
             "maps": list(facts.fields.get("maps") or []), "units": dict(facts.fields.get("units") or {}),
+            "not_made": dict(facts.fields.get("not_made") or {}),
             "axes": facts.fields.get("axes") or "detector", "quality": dict(facts.fields.get("quality") or {}),
             "calibration": _calibration(facts, to_plain(start.calibration)), "made_by": made_by(facts),
             "analyses": [{"id": each.id, "name": each.name, **told} for each, told in made],
@@ -117,15 +117,11 @@ class ArchiveAnswers:
         for arrival in frames.arrivals_at(number, number + 1):
             frame = frames.arrivals(int(arrival), int(arrival) + 1)[0]
             try:
-                pixels = decode_pixels(frame).astype(np.float32)
+                pixels = decode_pixels(frame)
             except WireError:
                 continue  # a copy may be good
-            start = frames.start
-            if start.pixel_mask is not None:
-                pixels[~start.pixel_mask] = np.nan
-            if start.saturation is not None:
-                pixels[pixels > start.saturation] = np.nan
-            pattern, side = binned(pixels, SHOWN_SIDE_PX)
+            shown = shown_frame(pixels, frames.start.pixel_mask, frames.start.saturation)
+            pattern, side = binned(shown, SHOWN_SIDE_PX)
             return {"pattern": pattern, "binning": side, "frame_number": number, "y": y, "x": x}
         raise RequestError("no good frame of this position was recorded")
 

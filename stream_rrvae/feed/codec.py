@@ -73,6 +73,7 @@ def _check_consistent(snapshot: Snapshot) -> None:
     _check_values("model", snapshot.model.model, str | int)
     _check_values("metadata", snapshot.metadata, object)
     _check_values("calibration_origin", snapshot.calibration_origin, str)
+    _check_values("not_made", snapshot.not_made, str)
     position = snapshot.pattern_position
     if position and not all(0 <= index < side for index, side in zip(position, shape, strict=True)):
         raise FeedError(f"the pattern's position {position} lies outside the scan {shape}")

@@ -77,6 +77,7 @@ def merged_snapshot(parts: Sequence[Part], absent: Sequence[ShardStatus], instru
         calibration_origin=first.calibration_origin,
         rotation_origin=first.rotation_origin,
         path=first.path,
+        not_made=first.not_made,
     )
 
 

@@ -58,6 +58,7 @@ def build_snapshot(
         descan_removed=maps.descan,
         calibration_origin=store.features_info.get(ORIGIN, {}),
         path=store.start.path,
+        not_made=maps.not_made,
     )
 
 

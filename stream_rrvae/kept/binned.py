@@ -13,6 +13,7 @@ def binned(pattern: Float32Array, most_side: int) -> tuple[Float32Array, int]:
     """`pattern` [ky, kx] summed in squares so that no side is longer than `most_side`, and the squares' side.
 
     A square with pixels without data (NaN) has the sum that its others make likely; without any others it is NaN.
+    With a saturated pixel (inf) in it, it is saturated.
     """
     side = math.ceil(max(pattern.shape) / most_side)
     if side == 1:

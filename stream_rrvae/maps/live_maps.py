@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream_rrvae.maps.bounded_phase import BoundedPhase
-from stream_rrvae.maps.com_field import ComField
+from stream_rrvae.maps.com_field import ComField, Need
 from stream_rrvae.maps.derived import CHARGE_DENSITY, DIVERGENCE
 from stream_rrvae.maps.growing import GrowingMaps
 from stream_rrvae.maps.phase import gradient_scale, phase_unit
@@ -16,6 +16,7 @@ from stream_rrvae.messages import Calibration, Float32Array
 from stream_rrvae.scan_store import ScanStore
 
 PHASE_NAME = "ricom_phase"
+NEIGHBOURS = "this service has only some lines of the scan: the results of all of it have this map"
 LOOKS = 4  # from one time to the next: 5 Hz of 20, as they cost more than all other maps of a look
 LOOKS_WHERE_ALL_CHANGE = 12  # as they do while the mean of the scan is the reference
 
@@ -34,15 +35,26 @@ class LiveMaps:
         One of several shards has none of these: its positions' neighbours are other services'.
         """
         found = self._maps.look(store, calibration)
-        if not self._with_derived or found.axes != "scan" or store.start.shard_count > 1:
+        if not self._with_derived:
             return found
         com = ComField(found.maps["com_y"], found.maps["com_x"], found.axes, found.units["com_x"], calibration)
+        found = replace(found, not_made=found.not_made | _why_not(com, store.start.shard_count > 1))
+        if PHASE_NAME in found.not_made:
+            return found
         if self._derived is None or not self._derived.is_of(store, calibration):
             self._derived = _Derived(store, com)
         self._derived.look(com)
         return replace(
             found, maps={**found.maps, **self._derived.maps}, units={**found.units, **self._derived.units(com)}
         )
+
+
+def _why_not(com: ComField, is_shard: bool) -> dict[str, str]:
+    """Which of the derived maps cannot be made, and why."""
+    if is_shard:
+        return dict.fromkeys((PHASE_NAME, CHARGE_DENSITY.name), NEIGHBOURS)
+    needs = {PHASE_NAME: (Need.ROTATION,), CHARGE_DENSITY.name: CHARGE_DENSITY.needs}
+    return {name: reason for name, needed in needs.items() if (reason := com.missing(needed))}
 
 
 class _Derived:

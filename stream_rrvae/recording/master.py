@@ -32,7 +32,7 @@ DEFINITION = "stream_rrvae_recording"
 MOST_PATCHES = 16_384  # of the view as a scan: opening a file with more would take seconds
 SIDE_CHUNK = 65_536
 MAP_CHUNK_BYTES = 4 << 20
-RESULT_PARTS = ("maps", "quality", "process", "geometry", "model_version")
+RESULT_PARTS = ("maps", "maps_not_made", "quality", "process", "geometry", "model_version")
 
 
 @dataclass(frozen=True, slots=True)

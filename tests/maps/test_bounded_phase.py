@@ -89,9 +89,14 @@ def test_the_feed_has_the_phase_of_what_was_measured(store: ScanStore, gradient:
 
 def test_there_is_none_where_the_rotation_is_not_known_or_it_is_not_wanted(store: ScanStore) -> None:
     store.com_y[:], store.com_x[:], store.coverage[:] = 1, 1, 1
-    assert PHASE_NAME not in LiveMaps().look(store, replace(CALIBRATION, detector_rotation_rad=None)).maps
-    assert PHASE_NAME not in LiveMaps(with_derived=False).look(store, CALIBRATION).maps
+    unturned = LiveMaps().look(store, replace(CALIBRATION, detector_rotation_rad=None))
+    assert PHASE_NAME not in unturned.maps
+    reason = "the rotation of the detector is not known"
+    assert unturned.not_made == {PHASE_NAME: reason, "charge_density": reason}
+    without = LiveMaps(with_derived=False).look(store, CALIBRATION)
+    assert PHASE_NAME not in without.maps and without.not_made == {}, "nobody misses what is not wanted"
     maps = LiveMaps()
     assert maps.look(store, replace(CALIBRATION, beam_energy_ev=None)).units[PHASE_NAME] == "mrad step"
-    assert "divergence" in maps.look(store, replace(CALIBRATION, beam_energy_ev=None)).maps
+    found = maps.look(store, replace(CALIBRATION, beam_energy_ev=None))
+    assert "divergence" in found.maps and found.not_made == {"charge_density": "the beam energy is not known"}
     assert maps.look(store, CALIBRATION).units[PHASE_NAME] == "rad"

@@ -80,6 +80,7 @@ def _facts(file: h5py.File) -> dict[str, Any]:
     process = {name: _text(file, f"entry/process/{name}") for name in ("mode", "state", "detail")}
     told["process"] = {name: text for name, text in process.items() if text}
     told["model"] = _texts(file, "entry/process/model")
+    told["not_made"] = _texts(file, "entry/maps_not_made")
     group = find_item(file, MAPS)
     told["axes"] = str(group.attrs.get("vector_axes", ""))[:32] if isinstance(group, h5py.Group) else ""
     told["units"] = {name: _unit(file, name) for name in _map_names(file)}
