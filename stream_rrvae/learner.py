@@ -126,6 +126,7 @@ class Learner:
             process.start()
             self._launched_s = time.monotonic()
             theirs.close()
+            os.set_blocking(ours.fileno(), False)
             self._control, self._process = ours, process
             if self._scan is not None:
                 self._tell({"scan": str(self._scan)})
@@ -135,6 +136,11 @@ class Learner:
             return
         try:
             self._control.send_bytes(json.dumps(message).encode())
+        except BlockingIOError:
+            # It has not read for thousands of scans: who tells it of this one is not to wait for it.
+            event("learner_stuck", logging.WARNING)
+            if self._process is not None:
+                self._process.kill()
         except OSError:
             # It died just now: the watcher starts another and tells it the same.
             event("learner_not_reached", logging.WARNING)

@@ -33,11 +33,11 @@ AMISS = {
     "unlike": "has other units or axes",
 }
 _LEFT_OUT: dict[int, str] = {
-    DegradeLevel.NO_TRAINING: "training pauses",
-    DegradeLevel.ENCODE_SELDOM: "latents come seldom, no training",
+    DegradeLevel.NO_TRAINING: "training paused",
+    DegradeLevel.ENCODE_SELDOM: "latents seldom, no training",
     DegradeLevel.NO_ENCODING: "no new latents",
-    DegradeLevel.COM_EVERY_KTH: "only some positions are mapped, the recording has all",
-    DegradeLevel.RECORD_ONLY: "frames are recorded and not mapped",
+    DegradeLevel.COM_EVERY_KTH: "coarse maps",
+    DegradeLevel.RECORD_ONLY: "no maps",
 }
 _BY_SCAN = {
     ScanState.IDLE: FeedState("IDLE", "○", "idle", "no scan yet"),

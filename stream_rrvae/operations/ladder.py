@@ -110,5 +110,5 @@ class Ladder:
 
 def _said(load: Load, rules: LadderRules) -> str:
     if load.fill > rules.fill:
-        return f"the queue of frames is {load.fill:.0%} full"
+        return f"the queue is {100 * load.fill:.0f} % full"
     return f"frames wait {load.lag_s:.1f} s"

@@ -49,6 +49,27 @@ def test_the_scan_is_seen(
     assert feed_state(feed).word == word
 
 
+@pytest.mark.parametrize(
+    ("level", "word", "kind", "shape", "said"),
+    [
+        (1, "REDUCED", "minor", "▲", "training paused"),
+        (3, "REDUCED", "minor", "▲", "no new latents"),
+        (4, "SKIPPING", "major", "■", "coarse maps"),
+        (5, "SKIPPING", "major", "■", "no maps"),
+        (9, "SKIPPING", "major", "■", "level 9"),
+    ],
+)
+def test_what_is_left_out_to_keep_up_is_seen(
+    feed: LiveFeed, make_snapshot: MakeSnapshot, level: int, word: str, kind: str, shape: str, said: str
+) -> None:
+    health = Health(latency_p95_s=1.9, degrade_level=level, degrade_reason="frames wait 1.9 s")
+    feed.publish(make_snapshot(health=health))
+    state = feed_state(feed)
+    assert (state.word, state.kind, state.shape) == (word, kind, shape)
+    assert said in state.reason and state.reason.endswith(": frames wait 1.9 s")
+    assert not state.stale
+
+
 def test_an_instrument_at_rest_is_not_stale(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
     feed.publish(make_snapshot(state=ScanState.IDLE))
     feed.clock.now_s += 9.0  # type: ignore[attr-defined]  # the test's own clock

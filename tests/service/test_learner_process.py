@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,16 @@ def test_the_wait_for_the_last_word_is_cut_short_when_there_is_no_patience(
     learner.last_word_on(filled_store, no_patience)
     assert asked.is_set()
     assert filled_store.read_status().state == "training"
+
+
+def test_a_learner_that_reads_nothing_keeps_nobody_waiting_and_is_replaced(learner: Learner, tmp_path: Path) -> None:
+    stopped = learner.pid
+    assert stopped is not None
+    os.kill(stopped, signal.SIGSTOP)
+    told = 0
+    while learner.restarts == 0:
+        learner.work_on(tmp_path / f"scan-{told:0100}")
+        told += 1
+        assert told < 1_000_000
+    while learner.pid == stopped:
+        time.sleep(0.01)
