@@ -14,6 +14,7 @@ from zmq.utils.monitor import parse_monitor_message
 
 from detector_sim.outlet import Outlet
 from stream_rrvae import doorkeeper
+from stream_rrvae.commands.merge import MergeOptions, Merger
 from stream_rrvae.curve import ClientKeys, ServerKeys, client_keys, key_pair, make_certificate, public_key, server_keys
 from stream_rrvae.doorkeeper import Doorkeeper
 from stream_rrvae.errors import ConfigError
@@ -51,7 +52,8 @@ def keys(tmp_path: Path) -> Keys:
     make_certificate(tmp_path / "elsewhere", "known")
     clients = tmp_path / "clients"
     clients.mkdir(mode=0o755)
-    (tmp_path / "elsewhere" / "known.key").rename(clients / "known.key")
+    for known in (tmp_path / "elsewhere" / "known.key", public):
+        (clients / known.name).hardlink_to(known)
     other, stranger = make_certificate(tmp_path / "elsewhere", "stranger")
     server, right = server_keys(own, clients), client_keys(tmp_path / "elsewhere" / "known.key_secret", public)
     assert server is not None and right is not None
@@ -121,8 +123,30 @@ def _replayed(keys: Keys, _make_snapshot: MakeSnapshot) -> Iterator[Link]:
         yield outlet.address, zmq.PULL, lambda own: _is_received(url, own, lambda: outlet.send([FRAME]))
 
 
+@contextmanager
+def _merged(keys: Keys, make_snapshot: MakeSnapshot) -> Iterator[Link]:
+    own = keys.server.clients.parent / "service" / "service.key_secret"
+    with ExitStack() as stack:
+        feeds = tuple(stack.enter_context(_feed(keys, make_snapshot))[0] for _ in range(2))
+        to = f"ipc://{keys.server.clients.parent}/merged"
+        clients, servers = keys.server.clients, (own.with_suffix(".key"),)
+        told = MergeOptions(feeds, to, rate_hz=50.0, curve_key=own, curve_clients=clients, curve_servers=servers)
+        merger = Merger(told)
+        stack.callback(merger.stop)
+        merger.start()
+
+        def arrives(own: ClientKeys) -> bool:
+            with Subscriber(to, own) as viewer:
+                while (snapshot := viewer.receive(PATIENCE_S)) is not None and not snapshot.scan_id:
+                    pass  # no shard has told of a scan yet
+                return snapshot is not None
+
+        yield to, zmq.SUB, arrives
+
+
 LINKS: dict[str, Callable[[Keys, MakeSnapshot], AbstractContextManager[Link]]] = {
     "feed": _feed,
+    "merged feed": _merged,
     "back channel": _back_channel,
     "frames, pushed": _pushed,
     "frames, published": _published,
