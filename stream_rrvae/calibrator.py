@@ -13,11 +13,14 @@ from stream_rrvae.errors import StreamRrvaeError
 from stream_rrvae.found import CalibrationFound
 from stream_rrvae.log import event
 from stream_rrvae.maps.found_calibration import find_calibration
+from stream_rrvae.messages import ScanState
+from stream_rrvae.own_load import OwnLoad
 from stream_rrvae.scan_store import ScanStore
 
 SHORTEST_REST_S = 1.0
 RESTS_PER_LOOK = 20.0  # so that a look takes a twentieth of one core at most
 GROWTH = 1.1  # of what is measured, before it is looked at again
+MOST_LOADED = 0.25  # of the processors, by this process: a look of 0.3 s would be felt by frames for seconds
 
 OnFound = Callable[[ScanStore, CalibrationFound], None]
 
@@ -25,14 +28,15 @@ OnFound = Callable[[ScanStore, CalibrationFound], None]
 class Calibrator:
     """Keeps what was found last of the scan that it works on; `on_found` is told of it in its thread.
 
-    `flip` is what the site knows of it. Nothing that happens here ends anything else, and while acquisition
-    `is_behind` no look is begun.
+    `flip` is what the site knows of it. Nothing that happens here ends anything else. While acquisition
+    `is_behind`, and while a running scan takes much of the processors, no look is begun: it can wait for the end.
     """
 
     def __init__(self, flip: bool | None, on_found: OnFound, is_behind: Callable[[], bool] = bool) -> None:
         self._flip = flip
         self._on_found = on_found
         self._is_behind = is_behind
+        self._load = OwnLoad()
         self._store: ScanStore | None = None
         self._found: CalibrationFound | None = None
         self._changed = threading.Condition()
@@ -43,13 +47,13 @@ class Calibrator:
         """Begin; scans may come from now on."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread, after the look that it is at."""
+    def stop(self, patience_s: float | None = None) -> None:
+        """End the thread, after the look that it is at, or without waiting for that longer than `patience_s`."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(patience_s)
 
     def work_on(self, store: ScanStore) -> None:
         """From now on, look at this scan."""
@@ -83,10 +87,16 @@ class Calibrator:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, rest_s)
             while not self._stopping:
-                if self._store is not None and not self._is_behind() and self._has_grown(self._store):
+                if self._store is not None and self._has_time_for(self._store) and self._has_grown(self._store):
                     return self._store
                 self._changed.wait(SHORTEST_REST_S if self._store else None)
         return None
+
+    def _has_time_for(self, store: ScanStore) -> bool:
+        load = self._load.look()
+        if self._is_behind():
+            return False
+        return load < MOST_LOADED or store.read_account().state is not ScanState.RUNNING
 
     def _has_grown(self, store: ScanStore) -> bool:
         before = self._found.positions if self._found else 0

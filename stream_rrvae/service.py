@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from stream_rrvae.allocator import fetch_memory
 from stream_rrvae.back_channel import request_server
 from stream_rrvae.calibration.found_rotation import rotation_to_use
 from stream_rrvae.calibration.live_rotation import LiveRotation
@@ -47,7 +48,9 @@ STATUS_LOOK_S = 0.1
 LAST_WORD_S = 2.0  # for a scan that a newer one has followed
 STOP_WORD_S = 1.0  # when stopping
 DRAIN_S = 2.0  # to measure what was received, when stopping
+LOOK_PATIENCE_S = 0.5  # for a look at the calibration, whose word nobody waits for any more
 SCANS_TO_WAIT_FOR = 2
+FIRST_LOOKS_BYTES = 96 << 20  # what the first snapshots of 512x512 positions take: pages for it cost 0.1 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ class Service:
             self._recorder.stop()
             self.error = self.error or self._recorder.error
         self._publisher.stop()
-        self._calibrator.stop()
+        self._calibrator.stop(LOOK_PATIENCE_S)
         if self._requests:
             self._requests.stop()
         if self._learner:
@@ -300,6 +303,8 @@ class Service:
 
     def _snapshot(self) -> Snapshot:
         self._serial += 1
+        if self._serial == 1 and self._current is None:
+            fetch_memory(FIRST_LOOKS_BYTES)
         degradation = self._degradation
         health: Health = replace(
             self._acquisition.health(), degrade_level=int(degradation.level), degrade_reason=degradation.reason

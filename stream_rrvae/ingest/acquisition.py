@@ -34,7 +34,7 @@ from stream_rrvae.scan_store import DEFAULT_FOLDER
 from stream_rrvae.wire.registry import protocol
 
 MOST_THREADS = 4  # unless told otherwise: there the receiving thread is the limit
-BEHIND_BYTES = 16 << 20  # received and not measured: several batches
+BEHIND_S = 0.1  # by which frames wait to be measured: longer than from one snapshot to the next
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class Acquisition:
     @property
     def is_behind(self) -> bool:
         """Whether more has come than is measured at once: then nothing else should take the processor."""
-        return self._hand_over.size_bytes > BEHIND_BYTES
+        return self.lag_s > BEHIND_S
 
     @property
     def lag_s(self) -> float:

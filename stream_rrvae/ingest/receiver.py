@@ -29,7 +29,7 @@ TURN_S = 0.5  # between two rounds at most, also when nothing comes: that it tur
 FRAMES_A_ROUND = 4096  # MESSAGES_A_ROUND for the line
 # Frames of the line are let gather for this part of the time that they may wait for their batch: waking
 # up for every one or two would cost more than the frames.
-GATHERING = 0.1
+GATHERING = 0.5
 
 
 class Receiver:
@@ -65,6 +65,7 @@ class Receiver:
         self._gathered = 0  # frames that the line took in this round
         self._frame_bytes = 0  # of the running scan's frames
         self._most_in_one = 1  # frames a message
+        self._waited_for = 0  # of a scan's first frames: without them nothing is measured
 
     def run(self) -> None:
         """Receive until woken to stop; then close what runs and hand over what is left."""
@@ -135,7 +136,8 @@ class Receiver:
             self._machine.on_fitting(first_seen, now_s)
             self._set_flush_time()
             self._expect(line.most_in_one)
-        if stopped == FULL:
+        is_waited_for = self._is_waited_for(count)
+        if stopped == FULL or (is_waited_for and stopped != ODD):  # an odd message lies in the batch until it is taken
             self._flush()
         return stopped
 
@@ -179,6 +181,7 @@ class Receiver:
                     self._line.close()
                 if isinstance(event, Opened):
                     self._frame_bytes, self._most_in_one = _frame_bytes(event.start), 1
+                    self._waited_for = self._settings.settle_frames
                     self._expect_messages_of(self._frame_bytes)
                 self._hand_over.put(event)
 
@@ -205,8 +208,14 @@ class Receiver:
             self._uncharged_bytes = 0
         if isinstance(event, Accepted):
             self._open_line(event.frame)
-        if len(self._items) >= self._settings.batch_frames or self._size_bytes >= self._settings.queue_bytes // 4:
+        is_full = len(self._items) >= self._settings.batch_frames or self._size_bytes >= self._settings.queue_bytes // 4
+        if self._is_waited_for(1) or is_full:
             self._flush()
+
+    def _is_waited_for(self, count: int) -> bool:
+        """Whether `count` frames more make whole what the scan's disc is looked for on."""
+        before, self._waited_for = self._waited_for, max(0, self._waited_for - count)
+        return before > 0 and self._waited_for == 0
 
     def _open_line(self, frame: Frame) -> None:
         scan = self._machine.open_scan

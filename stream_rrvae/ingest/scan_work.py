@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from stream_rrvae.ingest.settle import (
     BASIS,
     Settled,
     believable,
+    is_told,
     needs_frames,
     plan_of,
     settle,
@@ -42,7 +44,7 @@ from stream_rrvae.ingest.settle import (
 from stream_rrvae.kernels.plan import FramePlan
 from stream_rrvae.messages import ScanState
 from stream_rrvae.plain import to_plain
-from stream_rrvae.scan_store import ScanStore, StoreShape
+from stream_rrvae.scan_store import RoomAhead, ScanStore, StoreShape
 from stream_rrvae.wire.pixels import decode_pixels
 from stream_rrvae.wire.shards import own_frames
 
@@ -78,6 +80,7 @@ class ScanWork:
         own = own_frames(opened.start, opened.scan_shape)
         self._account = ScanAccount(n_frames, own)
         self._held: list[Accepted | Refused] = []
+        self._ahead: RoomAhead | None = None
         self._compute: ScanCompute | None = None
         self._packed: PackedCompute | None = None
         n_own = n_frames if own is None else max(1, int(own.sum()))
@@ -94,9 +97,14 @@ class ScanWork:
         return self._compute
 
     def begin(self) -> None:
-        """Make the store at once if nothing has to be found first."""
+        """Make the store at once if nothing has to be found first, else what does not depend on that."""
         if not self._waits_for_frames:
             self._open(MeanPattern(self._start))
+            return
+        channels = sum(len(each.channels) for each in self._around.settings.detectors)
+        self._ahead = RoomAhead(self._store_shape(BASIS.n_features, channels), self._around.folder)
+        if is_told(self._start, self._site.settings):
+            _plan_ahead(self._site, self._around.settings.detectors)
 
     def take(self, items: Sequence[Accepted | Refused]) -> None:
         """Measure, or hold until the disc is found."""
@@ -146,6 +154,8 @@ class ScanWork:
         if self._compute is not None:
             self._account.end()
             self._compute.write_account(ScanState.ABORTED)
+        elif self._ahead is not None:
+            self._ahead.drop()
 
     def close(self, state: ScanState) -> tuple[ScanStore, int]:
         """The scan is over; gives its store, which a scan without a single frame has too, and what is missing."""
@@ -187,12 +197,10 @@ class ScanWork:
         settings = self._around.settings
         before = self._around.before.of(self._start) if self._around.before else None
         settled, plan, detectors = _planned(self._site, mean, settings.detectors, before)
-        shape = StoreShape(
-            self._scan_shape, self._start.frame_shape, plan.n_features, settings.learn.latents, plan.detectors.count
-        )
         info = {"basis": to_plain(BASIS), "com_reference": settled.com_reference}
         info |= detectors.info | told_to_store(self._announced.calibration, self._site, settled.start.calibration)
-        store = ScanStore.create(settled.start, shape, info, self._around.folder)
+        shape = self._store_shape(plan.n_features, plan.detectors.count)
+        store = ScanStore.create(settled.start, shape, info, self._around.folder, self._ahead)
         keeper = self._around.keeper
         if keeper is not None:
             keeper.begin(settled.start, self._scan_shape, plan)
@@ -209,6 +217,10 @@ class ScanWork:
         self._around.on_store(store)
         return self._compute
 
+    def _store_shape(self, n_features: int, n_detectors: int) -> StoreShape:
+        latents = self._around.settings.learn.latents
+        return StoreShape(self._scan_shape, self._start.frame_shape, n_features, latents, n_detectors)
+
 
 def _planned(
     site: SiteWord, mean: MeanPattern, wanted: Sequence[DetectorSettings], before: Disc | None
@@ -220,6 +232,12 @@ def _planned(
     except CalibrationError as error:
         settled = settle_without_disc(site.start, site.settings, str(error))
         return settled, *_laid_out(settled, site, wanted)
+
+
+def _plan_ahead(site: SiteWord, wanted: Sequence[DetectorSettings]) -> None:
+    """Make the plan that the scan will have if its first frames say nothing else: it is kept for when they do not."""
+    with suppress(CalibrationError):
+        _laid_out(settle(site.start, site.settings, MeanPattern(site.start).values), site, wanted)
 
 
 def _laid_out(settled: Settled, site: SiteWord, wanted: Sequence[DetectorSettings]) -> tuple[FramePlan, LaidOut]:

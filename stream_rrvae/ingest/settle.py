@@ -77,6 +77,11 @@ def believable(start: ScanStart) -> ScanStart:
     return replace(start, saturation=None, metadata={**start.metadata, NOTE: note})
 
 
+def is_told(start: ScanStart, site: CalibrationSettings) -> bool:
+    """Whether the disc is known before the first frame, unless the first frames say otherwise."""
+    return _known_disc(override(start.calibration, site), start.frame_shape).disc is not None
+
+
 def needs_frames(start: ScanStart, site: CalibrationSettings) -> bool:
     """Whether the scan's first frames are looked at: for the disc, for hot pixels, for an announced centre.
 

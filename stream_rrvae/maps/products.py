@@ -72,7 +72,9 @@ def _always(unit: str) -> Callable[[PositionValues], str]:
 
 def direction(values: PositionValues) -> Float32Array:
     """Angle of the COM, atan2(y, x) in (-pi, pi]; NaN where the COM is."""
-    return np.arctan2(values.com_y, values.com_x)
+    angle = np.full_like(values.com_y, np.nan)
+    # Of NaN it would take ten times as long as of numbers.
+    return np.arctan2(values.com_y, values.com_x, out=angle, where=~(np.isnan(values.com_y) | np.isnan(values.com_x)))
 
 
 BUILT_IN: tuple[MapProduct, ...] = (

@@ -61,8 +61,9 @@ def values_of(store: ScanStore, learnt: LearnerMaps, calibration: Calibration, s
     if calibration.detector_rotation_rad is not None:
         axes = "scan"
         com_y, com_x = to_scan_axes(com_y, com_x, calibration)
-        turn_y, turn_x = to_scan_axes(np.sin(rotation), np.cos(rotation), calibration)
-        rotation = np.arctan2(turn_y, turn_x).astype(np.float32)
+        if not np.isnan(rotation).all():  # NaN is slow to turn, and most of it there is where nothing was learnt
+            turn_y, turn_x = to_scan_axes(np.sin(rotation), np.cos(rotation), calibration)
+            rotation = np.arctan2(turn_y, turn_x).astype(np.float32)
     return PositionValues(
         scan_shape=store.shape.scan_shape,
         calibration=calibration,

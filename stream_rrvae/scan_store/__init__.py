@@ -12,6 +12,7 @@ writer killed in the middle leaves the last whole value in place (see `twin`).
 
 from stream_rrvae.scan_store.block import DEFAULT_FOLDER, sweep
 from stream_rrvae.scan_store.layout import StoreShape
+from stream_rrvae.scan_store.room import RoomAhead
 from stream_rrvae.scan_store.store import Account, LearnerMaps, ScanStore
 
-__all__ = ["DEFAULT_FOLDER", "Account", "LearnerMaps", "ScanStore", "StoreShape", "sweep"]
+__all__ = ["DEFAULT_FOLDER", "Account", "LearnerMaps", "RoomAhead", "ScanStore", "StoreShape", "sweep"]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from stream_rrvae.errors import StoreError
 from stream_rrvae.messages import Counters, Float32Array, ModelStatus, ScanStart, ScanState
 from stream_rrvae.plain import from_plain, to_plain
-from stream_rrvae.scan_store.block import DEFAULT_FOLDER, new_block, new_path
-from stream_rrvae.scan_store.layout import NAN_FIELDS, NOTE_BYTES, StoreShape, aligned, map_fields, total_bytes
+from stream_rrvae.scan_store.block import DEFAULT_FOLDER
+from stream_rrvae.scan_store.layout import NAN_FIELDS, NOTE_BYTES, StoreShape, aligned, map_fields
+from stream_rrvae.scan_store.room import HEADER_BYTES, PREAMBLE_BYTES, Room, RoomAhead, make_room
 from stream_rrvae.scan_store.twin import Twin
 
 MAGIC = b"SRRVAE01"
@@ -82,8 +83,12 @@ class ScanStore:
         shape: StoreShape,
         features_info: dict[str, Any] | None = None,
         folder: Path = DEFAULT_FOLDER,
+        ahead: RoomAhead | None = None,
     ) -> Self:
-        """Lay out the block of a new scan. Raises StoreError when memory is not to be had."""
+        """The store of a new scan, in the room that was made `ahead` if that is of its shape; else that is let go.
+
+        Raises StoreError when memory is not to be had.
+        """
         plain = {
             "shape": to_plain(shape),
             "start": to_plain(replace(start, pixel_mask=None)),
@@ -95,17 +100,10 @@ class ScanStore:
             raise StoreError(f"the scan's metadata cannot be written as JSON: {error}") from error
         if len(header) > HEADER_LIMIT:
             raise StoreError(f"the scan's metadata is {len(header)} bytes long, more than {HEADER_LIMIT}")
-        path = new_path(folder)
-        offset = aligned(len(MAGIC) + 8 + len(header))
-        size = offset + total_bytes(shape)
-        memory = new_block(path, size)
-        memory[: len(MAGIC)] = MAGIC
-        memory[len(MAGIC) : len(MAGIC) + 8] = len(header).to_bytes(8, "little")
-        memory[len(MAGIC) + 8 : len(MAGIC) + 8 + len(header)] = header
-        store = cls(path, memory, offset, plain, owner=True)
-        for name in NAN_FIELDS:
-            store._views[name].fill(np.nan)
-        store._views["pattern_number"].fill(-1)
+        room = _room_for(header, shape, folder, ahead)
+        header = header.ljust(room.header_bytes)  # blanks: to JSON they are nothing
+        room.memory[: PREAMBLE_BYTES + len(header)] = MAGIC + len(header).to_bytes(8, "little") + header
+        store = cls(room.path, room.memory, room.offset, plain, owner=True)
         store.write_account(Account(ScanState.RUNNING, Counters()))
         store.write_status(ModelStatus())
         return store
@@ -123,7 +121,7 @@ class ScanStore:
         length = int.from_bytes(memory[len(MAGIC) : len(MAGIC) + 8], "little")
         try:
             header = json.loads(memory[len(MAGIC) + 8 : len(MAGIC) + 8 + min(length, HEADER_LIMIT)])
-            return cls(path, memory, aligned(len(MAGIC) + 8 + length), header, owner=False)
+            return cls(path, memory, aligned(PREAMBLE_BYTES + length), header, owner=False)
         except (ValueError, TypeError, LookupError) as error:
             raise StoreError(f"{path} is damaged: {error}") from error
 
@@ -227,3 +225,11 @@ class ScanStore:
         view = self._views[name][slot]
         length = int.from_bytes(view[:4].tobytes(), "little")
         return view[4 : 4 + length].tobytes() or b"{}"
+
+
+def _room_for(header: bytes, shape: StoreShape, folder: Path, ahead: RoomAhead | None) -> Room:
+    if ahead is not None and ahead.shape == shape and len(header) <= HEADER_BYTES:
+        return ahead.take()
+    if ahead is not None:
+        ahead.drop()
+    return make_room(shape, folder, max(len(header), HEADER_BYTES))
