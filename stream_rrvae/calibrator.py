@@ -30,13 +30,20 @@ class Calibrator:
 
     `flip` is what the site knows of it. Nothing that happens here ends anything else. While acquisition
     `is_behind`, and while a running scan takes much of the processors, no look is begun: it can wait for the end.
+    `load` tells what part of them the process takes.
     """
 
-    def __init__(self, flip: bool | None, on_found: OnFound, is_behind: Callable[[], bool] = bool) -> None:
+    def __init__(
+        self,
+        flip: bool | None,
+        on_found: OnFound,
+        is_behind: Callable[[], bool] = bool,
+        load: Callable[[], float] | None = None,
+    ) -> None:
         self._flip = flip
         self._on_found = on_found
         self._is_behind = is_behind
-        self._load = OwnLoad()
+        self._load = load or OwnLoad().look
         self._store: ScanStore | None = None
         self._found: CalibrationFound | None = None
         self._changed = threading.Condition()
@@ -93,7 +100,7 @@ class Calibrator:
         return None
 
     def _has_time_for(self, store: ScanStore) -> bool:
-        load = self._load.look()
+        load = self._load()
         if self._is_behind():
             return False
         return load < MOST_LOADED or store.read_account().state is not ScanState.RUNNING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from stream_rrvae import calibrator
 from stream_rrvae.calibrator import Calibrator
 from stream_rrvae.found import CalibrationFound
-from stream_rrvae.scan_store import ScanStore
+from stream_rrvae.messages import Counters, ScanState
+from stream_rrvae.own_load import SHORTEST_S, OwnLoad
+from stream_rrvae.scan_store import Account, ScanStore
 from tests.conftest import StoreMaker
 
 SHAPE = (32, 32)
@@ -78,6 +81,38 @@ def test_no_look_is_begun_while_acquisition_is_behind(make_store: StoreMaker, mo
     assert heard.wait(30)
     working.stop()
     assert order.index("found") == 6, "asked until it was not behind any more"
+
+
+def test_a_scan_that_takes_the_processors_is_looked_at_when_it_is_over(
+    make_store: StoreMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrator, "SHORTEST_REST_S", 0.01)
+    asked, heard = threading.Semaphore(0), threading.Event()
+    store = lit(make_store(SHAPE))
+    store.write_account(Account(ScanState.RUNNING, Counters()))
+
+    def load() -> float:
+        asked.release()
+        return 0.9
+
+    working = Calibrator(None, lambda _store, _found: heard.set(), load=load)
+    working.start()
+    working.work_on(store)
+    for _ in range(5):
+        assert asked.acquire(timeout=30)
+    assert working.found(store) is None
+    store.write_account(Account(ScanState.COMPLETE, Counters()))
+    assert heard.wait(30)
+    working.stop()
+
+
+def test_own_load_is_a_part_of_the_processors() -> None:
+    load = OwnLoad()
+    assert load.look() == 0.0  # over no time nothing is known
+    begun_s = time.monotonic()
+    while time.monotonic() - begun_s < 1.1 * SHORTEST_S:
+        pass
+    assert 0.0 < load.look() <= 1.0
 
 
 def test_the_last_word_is_given_without_the_thread(make_store: StoreMaker) -> None:
