@@ -103,17 +103,18 @@ def make_server(
     door = make_door(options)
     sessions = Sessions(options.max_sessions, assets, door)
     downloads = SnapshotDownloads()
-    pages = LivePages(options.path, assets, asking, downloads)
+    pages = LivePages(options.path, assets, asking, downloads, replay_part.has_recordings)
     wall = Wall(feeds)
 
     def live(document: Document) -> None:
-        pages.page(document, chosen_feed(feeds, _argument(document, "instrument")))
+        feed = chosen_feed(feeds, _argument(document, "instrument"))
+        pages.page(document, feed, door.refusal(document))
 
     def control(document: Document) -> None:
-        make_control(document, wall, assets)
+        make_control(document, wall, assets, door.refusal(document))
 
     def replayed(document: Document) -> None:
-        replay_part.page(document, _arguments(document), assets)
+        replay_part.page(document, _arguments(document), assets, door.refusal(document))
 
     listening = bound(options)
     names = origins(options, listening.getsockname()[1])

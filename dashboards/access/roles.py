@@ -1,12 +1,15 @@
 """Who may change something: operators. Everybody else looks on. Decided on the server for each page that is loaded.
 
-The role travels in the signed token of the page's session, so a page cannot give itself another one.
+The role travels in the signed token of the page's session, so a page cannot give itself another one; with it goes the
+login that it is by, so that it ends with that login, on pages that are open too.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
+import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -16,10 +19,13 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import decode_signed_value
 
 COOKIE_DAYS = 0.5  # a shift
-_ADMITTED = b"operator"
-_ROLE, _REASON = "role", "viewer_reason"
+LOGINS_LIMIT = 1000  # at a time; the oldest ends
+DAY_S = 86400.0
+_ROLE, _REASON, _LOGIN = "role", "viewer_reason", "login"
+Refusal = Callable[[], str]  # why a page may only look on now; empty = it may do everything
 NO_PASSPHRASE = "only for operators; this server was started without --operators-key"
 NOT_LOGGED_IN = "only for operators: log in"
+LOGGED_OUT = "only for operators: this login has ended"
 
 
 class Role(StrEnum):
@@ -33,7 +39,7 @@ def role_of(document: Document) -> Role:
 
 
 def why_viewer(document: Document) -> str:
-    """Why this page may only look on, to be shown at what it may not do; empty for an operator's."""
+    """Why this page may only look on, to be shown at what it may not do; empty for an operator's. As it was loaded."""
     return "" if role_of(document) is Role.OPERATOR else str(_told(document).get(_REASON, NOT_LOGGED_IN))
 
 
@@ -49,12 +55,16 @@ class Door:
     it is, for COOKIE_DAYS or until the server ends.
     """
 
-    def __init__(self, is_private: bool, passphrase: str | None = None) -> None:
+    def __init__(
+        self, is_private: bool, passphrase: str | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.cookie_secret = secrets.token_hex(32)
         # A cookie is valid for all ports of a host: two servers on one must not log each other's operators out.
         self.cookie_name = f"operator_{secrets.token_hex(4)}"
         self._is_private = is_private
         self._passphrase = passphrase
+        self._clock = clock
+        self._logins: dict[str, float] = {}  # until when each is good, the oldest first
 
     @property
     def has_lock(self) -> bool:
@@ -65,18 +75,47 @@ class Door:
         """Whether this is the passphrase."""
         return self._passphrase is not None and hmac.compare_digest(said.encode(), self._passphrase.encode())
 
+    def admit(self) -> str:
+        """A login begins: what the cookie says from now on."""
+        while len(self._logins) >= LOGINS_LIMIT:
+            del self._logins[next(iter(self._logins))]
+        login = secrets.token_urlsafe(16)
+        self._logins[login] = self._clock() + COOKIE_DAYS * DAY_S
+        return login
+
+    def end(self, request: HTTPServerRequest) -> None:
+        """The login of `request` is over."""
+        self._logins.pop(self._login(request), None)
+
     def role(self, request: HTTPServerRequest) -> Role:
         """The role of whoever sent `request`."""
         if self._passphrase is None:
             return Role.OPERATOR if self._is_private else Role.VIEWER
-        cookie = request.cookies.get(self.cookie_name)
-        value = None if cookie is None else cookie.value
-        said = decode_signed_value(self.cookie_secret, self.cookie_name, value, max_age_days=COOKIE_DAYS)
-        return Role.OPERATOR if said == _ADMITTED else Role.VIEWER
+        return Role.OPERATOR if self._is_good(self._login(request)) else Role.VIEWER
 
     def facts(self, request: HTTPServerRequest) -> dict[str, str]:
         """What goes into the token of the session that `request` opens."""
-        return {_ROLE: self.role(request), _REASON: NOT_LOGGED_IN if self.has_lock else NO_PASSPHRASE}
+        reason = NOT_LOGGED_IN if self.has_lock else NO_PASSPHRASE
+        return {_ROLE: self.role(request), _REASON: reason, _LOGIN: self._login(request)}
+
+    def refusal(self, document: Document) -> Refusal:
+        """Why the page of `document` may only look on, to be asked whenever it wants something."""
+        reason, login = why_viewer(document), str(_told(document).get(_LOGIN, ""))
+
+        def now() -> str:
+            return reason or (LOGGED_OUT if self.has_lock and not self._is_good(login) else "")
+
+        return now
+
+    def _is_good(self, login: str) -> bool:
+        return self._clock() < self._logins.get(login, -1.0)
+
+    def _login(self, request: HTTPServerRequest) -> str:
+        """What the request's cookie says, if it is one of ours; else empty."""
+        cookie = request.cookies.get(self.cookie_name)
+        value = None if cookie is None else cookie.value
+        said = decode_signed_value(self.cookie_secret, self.cookie_name, value, max_age_days=COOKIE_DAYS)
+        return "" if said is None else said.decode("ascii", "replace")
 
 
 class RoleHandler(Handler):

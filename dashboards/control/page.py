@@ -8,7 +8,7 @@ from typing import Any
 from bokeh.document import Document
 from bokeh.models import ColumnDataSource, CustomJS
 
-from dashboards.access.roles import Role, role_of, why_viewer
+from dashboards.access.roles import Refusal, Role, why_viewer
 from dashboards.control.wall import Wall
 from dashboards.control.wall_layout import wall_layout
 from dashboards.feeds.view_frame import EMPTY
@@ -24,8 +24,9 @@ SERIALS_LIMIT = 1000  # of one acknowledgement
 class ControlSession:
     """One browser's wall. Pictures go out only to a page that has shown the ones before; texts always."""
 
-    def __init__(self, document: Document, wall: Wall) -> None:
-        self._wall, self._role, self._why = wall, role_of(document), why_viewer(document)
+    def __init__(self, document: Document, wall: Wall, refusal: Refusal | None = None) -> None:
+        self._wall = wall
+        self._refusal = refusal or (lambda: why_viewer(document))
         count = len(wall.instruments)
         nothing: dict[str, Any] = {"direction": [EMPTY] * count, "pattern": [EMPTY] * count, "push": [0] * count}
         self.pictures = ColumnDataSource(nothing, name="pictures", syncable=False)
@@ -53,13 +54,14 @@ class ControlSession:
 
     def _text(self) -> str:
         tiles = ",".join(self._wall.tiles["text"])
-        page = {"role": self._role, "why_viewer": self._why, **self._wall.told}
+        why = self._refusal()
+        page = {"role": Role.VIEWER if why else Role.OPERATOR, "why_viewer": why, **self._wall.told}
         return f'{{"wall": {json.dumps(page)}, "tiles": [{tiles}]}}'
 
     def _replied(self, attribute: str, old: Any, new: Any) -> None:
         """The page said something; a page may be anybody, so only what makes sense and is allowed counts."""
         serials = new.get("acknowledged")
-        if self._role is not Role.OPERATOR or not isinstance(serials, list) or len(serials) != 1:
+        if self._refusal() or not isinstance(serials, list) or len(serials) != 1:
             return
         if isinstance(serials[0], list) and len(serials[0]) <= SERIALS_LIMIT:
             self._wall.acknowledge(serial for serial in serials[0] if type(serial) is int)
@@ -71,14 +73,14 @@ def _number(column: Any) -> int:
     return value if type(value) is int else 0
 
 
-def make_control(document: Document, wall: Wall, assets: str) -> ControlSession:
-    """Fill `document` with the control-room page of `wall`."""
-    session = ControlSession(document, wall)
+def make_control(document: Document, wall: Wall, assets: str, refusal: Refusal | None = None) -> ControlSession:
+    """Fill `document` with the control-room page of `wall`; `refusal` says why it may only look on now."""
+    session = ControlSession(document, wall, refusal)
     count = len(wall.instruments)
     layout = {"layout": wall_layout(count), "places": range(1, count + 1)}
     plain_document(document, template("control.html"), {"assets": assets, **layout})
     palettes = ColumnDataSource(
-        {"direction": [rgba("direction")], "pattern": [rgba("viridis")]}, name="palettes", syncable=False
+        {"direction": [rgba("direction")], "pattern": [rgba("pattern")]}, name="palettes", syncable=False
     )
     sources = {source.name: source for source in (session.pictures, session.told, session.reply, palettes)}
     for source in sources.values():

@@ -9,9 +9,11 @@ from dashboards.control.alarms import Condition
 from dashboards.control.conditions import conditions
 from dashboards.feeds.feed_state import FeedState, clock_text, feed_state
 from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.pattern_means import PatternMean
 from dashboards.feeds.readings import status
-from dashboards.feeds.thumbnails import MeanPattern, direction_thumbnail
+from dashboards.feeds.thumbnails import direction_thumbnail, mean_thumbnail
 from dashboards.feeds.view_frame import EMPTY
+from dashboards.views.labels import log_bar
 from stream_rrvae.messages import Snapshot
 
 TREND_POINTS = 60
@@ -25,7 +27,8 @@ class WallInstrument:
 
     def __init__(self, place: int, feed: LiveFeed) -> None:
         self.place, self.feed = place, feed
-        self.pattern = MeanPattern()
+        self._mean: PatternMean | None = None
+        self._pattern = mean_thumbnail(None)
         self.told: dict[str, Any] = {}
         self.wrong: list[Condition] = []
         self._began_s = feed.clock()
@@ -37,8 +40,9 @@ class WallInstrument:
         """Bring `told`, `wrong` and the pictures up to date."""
         state, frame = self._state(), self.feed.newest
         snapshot = None if frame is None else frame.snapshot
-        if snapshot is not None:
-            self.pattern.look(snapshot)
+        mean = self.feed.patterns.of_scan()
+        if mean is not self._mean:
+            self._mean, self._pattern = mean, mean_thumbnail(mean)
         self._note_rate(0.0 if snapshot is None or state.stale else snapshot.health.rate_fps)
         self.wrong = conditions(state, snapshot)
         self.told = self._tell(state, snapshot)
@@ -46,7 +50,7 @@ class WallInstrument:
     def pictures(self) -> tuple[Any, Any]:
         """COM direction and mean pattern as palette indices [rows, columns]; 1 x 1 of nothing before the first."""
         frame = self.feed.newest
-        return (EMPTY if frame is None else direction_thumbnail(frame)), self.pattern.pixels
+        return (EMPTY if frame is None else direction_thumbnail(frame)), self._pattern.pixels
 
     def _state(self) -> FeedState:
         """As on the instrument's own page, but for one: a wall is told of instruments that should be there."""
@@ -66,7 +70,7 @@ class WallInstrument:
 
     def _tell(self, state: FeedState, snapshot: Snapshot | None) -> dict[str, Any]:
         told = status(self.feed)
-        numbers = {name: told["cells"].get(name) for name in _NUMBERS}
+        numbers, ends = {name: told["cells"].get(name) for name in _NUMBERS}, log_bar(self._pattern)
         if state.stale:
             numbers |= {"rate": None, "latency": None}
         return {
@@ -79,7 +83,8 @@ class WallInstrument:
             "last": "" if snapshot is None else clock_text(_last_good_unix_s(snapshot)),
             "numbers": numbers,
             "trend": [round(rate, 3) for rate in self._trend],
-            "seen": self.pattern.count,
+            "seen": 0 if self._mean is None else self._mean.patterns,
+            "ends": [ends["low_text"], ends["high_text"]],
             "has_map": snapshot is not None and "com_direction" in snapshot.maps,
             "aspect": _aspect(self.feed),
             **{name: told.get(name) for name in _TOLD},

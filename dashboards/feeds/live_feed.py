@@ -12,6 +12,7 @@ from tornado.ioloop import IOLoop
 
 from dashboards.feeds.frame_pace import FramePace
 from dashboards.feeds.frame_ring import FrameRing
+from dashboards.feeds.pattern_means import PatternMeans
 from dashboards.feeds.scan_history import ScanHistory
 from dashboards.feeds.thresholds import Thresholds
 from dashboards.feeds.trends import Trends
@@ -42,6 +43,7 @@ class LiveFeed:
         self.newest: ViewFrame | None = None
         self.received = self.malformed = 0  # snapshots, and messages that were none
         self.ring = FrameRing()
+        self.patterns = PatternMeans()
         self.history = ScanHistory()
         self.trends = Trends()
         self._listeners: set[Callable[[], None]] = set()
@@ -61,6 +63,7 @@ class LiveFeed:
             generation = self.newest.model_generation + (not _same_model(self.newest.snapshot, snapshot))
         self.newest = ViewFrame(snapshot, self.clock(), generation)
         self.ring.add(self.newest)
+        self.patterns.take(snapshot, self.newest.received_s)
         self.history.take(snapshot)
         self.trends.take(snapshot, self.newest.received_s)
         for listener in tuple(self._listeners):

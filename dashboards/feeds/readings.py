@@ -8,6 +8,7 @@ from typing import Any
 
 from dashboards.feeds.feed_state import AMISS, clock_text, feed_state
 from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.view_frame import ViewFrame
 from dashboards.pictures.map_styles import style_of
 from dashboards.pictures.numbers_text import UNKNOWN, duration, fixed, seconds, with_unit
 from stream_rrvae.messages import Calibration, Plain, ScanState, Snapshot
@@ -37,9 +38,11 @@ def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
     return told | {
         "instrument": snapshot.instrument,
         "scan": _scan_text(snapshot),
+        "scan_id": snapshot.scan_id,
+        "recorded": bool(snapshot.scan_id) and snapshot.health.frames_recorded > 0,
         "since": clock_text(snapshot.published_unix_s),
         "axes": snapshot.axes,
-        "choices": [(name, style_of(name).title) for name in feed.newest.choices],
+        "choices": _choices(feed.newest),
         "tables": {
             "frames": _frames(snapshot),
             "model": _model(snapshot),
@@ -51,6 +54,13 @@ def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
         "labels": _labels(snapshot),
         "rotation": _rotation(snapshot),
     }
+
+
+def _choices(frame: ViewFrame) -> list[tuple[str, str]]:
+    """Names and titles for the panel of choice: maps there are, then those that cannot be made."""
+    made = [(name, style_of(name).title) for name in frame.choices]
+    lacking = [name for name in frame.snapshot.not_made if name not in frame.snapshot.maps]
+    return made + [(name, f"{style_of(name).title} (not made)") for name in lacking]
 
 
 def _scan_text(snapshot: Snapshot) -> str:
@@ -126,13 +136,14 @@ def _shards(snapshot: Snapshot) -> str:
     return f"{snapshot.shard_id + 1} of {snapshot.shard_count}" if snapshot.shard_count > 1 else "one"
 
 
-def _scans(feed: LiveFeed) -> list[tuple[str, str, str]]:
-    """The last scans: the end of the name, what is missing, and the whole name with how it ended."""
+def _scans(feed: LiveFeed) -> list[tuple[str, str, str, str]]:
+    """The last scans: the end of the name, what is missing, the whole name with how it ended, and the name alone."""
     return [
         (
             f"{SCAN_SHAPES[each.state]} {shortened(each.scan_id)}",
             fixed(each.missing),
             f"{each.scan_id}: {each.state}, {fixed(each.processed)} frames, {fixed(each.missing)} missing",
+            each.scan_id,
         )
         for each in feed.history.newest_first()
     ]

@@ -23,7 +23,7 @@ from dashboards.pictures.figures import (
     set_square,
     show_unit,
 )
-from dashboards.pictures.palettes import DIRECTED, SEQUENTIAL, rgba
+from dashboards.pictures.palettes import DIFFRACTION, DIRECTED, SEQUENTIAL, rgba
 from dashboards.pictures.placement import PIXELS, Placement
 from dashboards.views.columns import box_columns, density_columns, empty_measured, empty_model, empty_outline
 from dashboards.views.view import LiveView
@@ -53,7 +53,7 @@ class LiveModels:
         self.crosshair = _source("crosshair", {"x": [math.nan], "y": [math.nan]})
         self.rings = _source("rings", {"x": [], "y": [], "radius": []})
         self.lasso = _source("lasso", {"x": [], "y": []})
-        self.palettes = _source("palettes", {name: [rgba(name)] for name in (*SEQUENTIAL, DIRECTED)})
+        self.palettes = _source("palettes", {name: [rgba(name)] for name in (*SEQUENTIAL, DIRECTED, DIFFRACTION)})
         self.reply = ColumnDataSource({"wish": ["{}"], "order": ["{}"]}, name="reply")
         self._map_ranges, self._pattern_ranges = ranges(), ranges()
         self._place: Placement | None = None

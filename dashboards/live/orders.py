@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from dashboards.access.roles import Refusal
 from dashboards.live.service_answers import ServiceAnswers
 from dashboards.views.view import LiveView
 from stream_rrvae.arguments import Arguments
@@ -17,17 +18,21 @@ MakeDownload = Callable[[LiveView, Callable[[str], None]], None]
 
 
 class Orders:
-    """`refusal` says why this page may change nothing; "" = it may. Whoever looks on may take snapshots.
+    """`why_not` says why this page may change nothing now; "" = it may. Whoever looks on may take snapshots.
 
     `make_download` makes files of a view and calls back with the path where they are fetched, relative to the page.
     """
 
-    def __init__(self, make_download: MakeDownload | None, refusal: str = "") -> None:
+    def __init__(self, make_download: MakeDownload | None, why_not: Refusal = lambda: "") -> None:
         self._make_download = make_download
-        self.refusal = refusal
+        self._why_not = why_not
         self.notice = ""
         self.download = ""  # the path of the latest snapshot
         self._last = 0
+
+    @property
+    def refusal(self) -> str:
+        return self._why_not()
 
     def take(self, text: object, view: LiveView, answers: ServiceAnswers) -> None:
         """Do what the JSON `text` orders, if it is new."""
@@ -50,8 +55,8 @@ class Orders:
             if self._make_download is not None:
                 self._make_download(view, self._made)
             return
-        if self.refusal:
-            raise RequestError(self.refusal)
+        if refusal := self.refusal:
+            raise RequestError(refusal)
         arguments: dict[str, Any] = {}
         if name == "set_rotation":
             arguments = {"degrees": given.number("degrees", -360, 360), "flip": given.flag("flip")}

@@ -7,7 +7,7 @@ from typing import Any
 
 from bokeh.document import Document
 
-from dashboards.access.roles import why_viewer
+from dashboards.access.roles import Refusal, why_viewer
 from dashboards.feeds.asking import Asking
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.live.line import PATH, LineHandler, Lines
@@ -25,26 +25,36 @@ class LivePages:
     """Makes live pages; those of one feed share what they are sent. `path` is the server's prefix."""
 
     def __init__(
-        self, path: str, assets: str, asking: Asking | None = None, downloads: SnapshotDownloads | None = None
+        self,
+        path: str,
+        assets: str,
+        asking: Asking | None = None,
+        downloads: SnapshotDownloads | None = None,
+        has_recordings: bool = False,
     ) -> None:
         self._path, self._assets, self._asking, self._downloads = path, assets, asking, downloads
         self._lines = Lines()
+        self._has_recordings = has_recordings
         self._pushes: dict[str, Pushes] = {}
 
     def handlers(self) -> list[Any]:
         """URL patterns, without the prefix, which Bokeh puts before them."""
         return [(PATH, LineHandler, {"application_context": None, "lines": self._lines})]
 
-    def page(self, document: Document, feed: LiveFeed) -> LiveSession:
-        """Fill `document` with the live page of `feed`."""
-        refusal = why_viewer(document)
-        variables = {"assets": self._assets, "line": self._path + PATH, "why_viewer": refusal}
+    def page(self, document: Document, feed: LiveFeed, refusal: Refusal | None = None) -> LiveSession:
+        """Fill `document` with the live page of `feed`.
+
+        `refusal` says why this page may only look on now; None = as it was when the page was loaded.
+        """
+        variables = {"assets": self._assets, "line": self._path + PATH, "has_recordings": self._has_recordings}
         plain_document(document, template("live.html"), variables)
         models = LiveModels()
         for plot in models.figures:
             document.add_root(plot)
         document.js_on_event("document_ready", models.hook())
-        orders = Orders(None if self._downloads is None else self._downloads.make, refusal)
+        orders = Orders(
+            None if self._downloads is None else self._downloads.make, refusal or (lambda: why_viewer(document))
+        )
         who = "" if document.session_context is None else document.session_context.id
         pushes = self._pushes.setdefault(feed.url, Pushes())
 

@@ -72,7 +72,7 @@ class Pushes:
 
     def measured(self, view: LiveView) -> Push:
         """What changes with every snapshot; with the arrows, if they are wished."""
-        if view.wishes.pinned is not None or view.detector_map is not None:
+        if view.wishes.pinned is not None or view.detector_map is not None or view.mean is not None:
             return self._push(_measured, view)
         if view.frame is not self._frame:
             self._frame = view.frame

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dashboards.feeds.asking import Asking
 from dashboards.feeds.live_feed import LiveFeed
-from dashboards.pictures.wishes import Wishes
+from dashboards.pictures.wishes import Ring, Wishes
 from dashboards.views.pattern import LivePattern
 from dashboards.views.view import DetectorMap
 from stream_rrvae.errors import RequestError
@@ -78,9 +79,8 @@ class ServiceAnswers:
             self.detector_map = None
             self._detector.forget()
         elif self._is_due(self._detector, (scan_id, wishes.ring), DETECTOR_AGAIN_S, running):
-            self._ask(
-                self._detector, (scan_id, wishes.ring), "virtual_detector", asdict(wishes.ring), self._take_detector
-            )
+            asked, take = asdict(wishes.ring), partial(self._take_detector, wishes.ring)
+            self._ask(self._detector, (scan_id, wishes.ring), "virtual_detector", asked, take)
 
     def order(self, name: str, arguments: Mapping[str, Plain]) -> None:
         """Have the service do something; what came of it is in `notice`."""
@@ -162,9 +162,9 @@ class ServiceAnswers:
         )
         return bool(answer.get("exact"))
 
-    def _take_detector(self, answer: Mapping[str, Any]) -> bool:
+    def _take_detector(self, ring: Ring, answer: Mapping[str, Any]) -> bool:
         values, coverage = answer.get("map"), answer.get("coverage")
         if not isinstance(values, np.ndarray) or not isinstance(coverage, int | float):
             raise RequestError("the service's answer is not understood")
-        self.detector_map = DetectorMap(values, float(coverage))
+        self.detector_map = DetectorMap(values, float(coverage), ring)
         return False

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.feeds.view_frame import ViewFrame
+from dashboards.live.averages import Averages
 from dashboards.live.models import LiveModels
 from dashboards.live.orders import Orders
 from dashboards.live.packed import packed
@@ -60,9 +61,10 @@ class LiveSession:
     ) -> None:
         self._document, self._feed, self._models, self._pushes = document, feed, models, pushes
         self._answers = (make_answers or (lambda changed: ServiceAnswers(feed, None, "", changed)))(self._arrived)
-        self._orders = orders or Orders(None, "no orders are taken here")
+        self._orders = orders or Orders(None, lambda: "no orders are taken here")
         self._line: Line | None = None
         self._wishes, self._wish_text = Wishes(), ""
+        self._averages = Averages(feed)
         self._told: dict[str, Any] = {}
         self._trends_told_s = -math.inf
         self._shown: ViewFrame | None = None
@@ -162,7 +164,8 @@ class LiveSession:
         frame = self._frame()
         if frame is None:
             return None
-        return LiveView(frame, self._wishes, self._answers.pattern, self._answers.detector_map)
+        mean = self._averages.pattern(self._wishes)
+        return LiveView(frame, self._wishes, self._answers.pattern, self._answers.detector_map, mean)
 
     @property
     def _is_awaiting(self) -> bool:
@@ -228,6 +231,7 @@ class LiveSession:
         if self._wishes.frozen and self._frozen_at is None and self._shown is not None:
             self._frozen_at = self._shown
             self._feed.ring.hold(id(self), self._shown)
+            self._averages.hold()
 
     def painted(self, number: int) -> None:
         """The page has painted the push `number`; a page may be anybody, so only the one that is awaited counts."""
@@ -256,6 +260,8 @@ class LiveSession:
         if not wishes.frozen:
             self._frozen_at = None
             self._feed.ring.release(id(self))
+            self._averages.release()
+        self._averages.wish(self._wishes, wishes)
         self._changed |= replace(wishes, frozen=self._wishes.frozen) != self._wishes
         self._wishes = wishes
         self._freeze()

@@ -46,6 +46,8 @@ def _write_pattern(entry: Any, view: LiveView) -> None:
     data = entry.create_dataset("pattern", data=pattern.values, compression="gzip", compression_opts=1)
     data.attrs["units"] = "counts"
     data.attrs["binning"] = pattern.binning
+    if pattern.seen:
+        data.attrs["mean_of"] = pattern.seen
     if pattern.position is not None:
         data.attrs["position_y"], data.attrs["position_x"] = pattern.position
 

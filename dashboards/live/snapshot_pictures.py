@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dashboards.feeds.feed_state import clock_text
 from dashboards.pictures.map_styles import style_of
 from dashboards.pictures.painting import Painted
-from dashboards.pictures.palettes import ROTATION, palette
+from dashboards.pictures.palettes import PATTERN, ROTATION, palette
 from dashboards.views.labels import bar, log_bar
 from dashboards.views.view import LiveView
 
@@ -62,9 +62,10 @@ def _pattern(view: LiveView) -> _Panel:
     ends = (bar if view.wishes.linear else log_bar)(view.painted_pattern)
     position = view.pattern.position
     where = "" if position is None else f" at y {position[0]}, x {position[1]}"
+    where = f", mean of {view.pattern.seen}" if view.pattern.seen else where
     title = f"Diffraction{where}, {'' if view.wishes.linear else 'log '}counts"
-    legend = palette("viridis")[1:]
-    return _Panel(title, _coloured(view.painted_pattern, "viridis"), legend, (ends["high_text"], ends["low_text"]))
+    legend = palette(PATTERN)[1:]
+    return _Panel(title, _coloured(view.painted_pattern, "pattern"), legend, (ends["high_text"], ends["low_text"]))
 
 
 def _cyclic(title: str, painted: Painted) -> _Panel:

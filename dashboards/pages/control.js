@@ -27,6 +27,7 @@ window.streamRrvaeControl = (() => {
     tiles.forEach(window.streamRrvaeTiles.show)
     window.streamRrvaeAlarms.show(wall)
     tally(wall.states)
+    Object.assign(document.getElementById("role"), { textContent: wall.role, title: wall.why_viewer })
     document.getElementById("count").textContent = wall.count === 1 ? "1 instrument" : `${wall.count} instruments`
     document.getElementById("clock").textContent = wall.clock
     if (!window.streamRrvaeConnection.isLost()) document.title = title(wall, tiles)

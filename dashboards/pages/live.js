@@ -2,7 +2,7 @@
 // Ties the page to its Bokeh sources: paints what comes, says what was painted, sends what the operator wishes and orders.
 window.streamRrvae = (() => {
   const told = { wish: "{}", order: "{}" }
-  const wish = { map: "latent_1", frozen: false, back: 0, pinned: null, linear: false, arrows: false,
+  const wish = { map: "latent_1", frozen: false, back: 0, pinned: null, linear: false, average: "latest", restarts: 0, arrows: false,
     latents: ["latent_1", "latent_2"], contrast: {}, histogram: "", enlarged: "", lasso: [], ring: null }
   const parts = []  // scripts of single things: { start(page), measured(told), modelled(told), status(told) }
   const page = { wish, change, order, sources: null, labels: {}, toggle, status: {} }
@@ -66,6 +66,7 @@ window.streamRrvae = (() => {
   function start(given) {
     page.sources = given instanceof Map ? given : new Map(Object.entries(given))
     window.streamRrvaeConnection.watch(page.sources.get("status").document)
+    window.streamRrvaeFigures.leaveOutOfTabOrder(page.sources.get("status").document)
     forAll("start", page)
     onData("status", status)
     onData("measured", measured)

@@ -86,6 +86,8 @@ window.streamRrvae.add((() => {
     click("forward", () => step(-1))
     click("snapshot", () => page.order("snapshot"))
     click("scale-switch", () => { page.change({ linear: !page.wish.linear }); page.toggle(by("scale-switch"), page.wish.linear) })
+    by("average").addEventListener("change", (event) => { page.change({ average: event.target.value }); by("restart").hidden = event.target.value !== "scan" })
+    click("restart", () => page.change({ restarts: page.wish.restarts + 1 }))
     click("arrows", () => { page.change({ arrows: !page.wish.arrows }); page.toggle(by("arrows"), page.wish.arrows) })
     click("rotation-set", setRotation)
     click("rotation-found", () => { const { degrees, flip } = page.status.rotation.found; page.order("set_rotation", { degrees, flip }) })

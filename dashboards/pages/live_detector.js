@@ -2,7 +2,8 @@
 // A virtual detector on the pattern: drag its edges to size it, its inside to move it, or say radii by number.
 window.streamRrvae.add((() => {
   const GRIP = 0.25  // of a radius: how near to an edge a drag takes hold of it
-  let page = null, held = null, drawn = ""
+  const DRAG_MS = 100  // between two rings that are told while one is dragged; the service answers the newest
+  let page = null, held = null, drawn = "", tells = 0
 
   const field = (id) => document.getElementById(id)
   const toPage = (ring) => {
@@ -40,6 +41,10 @@ window.streamRrvae.add((() => {
     else page.wish.ring = ring
     draw()
     showNumbers()
+  }
+
+  function tellSoon() {
+    tells ||= setTimeout(() => { tells = 0; if (held) set(page.wish.ring) }, DRAG_MS)
   }
 
   function choose(kind) {
@@ -95,6 +100,7 @@ window.streamRrvae.add((() => {
       if (name === "panstart") held = take(event)
       if (!held) return
       if (name !== "panstart") set(dragTo(event), name === "panend")
+      if (name === "pan") tellSoon()
       if (name === "panend") held = null
     },
   }

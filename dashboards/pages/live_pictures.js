@@ -2,7 +2,7 @@
 // The pictures of the panels and the marks on them, on canvases of their own under Bokeh's: a new frame repaints
 // nothing else. What they show of a picture follows the ranges of the figures above them.
 window.streamRrvae.add((() => {
-  const PALETTES = { magnitude: "inferno", direction: "direction", pattern: "viridis" }
+  const PALETTES = { magnitude: "inferno", direction: "direction", pattern: "pattern" }
   const panels = new Map()
   let page = null
 

@@ -61,7 +61,7 @@ class LoginHandler(_DoorHandler):
 
     def _admit(self) -> None:
         self.set_signed_cookie(
-            self._door.cookie_name, Role.OPERATOR, expires_days=COOKIE_DAYS, path=self._path or "/",
+            self._door.cookie_name, self._door.admit(), expires_days=COOKIE_DAYS, path=self._path or "/",
             httponly=True, samesite="Strict", secure=self.request.protocol == "https",
         )  # fmt: skip
         self._to_page()
@@ -82,9 +82,10 @@ class LoginHandler(_DoorHandler):
 
 
 class LogoutHandler(_DoorHandler):
-    """Takes the cookie back; pages that are open keep their role until they are loaded again."""
+    """Takes the cookie back and ends its login; pages that are open look on from then on."""
 
     def post(self) -> None:
+        self._door.end(self.request)
         self.clear_cookie(self._door.cookie_name, path=self._path or "/")
         self._to_page()
 

@@ -4,6 +4,7 @@ window.streamRrvaePanels = (() => {
   const SOURCES = { magnitude: "measured", direction: "measured", chosen: "measured", pattern: "measured" }
   const part = (panel, selector) => document.querySelector(`[data-panel="${panel}"] ${selector}`)
   const section = (panel) => document.querySelector(`[data-panel="${panel}"]`)
+  const { value } = window.streamRrvaeValues
   let labels = {}
 
   // A text that is set again is laid out again, also when it is the same.
@@ -21,7 +22,7 @@ window.streamRrvaePanels = (() => {
     node.dataset.colours = name
   }
 
-  const probeText = () => labels.position ? `(${labels.position})` : ""
+  const probeText = () => labels.seen ? `mean of ${labels.seen}` : labels.position ? `(${labels.position})` : ""
 
   function showMeasured(told) {
     labels = told
@@ -33,6 +34,8 @@ window.streamRrvaePanels = (() => {
     setText(part("pattern", ".unit"), told.pattern.log ? `log ${told.pattern.unit}` : told.pattern.unit)
     setText(part("pattern", ".read-out"), probeText())
     setText(part("pattern", ".note"), told.position && `✛ ${told.com}`)
+    setText(part("pattern", ".saturated"), told.saturated)
+    setText(part("chosen", ".empty"), told.chosen.empty)
     for (const panel of ["magnitude", "direction"]) section(panel).classList.toggle("has-data", told.has_maps)
     section("chosen").classList.toggle("has-data", told.has_chosen)
     section("pattern").classList.toggle("has-data", told.has_pattern)
@@ -51,15 +54,7 @@ window.streamRrvaePanels = (() => {
     for (const node of document.querySelectorAll(".axis-y")) node.textContent = y
   }
 
-  function value(level, scale) {
-    if (!level) return "not visited"
-    if (scale.unit === "deg") return `${Math.round(((level - 1) / 255) * 360 - 180)}°`
-    const fraction = (level - 1) / 254
-    const number = scale.log ? scale.low * (scale.high / scale.low) ** fraction : scale.low + fraction * (scale.high - scale.low)
-    return `${Number(number.toPrecision(3))} ${scale.unit}`.replace("-", "−").trim()
-  }
-
-  // The colours carry 254 steps between the limits; the value shown is that exact and no more.
+  // The scan or detector position under the pointer, with the value that its colour carries.
   function readOut(panel, sources, x, y) {
     if (!(panel in SOURCES) || !labels[panel]) return ""
     const data = sources.get("measured").data
@@ -70,7 +65,7 @@ window.streamRrvaePanels = (() => {
     const row = Math.floor(((y - data[`${box}_y`][0]) / data[`${box}_h`][0]) * rows)
     if (row < 0 || column < 0 || row >= rows || column >= columns) return ""
     const step = box === "map" ? Math.ceil(labels.scan_shape[0] / rows) : 1
-    return `y ${row * step}, x ${column * step}: ${value(image[row * columns + column], labels[panel])}`
+    return `y ${row * step}, x ${column * step}: ${value(image[row * columns + column], labels[panel], "not visited")}`
   }
 
   function point(panel, event, sources) {

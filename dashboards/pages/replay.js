@@ -118,6 +118,8 @@ window.streamRrvae = (() => {
   function showStatus(given) {
     if (given.total === undefined) return
     told = given
+    setText(byId("role"), told.viewer ? "viewer" : "operator")
+    byId("role").title = told.viewer
     window.streamRrvaeConnection.hear()
     setText(byId("frame"), `frame ${told.frame_text}`)
     setText(byId("elapsed"), told.elapsed_text)
@@ -127,6 +129,8 @@ window.streamRrvae = (() => {
     options(byId("map-choice"), told.choices, told.choice)
     for (const [id, value] of [["contrast", told.contrast], ["speed", String(told.speed)]]) if (document.activeElement !== byId(id)) byId(id).value = value
     byId("same").checked = told.same
+    byId("hold").setAttribute("aria-pressed", String(told.held))
+    setText(byId("hold"), told.held ? "Locked" : "Lock")
     list.choose(told.a, told.b)
     if (!runs.a) panels.clear("a", told.notice || (told.busy && told.a ? "reading …" : "no recording chosen"))
     setText(byId("notice"), told.notice ? `▲ ${told.notice}` : told.busy ? "reading …" : "")
@@ -138,7 +142,7 @@ window.streamRrvae = (() => {
       byId(id).title = told.viewer || (running ? "one analysis at a time" : "")
     }
     byId("cancel").disabled = Boolean(told.viewer)
-    for (const id of ["compare", "export", "link", "play", "back", "on", "to-start", "to-end"]) byId(id).disabled = !runs.a
+    for (const id of ["compare", "export", "link", "hold", "play", "back", "on", "to-start", "to-end"]) byId(id).disabled = !runs.a
     showJob(told.job)
     showControl(told.control)
     share()
@@ -155,6 +159,7 @@ window.streamRrvae = (() => {
     if (told.probe) query.set("probe", told.probe.join(","))
     if (told.a) { query.set("map", told.choice); query.set("contrast", told.contrast) }
     if (told.b && !told.same) query.set("same", "0")
+    if (told.a && told.held && told.lock) query.set("lock", told.lock)
     const address = `${location.pathname}?${query}`
     if (address !== location.pathname + location.search && told.a) history.replaceState(null, "", address)
   }
@@ -189,8 +194,10 @@ window.streamRrvae = (() => {
     " ": playOrPause, ",": (event) => step(-1, event), ".": (event) => step(1, event), "<": () => act("step", { value: -1 }), ">": () => act("step", { value: 1 }),
     Home: () => seek(0), End: () => seek(told.total), ArrowUp: () => moveProbe(-1, 0), ArrowDown: () => moveProbe(1, 0),
     ArrowLeft: () => moveProbe(0, -1), ArrowRight: () => moveProbe(0, 1), "/": () => byId("search").focus(),
-    n: () => pickNeighbour(1), p: () => pickNeighbour(-1),
+    n: () => pickNeighbour(1), p: () => pickNeighbour(-1), l: () => hold(),
   }
+
+  const hold = () => act("hold", { value: told.held ? 0 : 1 })
 
   function pickNeighbour(way) {
     const id = list.neighbour(way)
@@ -223,6 +230,7 @@ window.streamRrvae = (() => {
     on("speed", (event) => act("speed", { value: Number(event.target.value) }), "change")
     on("map-choice", (event) => act("choose", { text: event.target.value }), "change")
     on("contrast", (event) => act("contrast", { text: event.target.value }), "change")
+    on("hold", hold)
     on("same", (event) => act("same", { value: Number(event.target.checked) }), "change")
     on("results", (event) => act("results", { side: "a", results: event.target.value }), "change")
     on("compare", () => { isComparing = !isComparing; byId("compare").setAttribute("aria-pressed", String(isComparing)); list.wait(isComparing) })
@@ -247,6 +255,7 @@ window.streamRrvae = (() => {
 
   function start(given) {
     sources = given instanceof Map ? given : new Map(Object.entries(given))
+    window.streamRrvaeFigures.leaveOutOfTabOrder(sources.get("status").document)
     list.start(pick)
     bar.start(seek)
     listen()

@@ -37,7 +37,7 @@ window.streamRrvaeReplayBar = (() => {
     context.fillRect(0, top, width, bottom - top)
     if (!run) return
     const x = (at) => (at / run.total) * width
-    context.fillStyle = "#7a4a68"
+    context.fillStyle = "#4a6684"
     context.fillRect(0, top, x(place), bottom - top)
     context.fillStyle = hatch(context)
     for (const [first, last] of run.gaps) context.fillRect(x(first), top, Math.max(2, x(last) - x(first)), bottom - top)
@@ -50,7 +50,7 @@ window.streamRrvaeReplayBar = (() => {
       context.lineTo(x(at) - 4, 8)
       context.fill()
     }
-    context.fillStyle = "#e58fc0"
+    context.fillStyle = "#dbe2ea"
     context.fillRect(Math.min(width - 2, Math.max(0, x(place) - 1)), top - 4, 2, bottom - top + 8)
   }
 

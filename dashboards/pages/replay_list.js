@@ -120,6 +120,7 @@ window.streamRrvaeReplayList = (() => {
 
   function start(onPick) {
     pick = onPick
+    byId("search").value = new URLSearchParams(location.search).get("search") ?? ""
     for (const id of ["search", "filter", "since"]) byId(id).addEventListener("input", draw)
   }
 

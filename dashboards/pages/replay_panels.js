@@ -2,6 +2,7 @@
 // Titles, colour bars and the value under the pointer of both sides, from what came with the images.
 window.streamRrvaeReplayPanels = (() => {
   const NAMES = ["magnitude", "direction", "chosen", "pattern"]
+  const { value } = window.streamRrvaeValues
   const labels = { a: {}, b: {} }
   const section = (side, name) => document.querySelector(`[data-panel="${side}-${name}"]`)
   const part = (side, name, selector) => section(side, name).querySelector(selector)
@@ -21,7 +22,7 @@ window.streamRrvaeReplayPanels = (() => {
     part(side, "chosen", ".as-bar .bar").style.background = `var(--bar-${told.chosen.bar})`
     section(side, "chosen").classList.toggle("turned", told.chosen.turned)
     for (const name of ["magnitude", "direction"]) showData(side, name, told.has_maps, "no maps in this recording: analyse it")
-    const none = told.is_loaded ? "nothing in this map: no model" : "loading …"
+    const none = told.why_not ? `not made: ${told.why_not}` : told.is_loaded ? "nothing in this map: no model" : "loading …"
     showData(side, "chosen", told.has_chosen, told.has_maps ? none : "no maps in this recording: analyse it")
     const [x, y] = told.axes === "scan" ? ["+x", "+y"] : ["+kx", "+ky"]
     for (const node of document.querySelectorAll(`[data-side="${side}"] .axis-x`)) setText(node, x)
@@ -36,6 +37,7 @@ window.streamRrvaeReplayPanels = (() => {
   function clear(side, text) {
     for (const name of NAMES) showData(side, name, false, text)
     setText(part(side, "pattern", ".note"), "")
+    setText(part(side, "pattern", ".saturated"), "")
     setText(part(side, "pattern", ".read-out"), "")
   }
 
@@ -48,14 +50,7 @@ window.streamRrvaeReplayPanels = (() => {
     if (told.has_pattern) showBar(side, "pattern", told.pattern)
     setText(part(side, "pattern", ".read-out"), positionText(side))
     setText(part(side, "pattern", ".note"), told.has_pattern ? `✛ ${told.com}` : "")
-  }
-
-  function value(level, scale) {
-    if (!level) return "not there"
-    if (scale.unit === "deg") return `${Math.round(((level - 1) / 255) * 360 - 180)}°`
-    const fraction = (level - 1) / 254
-    const number = scale.log ? scale.low * (scale.high / scale.low) ** fraction : scale.low + fraction * (scale.high - scale.low)
-    return `${Number(number.toPrecision(3))} ${scale.unit}`.replace("-", "−").trim()
+    setText(part(side, "pattern", ".saturated"), told.saturated ?? "")
   }
 
   // The scan or detector position under the pointer, with the value that its colour carries.
@@ -75,7 +70,7 @@ window.streamRrvaeReplayPanels = (() => {
     const scale = labels[side][name]
     const found = scale && under(side, name, sources, x, y)
     if (!found) return ""
-    return `y ${found.y}, x ${found.x}${found.turned ? "" : `: ${value(found.level, scale)}`}`
+    return `y ${found.y}, x ${found.x}${found.turned ? "" : `: ${value(found.level, scale, "not there")}`}`
   }
 
   function point(panel, event, sources) {

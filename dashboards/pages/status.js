@@ -3,6 +3,7 @@
 window.streamRrvaeStatus = (() => {
   const ready = new WeakMap()
   const changed = new Set()  // nodes whose new text may not fit: looked at when all are written, for looking lays out the page
+  let recorded = false  // whether the service records, and this server knows its recordings
   const setText = (node, value) => {
     const text = value ?? "–"
     if (node.textContent === text) return
@@ -18,14 +19,33 @@ window.streamRrvaeStatus = (() => {
     changed.clear()
   }
 
+  const recordingOf = (scan) => `recordings/of?scan=${encodeURIComponent(scan)}`
+
+  function linked(text, scan) {
+    return Object.assign(document.createElement("a"), { textContent: text, href: recordingOf(scan) })
+  }
+
+  function showRecording(told) {
+    recorded = Boolean(told.recorded && "recordings" in document.getElementById("page").dataset)
+    const link = document.getElementById("recording")
+    if (!link) return
+    link.hidden = !recorded
+    link.href = recordingOf(told.scan_id)
+  }
+
+  function showRole(viewer) {
+    const role = document.getElementById("role"), text = viewer ? "viewer" : "operator"
+    if (role.textContent !== text || role.title !== (viewer ?? "")) Object.assign(role, { textContent: text, title: viewer ?? "" })
+  }
+
   function fillTable(table, rows) {
     const wanted = JSON.stringify(rows)
     if (ready.get(table) === wanted) return
     ready.set(table, wanted)
-    table.replaceChildren(...rows.map(([name, value, whole = name]) => {
+    table.replaceChildren(...rows.map(([name, value, whole = name, scan = ""]) => {
       const row = document.createElement("tr")
       if (name) {
-        row.insertCell().textContent = name
+        row.insertCell().append(recorded && scan ? linked(name, scan) : name)
         row.cells[0].title = whole
       }
       const cell = row.insertCell()
@@ -49,6 +69,7 @@ window.streamRrvaeStatus = (() => {
       cell.classList.toggle("locked", name === "rotation" && Boolean(told.rotation?.locked))
       cell.classList.toggle("alarm", (told.cells.alarms ?? []).includes(name))
     }
+    showRecording(told)
     for (const table of document.querySelectorAll("[data-table]")) fillTable(table, told.tables[table.dataset.table] ?? [])
     const percent = 100 * (told.fraction ?? 0)
     const progress = document.getElementById("progress")
@@ -56,6 +77,7 @@ window.streamRrvaeStatus = (() => {
     progress.setAttribute("aria-valuenow", String(Math.floor(percent)))
     showBadges(told)
     nameWhatIsCut()
+    showRole(told.viewer)
     document.title = `${told.instrument} · ${told.word}${told.word === "LIVE" ? ` ${told.percent}` : ""}`
   }
 

@@ -31,7 +31,8 @@ window.streamRrvaeTiles = (() => {
     tile.querySelector("[data-fact=missing]").parentElement.classList.toggle("wrong", !["0", "–", null].includes(told.numbers.missing ?? null))
     showLast(tile, told)
     showTrend(tile, told.trend)
-    setText(tile.querySelector(".pattern ~ .caption"), told.seen > 1 ? `mean of ${told.seen}` : "pattern")
+    setText(tile.querySelector(".pattern ~ .caption"), told.seen > 1 ? `mean of ${told.seen}, log counts` : "log counts")
+    for (const [index, end] of ["low", "high"].entries()) setText(tile.querySelector(`.picture .${end}`), told.ends[index])
     tile.querySelector(".direction").dataset.aspect = String(told.aspect)
   }
 
@@ -43,7 +44,7 @@ window.streamRrvaeTiles = (() => {
 
   function paint(canvas, image, colours) {
     const [rows, columns] = image.shape
-    const hasData = rows * columns > 1
+    const hasData = image.some((level) => level)
     canvas.parentElement.classList.toggle("has-data", hasData)
     if (!hasData) return
     if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows })

@@ -24,6 +24,7 @@ from dashboards.pictures.placement import PIXELS
 UNVISITED = "#212832"  # what shows where nothing was measured
 TEXT = "#c9d1db"
 FAINT = "#3a4452"
+TICKS = "#64748a"
 FONT = "'Inter', 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 _UNITS = {"rad": ["mrad"], "px": ["px"], "m": ["pm", "nm", "µm"]}
 _SHORT_NUMBER = (
@@ -168,7 +169,7 @@ def latent_figure(name: str, cloud: ColumnDataSource, density: ColumnDataSource,
 
 def _style_axes(plot: Figure) -> None:
     style = dict(  # noqa: C408  # reads as the call that it becomes
-        axis_line_color=FAINT, major_tick_line_color=FAINT, minor_tick_line_color=None, major_tick_in=0,
+        axis_line_color=TICKS, major_tick_line_color=TICKS, minor_tick_line_color=None, major_tick_in=0,
         major_label_text_color=TEXT, major_label_text_font=FONT, major_label_text_font_size="11px",
         axis_label_text_color=TEXT, axis_label_text_font=FONT, axis_label_text_font_size="12px",
         axis_label_text_font_style="normal", axis_label_standoff=2,

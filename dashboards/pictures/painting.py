@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dashboards.pictures.map_styles import MapStyle
+from dashboards.pictures.palettes import LEVELS
 from dashboards.pictures.quantise import (
     SAMPLE_LIMIT,
     SIDE_LIMIT,
@@ -73,12 +74,19 @@ def map_limits(values: Values, style: MapStyle, contrast: Contrast | None) -> Li
 
 
 def painted_pattern(pattern: Values | None, linear: bool, contrast: Contrast | None = None) -> Painted:
-    """A pattern [ky, kx]; the limits are log10 counts unless it is `linear`."""
+    """A pattern [ky, kx], saturated (inf) pixels as LEVELS; the limits are log10 counts unless it is `linear`."""
     if pattern is None or not pattern.size:
         return Painted(EMPTY, Limits(0.0, 1.0), "counts")
     shown = binned(pattern)
     limits = pattern_limits(shown, linear, contrast)
-    return Painted((quantise if linear else quantise_log)(shown, limits), limits, "counts")
+    pixels = np.minimum((quantise if linear else quantise_log)(shown, limits), LEVELS - 1)
+    pixels[np.isposinf(shown)] = LEVELS
+    return Painted(pixels, limits, "counts")
+
+
+def saturated_px(pattern: Values | None) -> int:
+    """How many pixels of a pattern are saturated."""
+    return 0 if pattern is None else int(np.count_nonzero(np.isposinf(pattern)))
 
 
 def pattern_limits(shown: Values, linear: bool, contrast: Contrast | None) -> Limits:

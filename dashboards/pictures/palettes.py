@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 TRANSPARENT = "#00000000"
 LEVELS = 255  # entries 1 ... 255 carry values
 DIRECTED = "direction"  # the palette of COM directions, by name
+DIFFRACTION = "pattern"  # that of patterns
+PATTERN = "viridis"
+SATURATED = "#e00000"  # the last entry for patterns: far from their colours, to colour-blind eyes too
 DIRECTION: Sequence[str] = colorcet.CET_C2
 ROTATION: Sequence[str] = colorcet.CET_C9
 _GREY: Sequence[str] = tuple(f"#{level:02x}{level:02x}{level:02x}" for level in range(40, 256))
@@ -43,7 +46,9 @@ def cyclic_palette(table: Sequence[str]) -> list[str]:
 
 
 def palette(name: str) -> list[str]:
-    """The palette of a map style: a linear one, or "direction"."""
+    """The palette of a map style: a linear one, DIRECTED, or DIFFRACTION, whose last entry means saturated."""
+    if name == DIFFRACTION:
+        return [*linear_palette(PATTERN)[:-1], SATURATED]
     return cyclic_palette(DIRECTION) if name == DIRECTED else linear_palette(name)
 
 

@@ -19,6 +19,8 @@ PANELS = ("magnitude", "direction", "pattern", "rotation", "chosen", "latents")
 LIMITED = ("magnitude", "pattern", "chosen")  # panels whose colours have limits
 SIDE_PX = 16384
 FAR = 1e6
+LATEST, OF_SCAN = "latest", "scan"
+AVERAGES = {LATEST: 1, OF_SCAN: 0, "mean_4": 4, "mean_8": 8, "mean_16": 16}  # of so many patterns; 0 = all
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Wishes:
     back: int = 0  # so many steps before the frozen moment
     pinned: tuple[int, int] | None = None  # (y, x) whose pattern is shown
     linear: bool = False  # the pattern's scale
+    average: str = LATEST  # which of AVERAGES the pattern is
+    restarts: int = 0  # how often the mean of the scan was begun anew
     arrows: bool = False
     latents: tuple[str, str] = ("latent_1", "latent_2")
     contrast: Mapping[str, Contrast] = field(default_factory=lambda: MappingProxyType({}))  # by panel; absent = auto
@@ -142,6 +146,8 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "back": _read("whole", "back", 0, 1000),
     "pinned": _position,
     "linear": _read("flag", "linear"),
+    "average": _read("choice", "average", tuple(AVERAGES)),
+    "restarts": _read("whole", "restarts", 0, 2**31),
     "arrows": _read("flag", "arrows"),
     "latents": _latents,
     "contrast": _contrast,

@@ -17,7 +17,7 @@ MOST_PLACE = 1 << 26
 OPERATORS_ONLY = ("analyse", "cancel", "control")
 NAMES = (
     "refresh", "open", "close", "results", "play", "pause", "seek", "step", "speed", "probe", "follow", "choose",
-    "contrast", "same", *OPERATORS_ONLY,
+    "contrast", "same", "hold", *OPERATORS_ONLY,
 )  # fmt: skip
 CONTROLS = ("play", "pause", "speed", "seek", "status")
 

@@ -20,6 +20,7 @@ from dashboards.pictures.figures import (
 from dashboards.pictures.map_styles import style_of
 from dashboards.pictures.palettes import palette
 from dashboards.pictures.placement import PIXELS, Placement
+from dashboards.pictures.wishes import Contrast
 from dashboards.replay.pattern import ShownPattern, empty_pattern
 from dashboards.replay.recorded_run import Run
 from dashboards.replay.state import SIDES
@@ -49,7 +50,7 @@ class SideModels:
             add_crosshair(plot, self.cross)
             report_taps(plot, str(plot.name))
         pattern = image_figure(f"{side}-pattern", self._pattern_ranges, (PIXELS, "mrad"))
-        add_image(pattern, self.pattern, "pattern", "pattern", "viridis")
+        add_image(pattern, self.pattern, "pattern", "pattern", "pattern")
         add_com_cross(pattern, self.pattern)
         self.figures: list[Figure] = [*maps, pattern]
 
@@ -75,13 +76,13 @@ class SideModels:
             self._palette = name
             self._chosen_mapper.palette = palette(name)
 
-    def show_pattern(self, run: Run, shown: ShownPattern | None) -> None:
-        """A pattern of `run`, or none."""
+    def show_pattern(self, run: Run, shown: ShownPattern | None, contrast: Contrast | None = None) -> None:
+        """A pattern of `run`, or none, under limits in counts or its own."""
         if shown is None:
             self.pattern.data = empty_pattern()
             return
         self.place_pattern(shown.box(run))
-        self.pattern.data = shown.columns(run)
+        self.pattern.data = shown.columns(run, contrast)
 
     def show_cross(self, at: tuple[float, float]) -> None:
         """The crosshair of the maps at x, y; touched only when it moves."""

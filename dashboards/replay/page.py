@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bokeh.document import Document
 
-from dashboards.access.roles import Role
+from dashboards.access.roles import Refusal, Role
 from dashboards.pages.page_document import plain_document
 from dashboards.pages.templates import template
 from dashboards.replay.control import ReplayControlClient
@@ -24,17 +24,17 @@ def make_replay(
     recordings: RecordingsClient,
     arguments: Mapping[str, Sequence[bytes]],
     assets: str,
-    viewer_reason: str = "",
+    refusal: Refusal = lambda: "",
     control: ReplayControlClient | None = None,
 ) -> ReplaySession:
     """Fill `document` with the replay page; `arguments` are those of its URL, `assets` is where its files are."""
-    role = {"role": Role.VIEWER if viewer_reason else Role.OPERATOR, "why_viewer": viewer_reason}
+    role = {"role": Role.VIEWER if refusal() else Role.OPERATOR, "why_viewer": refusal()}
     plain_document(document, template("replay.html"), {"assets": assets, "contrasts": list(CONTRASTS), **role})
     models = ReplayModels()
     for plot in models.figures:
         document.add_root(plot)
     document.js_on_event("document_ready", models.hook())
-    session = ReplaySession(document, recordings, models, wish_of(arguments), viewer_reason, control)
+    session = ReplaySession(document, recordings, models, wish_of(arguments), refusal, control)
     document.on_event("document_ready", lambda _event: session.ready())
     document.add_periodic_callback(session.tick, TICK_MS)
     document.on_session_destroyed(lambda _context: session.close())

@@ -9,9 +9,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dashboards.replay.held_limits import contrast_of, hold_maps, hold_pattern
 from dashboards.replay.models import ReplayModels
 from dashboards.replay.state import ReplayState, Side
 from dashboards.replay.texts import run_told
+from dashboards.replay.view import ALWAYS, ROTATION_MAP
+from dashboards.replay.wish import PATTERN
 
 WATCHDOG_S = 2.0
 
@@ -53,7 +56,9 @@ class ReplayPainter:
         for side in self._state.shown:
             if side.is_pattern_dirty and side.view is not None:
                 side.is_pattern_dirty = False
-                self._models.sides[side.name].show_pattern(side.view.run, side.pattern)
+                hold_pattern(self._state.wish, side.pattern)
+                held = self._state.wish.held.get(PATTERN)
+                self._models.sides[side.name].show_pattern(side.view.run, side.pattern, held)
         self._push_maps([side for side in self._state.shown if side.is_dirty])
 
     def _push_maps(self, sides: list[Side]) -> None:
@@ -63,6 +68,8 @@ class ReplayPainter:
         self._pushes += 1
         self._unacknowledged_since_s = self._clock()
         wish, first = self._state.wish, self._state.sides["a"].view
+        if first is not None:
+            hold_maps(wish, first, [name for name in (*ALWAYS, wish.choice) if name != ROTATION_MAP])
         for side in sides:
             assert side.view is not None
             side.is_dirty = False
@@ -71,4 +78,4 @@ class ReplayPainter:
             models.colour_choice(wish.choice)
             models.show_cross(side.view.probe_point)
             place = self._state.place_of(side.view)
-            models.maps.data = side.view.columns(place, wish.choice, wish.contrast, self._pushes, like)
+            models.maps.data = side.view.columns(place, wish.choice, self._pushes, contrast_of(wish, like))

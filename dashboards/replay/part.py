@@ -7,7 +7,7 @@ from typing import Any
 
 from bokeh.document import Document
 
-from dashboards.access.roles import why_viewer
+from dashboards.access.roles import Refusal
 from dashboards.options import DashboardOptions
 from dashboards.replay.control import ReplayControlClient
 from dashboards.replay.page import make_no_replay, make_replay
@@ -29,12 +29,16 @@ class ReplayPart:
             if asking is not None:
                 asking.close()
 
-    def page(self, document: Document, arguments: Mapping[str, Sequence[bytes]], assets: str) -> None:
-        """Fill `document`; `arguments` are those of its URL."""
+    @property
+    def has_recordings(self) -> bool:
+        return self._recordings is not None
+
+    def page(self, document: Document, arguments: Mapping[str, Sequence[bytes]], assets: str, refusal: Refusal) -> None:
+        """Fill `document`; `arguments` are those of its URL, `refusal` says why it may only look on now."""
         if self._recordings is None:
             make_no_replay(document, assets)
         else:
-            make_replay(document, self._recordings, arguments, assets, why_viewer(document), self._control)
+            make_replay(document, self._recordings, arguments, assets, refusal, self._control)
 
     def handlers(self) -> list[Any]:
         """URL patterns, without the prefix."""

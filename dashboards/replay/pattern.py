@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from dashboards.pictures.painting import painted_pattern
 from dashboards.pictures.placement import Placement
+from dashboards.pictures.wishes import Contrast
 from dashboards.replay.recorded_run import Run
 from dashboards.views.columns import Columns, box_columns, pattern_marks
-from dashboards.views.labels import com_text, log_bar
+from dashboards.views.labels import com_text, pattern_bar, saturated_text
 from dashboards.views.pattern import LivePattern
 from stream_rrvae.messages import Calibration
 
@@ -26,12 +27,13 @@ class ShownPattern:
         """Where it lies in its figure."""
         return self.pattern.placement(run.calibration)
 
-    def columns(self, run: Run) -> Columns:
+    def columns(self, run: Run, contrast: Contrast | None = None) -> Columns:
         """The image, the beam's disc and the COM."""
-        painted = painted_pattern(self.pattern.values, linear=False)
+        painted = painted_pattern(self.pattern.values, linear=False, contrast=contrast)
         told = {
             "has_pattern": self.pattern.values is not None, "problem": self.problem, "position": list(self.position),
-            "pattern": log_bar(painted), "com": com_text(run.maps, run.units, self.position),
+            "pattern": pattern_bar(painted, linear=False), "com": com_text(run.maps, run.units, self.position),
+            "saturated": saturated_text(self.pattern),
         }  # fmt: skip
         image = {"pattern": [painted.pixels], **box_columns("pattern", self.box(run))}
         return {**image, **pattern_marks(self.pattern, run.calibration), "labels": [json.dumps(told)]}

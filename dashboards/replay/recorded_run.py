@@ -43,6 +43,7 @@ class Run:
     marks: Float32Array
     marks_left_out: int
     flags: Mapping[str, str]
+    not_made: Mapping[str, str] = field(default_factory=dict)  # maps that cannot be made, and why
     maps: dict[str, Float32Array] = field(default_factory=dict)
 
     @property
@@ -70,6 +71,7 @@ def run_of(facts: Mapping[str, Any], course: Mapping[str, Any]) -> Run:
             notes=tuple(str(note) for note in facts["notes"]), due=course["due"], seconds=course["seconds"],
             gaps=course["gaps"], marks=course["marks"], marks_left_out=int(course["marks_left_out"]),
             flags=dict(course["flags"]),
+            not_made={str(name): str(why) for name, why in dict(facts.get("not_made", {})).items()},
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise RequestError(f"what was told of the recording does not fit: {error}") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import urlencode
 
 from tornado.web import HTTPError, RequestHandler
 
@@ -23,6 +24,8 @@ FORMATS = ("png", "csv", "hdf5", "hspy", "py4dstem")
 ID_CHARS = 64
 EXPORT_LOOK_S = 0.25
 EXPORT_LOOKS = 480
+SCAN_CHARS = 120  # of a scan's name, as recordings are listed
+LOOKS = 8  # at a long list, which comes bit by bit
 AT_ONCE = 4  # thumbnails that are asked for; a list of a thousand must not hold up who looks at one
 
 
@@ -52,6 +55,29 @@ class ThumbnailHandler(_RecordingsHandler):
         self.set_header("Content-Type", "image/png")
         self.set_header("Cache-Control", "private, max-age=86400")
         self.write(thumbnail(name, answer["map"]))
+
+
+class OfScanHandler(_RecordingsHandler):
+    """`?scan=...`: to the newest recording of that scan, or to the list of recordings, searched for its name."""
+
+    async def get(self) -> None:
+        scan_id = self.get_query_argument("scan", "")[:SCAN_CHARS]
+        async with self._slots:
+            found = await self._find(scan_id)
+        self.redirect(f"../replay?{urlencode({'run': found} if found else {'search': scan_id})}")
+
+    async def _find(self, scan_id: str) -> str:
+        for _ in range(LOOKS if scan_id else 0):
+            try:
+                listing = await self._recordings.ask("list", None, f"of-{id(self):x}")
+            except RequestError:
+                return ""  # the page that it leads to says what is wrong
+            for each in listing["recordings"]:  # the newest first
+                if each.get("scan_id") == scan_id:
+                    return str(each["id"])
+            if not listing["pending"]:
+                break
+        return ""
 
 
 class ExportHandler(_RecordingsHandler):
@@ -109,5 +135,6 @@ def recordings_handlers(recordings: RecordingsClient) -> list[Any]:
     given = {"recordings": recordings, "slots": asyncio.Semaphore(AT_ONCE)}
     return [
         (r"/recordings/thumbnail", ThumbnailHandler, given),
+        (r"/recordings/of", OfScanHandler, given),
         (r"/recordings/export", ExportHandler, given),
     ]

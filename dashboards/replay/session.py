@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
+from dashboards.access.roles import Refusal
 from dashboards.replay.command import OPERATORS_ONLY, Command, command_of
 from dashboards.replay.control import ReplayControlClient
 from dashboards.replay.loader import ReplayLoader
@@ -36,7 +37,7 @@ class Schedules(Protocol):
 class ReplaySession:
     """Begins with `ready`; `tick` is called some ten times a second with the document's lock.
 
-    `viewer_reason` says why this page may only look on; it is empty for operators.
+    `refusal` says why this page may only look on now; it is empty for operators.
     """
 
     def __init__(
@@ -45,14 +46,14 @@ class ReplaySession:
         recordings: RecordingsClient,
         models: ReplayModels,
         wish: ReplayWish,
-        viewer_reason: str = "",
+        refusal: Refusal = lambda: "",
         control: ReplayControlClient | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._document, self._recordings, self._models, self._control = document, recordings, models, control
         self._clock = clock
         self.state = ReplayState(wish, clock)
-        self._viewer_reason = viewer_reason
+        self._refusal = refusal
         self._painter = ReplayPainter(self.state, models, clock)
         self._loader = ReplayLoader(self.state, recordings, self._painter, self._start, self._schedule)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,13 +93,13 @@ class ReplaySession:
         """Everything small that the page shows."""
         return replay_status(self.state) | {
             "job": self._recordings.job, "control": self._control.told if self._control else None,
-            "busy": self._busy > 0, "viewer": self._viewer_reason,
+            "busy": self._busy > 0, "viewer": self._refusal(),
         }  # fmt: skip
 
     def do(self, command: Command) -> None:
         """Do what was asked for. Raises RequestError when that cannot be, or only by an operator."""
-        if command.name in OPERATORS_ONLY and self._viewer_reason:
-            raise RequestError(self._viewer_reason)
+        if command.name in OPERATORS_ONLY and (refusal := self._refusal()):
+            raise RequestError(refusal)
         self.state.notice = ""
         getattr(self, f"_do_{command.name}")(command)
 
@@ -167,6 +168,14 @@ class ReplaySession:
 
     def _do_contrast(self, command: Command) -> None:
         self.state.wish.contrast = command.text
+        self._hold(False)
+
+    def _do_hold(self, command: Command) -> None:
+        self._hold(bool(command.value))
+
+    def _hold(self, is_held: bool) -> None:
+        self.state.wish.is_held = is_held
+        self.state.wish.held.clear()
         self._painter.all_dirty()
 
     def _do_same(self, command: Command) -> None:

@@ -9,7 +9,7 @@ from dashboards.feeds.readings import geometry
 from dashboards.pictures.numbers_text import UNKNOWN, fixed, with_unit
 from dashboards.replay.recorded_run import Run
 from dashboards.replay.state import ReplayState
-from dashboards.replay.view import map_title
+from dashboards.replay.view import ReplayView, map_title
 
 _NAMES = {"undecodable": "damaged", "copy": "copies", "overflow": "outside"}
 _OF_MODEL = ("decoder", "latents", "began_with")
@@ -24,7 +24,7 @@ def replay_status(state: ReplayState) -> dict[str, Any]:
     """Where the player stands, and what is chosen."""
     player, wish = state.player, state.wish
     shown = state.shown[0].view if state.shown else None
-    choices = [(name, map_title(name)) for name in shown.choices] if shown else []
+    choices = [(name, _offered(name, shown)) for name in shown.choices] if shown else []
     return {
         "playing": player.playing, "place": player.place, "total": player.total,
         "frame_text": f"{fixed(player.place)} / {fixed(player.total)}",
@@ -33,8 +33,13 @@ def replay_status(state: ReplayState) -> dict[str, Any]:
         "choice": wish.choice, "choices": choices, "contrast": wish.contrast, "same": wish.is_same,
         "probe": list(wish.probe) if wish.probe else None,
         "a": state.sides["a"].id, "b": state.sides["b"].id, "results": state.sides["a"].results,
-        "notice": state.notice,
+        "lock": ";".join(f"{name}:{held.low:.6g}:{held.high:.6g}" for name, held in wish.held.items()),
+        "held": wish.is_held, "notice": state.notice,
     }  # fmt: skip
+
+
+def _offered(name: str, shown: ReplayView) -> str:
+    return map_title(name) + (" (not made)" if name in shown.run.not_made else "")
 
 
 def clock(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ CONTRASTS = {
     "0-100": Contrast("percentiles", 0.0, 100.0),
 }
 USUAL_CONTRAST = "1-99"
+ContrastOf = Callable[[str], Contrast]
 NO_BAR = {"low": 0.0, "high": 1.0, "unit": "", "low_text": "", "mid_text": "", "high_text": ""}
 _ROTATION_TABLE = rgb_table(ROTATION)
 
@@ -51,9 +53,13 @@ class ReplayView:
 
     @property
     def choices(self) -> list[str]:
-        """Maps for the panel of choice: the rotation, latents, everything else."""
+        """Maps for the panel of choice: the rotation, latents, everything else; last those that cannot be made."""
         rotation = [ROTATION_MAP] if ROTATION_MAP in self.run.names else []
-        return [*rotation, *choosable(list(self.run.names))]
+        return [
+            *rotation,
+            *choosable(list(self.run.names)),
+            *(name for name in self.run.not_made if name not in self.run.names),
+        ]
 
     @property
     def map_placement(self) -> Placement:
@@ -82,11 +88,11 @@ class ReplayView:
         found = map_limits(self.run.maps[name], style_of(name), contrast)
         return Contrast("locked", found.low, found.high)
 
-    def columns(self, place: int, choice: str, contrast: str, push: int, like: ReplayView | None) -> Columns:
-        """Everything that changes as it plays; with `like`, under the limits of that view."""
+    def columns(self, place: int, choice: str, push: int, contrast_of: ContrastOf) -> Columns:
+        """Everything that changes as it plays, each map under the limits that `contrast_of` says for it."""
         visible = self._due <= place
         turned = choice == ROTATION_MAP
-        magnitude, direction, chosen = (self._paint(name, CONTRASTS[contrast], like) for name in (*ALWAYS, choice))
+        magnitude, direction, chosen = (self._paint(name, contrast_of(name)) for name in (*ALWAYS, choice))
         images = {
             "magnitude": [_hidden(magnitude, visible)],
             "direction": [_hidden(direction, visible)],
@@ -99,6 +105,7 @@ class ReplayView:
             "has_maps": "com_magnitude" in self.run.maps,
             "has_chosen": self._holds_anything(choice),
             "is_loaded": choice in self.run.maps,
+            "why_not": self.run.not_made.get(choice, ""),
             "magnitude": self._bar("com_magnitude", magnitude),
             "direction": {"unit": "deg", "low": -180.0, "high": 180.0},
             "chosen": self._bar(choice, chosen)
@@ -107,9 +114,7 @@ class ReplayView:
         }
         return {**images, **box_columns("map", self.map_placement), "labels": [json.dumps(told)]}
 
-    def _paint(self, name: str, contrast: Contrast, like: ReplayView | None) -> Painted:
-        if like is not None and name in like.run.maps:
-            contrast = like.limits(name, contrast)
+    def _paint(self, name: str, contrast: Contrast) -> Painted:
         values = self.run.maps.get(name)
         if values is None:
             return painted_map(None, "", style_of(name))

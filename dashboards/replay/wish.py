@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dashboards.pictures.wishes import Contrast
 from dashboards.replay.view import CONTRASTS, ROTATION_MAP, USUAL_CONTRAST, ReplayView
 
 ID_CHARS = 64
 LARGEST = 1 << 26
+LOCK_CHARS, LOCKS = 1024, 16
+PATTERN = "pattern"
 WITHOUT_MODEL = ("bright_field", "sum")
 
 
@@ -24,6 +28,8 @@ class ReplayWish:
     choice: str = ROTATION_MAP
     contrast: str = USUAL_CONTRAST
     is_same: bool = True  # limits of the first run for both
+    is_held: bool = False  # limits are locked
+    held: dict[str, Contrast] = field(default_factory=dict)  # by map, or PATTERN
 
     def settle_choice(self, view: ReplayView) -> None:
         """A map that this run has: without a model there is no rotation to see."""
@@ -44,7 +50,26 @@ def wish_of(arguments: Mapping[str, Sequence[bytes]]) -> ReplayWish:
     wish.choice = texts["map"] if texts.get("map", "").isidentifier() else ROTATION_MAP
     wish.contrast = texts["contrast"] if texts.get("contrast") in CONTRASTS else USUAL_CONTRAST
     wish.is_same = texts.get("same") != "0"
+    wish.held = _held(arguments.get("lock", ()))
+    wish.is_held = bool(wish.held)
     return wish
+
+
+def _held(values: Sequence[bytes]) -> dict[str, Contrast]:
+    """From `NAME:LOW:HIGH;...`; what makes no sense of it is left out."""
+    text = values[0].decode(errors="replace")[:LOCK_CHARS] if values else ""
+    found = (_one_held(part) for part in text.split(";")[:LOCKS])
+    return {name: contrast for name, contrast in found if contrast is not None}
+
+
+def _one_held(text: str) -> tuple[str, Contrast | None]:
+    name, _, ends = text.partition(":")
+    try:
+        low, high = (float(end) for end in ends.split(":"))
+    except ValueError:
+        return name, None
+    is_good = name.isidentifier() and math.isfinite(high - low) and low < high
+    return name, Contrast("locked", low, high) if is_good else None
 
 
 def _id(texts: Mapping[str, str], name: str) -> str:

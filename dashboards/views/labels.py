@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from dashboards.pictures.map_styles import style_of
-from dashboards.pictures.numbers_text import UNKNOWN, scale_end, with_unit
-from dashboards.pictures.painting import Painted
+from dashboards.pictures.map_styles import LATENT, style_of
+from dashboards.pictures.numbers_text import UNKNOWN, fixed, scale_end, with_unit
+from dashboards.pictures.painting import Painted, saturated_px
+from dashboards.pictures.palettes import LEVELS
 from dashboards.pictures.placement import beam_centre_px, pattern_scale
-from dashboards.views.view import LiveView
+from dashboards.views.pattern import LivePattern
+from dashboards.views.view import DETECTOR_MAP, LiveView
 from stream_rrvae.messages import Float32Array
 
 
@@ -28,14 +31,40 @@ def measured_labels(view: LiveView, push: int) -> dict[str, Any]:
         "magnitude": bar(magnitude),
         "direction": {"unit": "deg", "low": -180.0, "high": 180.0},
         "chosen": {
-            **bar(chosen), "name": view.choice, "title": style.title, "bar": style.palette, "signed": style.signed
+            **bar(chosen), "name": view.choice, "title": style.title, "bar": style.palette, "signed": style.signed,
+            "empty": _why_empty(view),
         },
-        "pattern": (bar if view.wishes.linear else log_bar)(view.painted_pattern),
+        "pattern": pattern_bar(view.painted_pattern, view.wishes.linear),
+        "saturated": saturated_text(pattern),
+        "seen": pattern.seen,
         "geometry": _pattern_geometry(view),
         "histogram": _histogram(view),
         "coverage": "" if view.detector_map is None else with_unit(math.floor(100 * view.detector_map.coverage), "%"),
+        "ring": _ring(view),
         **_probe_texts(view),
     }  # fmt: skip
+
+
+def saturated_text(pattern: LivePattern) -> str:
+    """How many pixels of a pattern are saturated; empty = none."""
+    count = saturated_px(pattern.values)
+    return f"▲ {fixed(count)} px saturated" if count else ""
+
+
+def _why_empty(view: LiveView) -> str:
+    """What stands where the map of choice would be."""
+    reason = view.frame.snapshot.not_made.get(view.choice, "")
+    if reason:
+        return f"not made: {reason}"
+    if view.choice == DETECTOR_MAP:
+        return "asking the service …"
+    return "no model yet" if view.choice == "misfit" or view.choice.startswith(LATENT) else "no data yet"
+
+
+def _ring(view: LiveView) -> dict[str, float] | None:
+    """The virtual detector whose map is there."""
+    made = view.detector_map
+    return None if made is None or made.ring is None else asdict(made.ring)
 
 
 def _pattern_geometry(view: LiveView) -> dict[str, Any]:
@@ -67,6 +96,11 @@ def bar(painted: Painted) -> dict[str, Any]:
     middle = (limits.low + limits.high) / 2
     texts = {"low_text": scale_end(limits.low), "mid_text": scale_end(middle), "high_text": scale_end(limits.high)}
     return {"low": limits.low, "high": limits.high, "unit": "" if painted.unit == "1" else painted.unit, **texts}
+
+
+def pattern_bar(painted: Painted, linear: bool) -> dict[str, Any]:
+    """The ends of a pattern's colour bar, whose last colour says saturated."""
+    return (bar if linear else log_bar)(painted) | {"saturated_level": LEVELS}
 
 
 def log_bar(painted: Painted) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class LivePattern:
     values: Float32Array | None
     position: tuple[int, int] | None
     binning: int = 1
-    source: str = ""  # "kept" or "recording"; "" = the latest of the feed
+    source: str = ""  # "kept", "recording" or "mean"; "" = the latest of the feed
+    seen: int = 0  # of a mean: of so many patterns
 
     @property
     def frame_shape(self) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dashboards.pictures.map_styles import style_of
 from dashboards.pictures.painting import ENLARGED_SIDE, Histogram, Painted, histogram, painted_map, painted_pattern
 from dashboards.pictures.quantise import SIDE_LIMIT
 from dashboards.pictures.selection import Selection, selected
-from dashboards.pictures.wishes import Wishes
+from dashboards.pictures.wishes import Ring, Wishes
 from dashboards.views.pattern import LivePattern, latest_pattern
 from stream_rrvae.messages import Float32Array
 
@@ -25,6 +25,7 @@ class DetectorMap:
 
     values: Float32Array
     coverage: float  # 0 ... 1 of the positions measured so far
+    ring: Ring | None = None  # the detector that it is of: while one is dragged, that of a moment ago
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,15 @@ class LiveView:
     wishes: Wishes
     pinned: LivePattern | None = None  # fetched for the pinned position
     detector_map: DetectorMap | None = None
+    mean: LivePattern | None = None  # of patterns, where that is wished
 
     @property
     def choice(self) -> str:
         """The map in the panel of choice: the one wished, or the first there is."""
         wished, there = self.wishes.map, self.frame.choices
-        if wished in there or (wished == DETECTOR_MAP and self.detector_map is not None):
+        if wished in there or wished in self.frame.snapshot.not_made:
+            return wished
+        if wished == DETECTOR_MAP and self.detector_map is not None:
             return wished
         return there[0] if there else wished
 
@@ -48,7 +52,7 @@ class LiveView:
     def pattern(self) -> LivePattern:
         if self.wishes.pinned is not None:
             return self.pinned or LivePattern(None, self.wishes.pinned)
-        return latest_pattern(self.frame.snapshot)
+        return self.mean or latest_pattern(self.frame.snapshot)
 
     @cached_property
     def magnitude(self) -> Painted:
@@ -65,7 +69,7 @@ class LiveView:
     @cached_property
     def painted_pattern(self) -> Painted:
         contrast = self.wishes.contrast.get("pattern")
-        if contrast is None and self.wishes.pinned is None:
+        if contrast is None and self.wishes.pinned is None and self.mean is None:
             return self.frame.linear_pattern if self.wishes.linear else self.frame.pattern
         return painted_pattern(self.pattern.values, self.wishes.linear, contrast)
 

@@ -83,6 +83,16 @@ class BrowserPage:
 @contextmanager
 def browser_on(url: str) -> Iterator[BrowserPage]:
     """A browser of its own, with `url` shown and watched."""
+    with new_browser() as driver:
+        driver.get(url)
+        page = BrowserPage(driver)
+        page.watch()
+        yield page
+
+
+@contextmanager
+def new_browser() -> Iterator[webdriver.Chrome]:
+    """A browser of its own, on no page yet."""
     with tempfile.TemporaryDirectory(prefix="bench-browser-", ignore_cleanup_errors=True) as profile:
         options = Options()
         options.binary_location = CHROMIUM
@@ -90,10 +100,7 @@ def browser_on(url: str) -> Iterator[BrowserPage]:
             options.add_argument(flag)
         driver = webdriver.Chrome(options=options, service=Service(DRIVER))
         try:
-            driver.get(url)
-            page = BrowserPage(driver)
-            page.watch()
-            yield page
+            yield driver
         finally:
             driver.quit()
 

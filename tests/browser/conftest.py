@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -40,6 +41,7 @@ from dashboards.options import DashboardOptions
 from dashboards.server import serve
 from dashboards.feeds.thresholds import Thresholds
 """
+NGINX_SAMPLE = Path(__file__).parents[2] / "deploy" / "nginx" / "stream-rrvae.conf"
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 SCAN = (96, 96)
 FRAME = (128, 128)
@@ -247,14 +249,22 @@ class Viewer:
             pointer.click()
         mouse.perform()
 
-    def drag(self, name: str, *shares: tuple[float, float]) -> None:
-        """Drag through these shares (right, down) of the frame of figure `name`."""
+    def drag(self, name: str, *shares: tuple[float, float], releases: bool = True) -> None:
+        """Drag through these shares (right, down) of the frame of figure `name`; without `releases` it goes on."""
         mouse = ActionChains(self.driver, duration=20)
         pointer: Any = mouse.w3c_actions.pointer_action  # without types
         pointer.move_to_location(*self._place(name, shares[0]))
         pointer.pointer_down()
         for share in shares[1:]:
             pointer.move_to_location(*self._place(name, share))
+        if releases:
+            pointer.pointer_up()
+        mouse.perform()
+
+    def release(self) -> None:
+        """End a drag that goes on."""
+        mouse = ActionChains(self.driver, duration=20)
+        pointer: Any = mouse.w3c_actions.pointer_action  # without types
         pointer.pointer_up()
         mouse.perform()
 
@@ -280,6 +290,21 @@ class Viewer:
         """Scroll bars of the page, texts that are cut off without an ellipsis, and texts that lie over another."""
         found = self.driver.execute_script(FLAWS)
         assert isinstance(found, list)
+        return found
+
+    def illegible(self, least_px: float) -> list[str]:
+        """Texts that are too small or too faint (WCAG 2.2: 4.5:1), outlines of controls that are too faint (3:1)."""
+        found = self.driver.execute_script(ILLEGIBLE, least_px)
+        assert isinstance(found, list)
+        return found
+
+    def lost_by_tab(self, presses: int) -> list[str]:
+        """What Tab reaches against the order of reading, and what does not show that it has been reached."""
+        found = list(self.driver.execute_script(ORDER_OF_TAB))
+        self.driver.execute_script("document.activeElement?.blur()")
+        for _ in range(presses):
+            self.driver.switch_to.active_element.send_keys("\ue004")
+            found += self.driver.execute_script(UNSEEN_FOCUS)
         return found
 
     def screenshot(self, name: str) -> NDArray[np.uint8]:
@@ -325,6 +350,57 @@ for (const [a, one] of boxes) {
 }
 return found
 """
+ILLEGIBLE = """
+const least = arguments[0], found = []
+const channels = (css) => { const [r, g, b, a = 1] = css.match(/[\\d.]+/g).map(Number); return [r, g, b, a] }
+const over = ([r, g, b, a], under) => [r, g, b].map((value, i) => a * value + (1 - a) * under[i])
+function ground(node) {
+  const layers = []
+  for (let at = node; at; at = at.parentElement) layers.push(channels(getComputedStyle(at).backgroundColor))
+  return layers.reverse().reduce((under, layer) => over(layer, under), [14, 18, 23])
+}
+const luminance = (rgb) => rgb.map((value) => value / 255)
+  .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0)
+function ratio(one, other) {
+  const [less, more] = [luminance(one), luminance(other)].sort((a, b) => a - b)
+  return (more + 0.05) / (less + 0.05)
+}
+for (const node of document.querySelectorAll("body *")) {
+  const style = getComputedStyle(node), name = node.id || node.className || node.tagName
+  if (!node.checkVisibility() || node.closest(":disabled, svg, option") || !node.getBoundingClientRect().width) continue
+  const isText = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim())
+  const text = node.textContent.trim().slice(0, 30)
+  if (isText && parseFloat(style.fontSize) < least) found.push(`${style.fontSize}: ${name} ${text}`)
+  if (isText) {
+    const there = ratio(over(channels(style.color), ground(node)), ground(node))
+    if (there < 4.5) found.push(`${there.toFixed(1)}:1: ${name} ${text}`)
+  }
+  const edge = channels(style.borderTopColor)
+  const isControl = node.matches("button, select, input") && parseFloat(style.borderTopWidth) && edge[3]
+  if (isControl && ratio(over(edge, ground(node)), ground(node.parentElement)) < 3) found.push(`outline: ${name}`)
+}
+return found
+"""
+ORDER_OF_TAB = """
+const found = [], kinds = "a[href], button, input, select, [tabindex]"
+const home = (node) => node.closest("section, header, aside, footer, main, p, li, .line")
+const all = [...document.querySelectorAll(kinds)]
+  .filter((node) => node.checkVisibility() && !node.disabled && node.tabIndex >= 0)
+for (const [i, node] of all.entries()) {
+  if (node.tabIndex > 0) found.push(`jumps: ${node.id || node.className}`)
+  const next = all[i + 1], box = node.getBoundingClientRect(), after = next?.getBoundingClientRect()
+  if (!next || home(next) !== home(node) || node.contains(next)) continue
+  const isBelow = after.top >= box.bottom - 4, isRight = after.left >= box.left && after.bottom > box.top
+  if (!isBelow && !isRight) found.push(`backwards: ${node.id || node.className} to ${next.id || next.className}`)
+}
+return found
+"""
+UNSEEN_FOCUS = """
+const node = document.activeElement, style = getComputedStyle(node)
+const isSeen = node === document.body || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1)
+return isSeen ? [] : [`no focus seen: ${node.id || node.className || node.tagName}`]
+"""
 FRAME_BOX = """
 const view = Bokeh.index.find_one(Bokeh.documents[0].get_model_by_name(arguments[0]))
 const canvas = view.el.getBoundingClientRect(), box = view.frame.bbox
@@ -355,3 +431,29 @@ def viewer(browser: Viewer) -> Iterator[Viewer]:
     browser.complaints()
     yield browser
     browser.driver.get("about:blank")  # ends the session before its server ends
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def behind_nginx(tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """The deployed configuration in a real nginx: its own port, and the dashboard's."""
+    if shutil.which("nginx") is None:
+        pytest.skip("NOT CHECKED: nginx is not installed (apt-get install nginx-light)")
+    inner, public = free_port(), free_port()
+    site = NGINX_SAMPLE.read_text().replace("127.0.0.1:5006", f"127.0.0.1:{inner}").replace(":8080", f":{public}")
+    paths = " ".join(
+        f"{name}_temp_path {tmp_path}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (tmp_path / "nginx.conf").write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log stderr crit; events {{}}\n"
+        f"http {{ access_log off; {paths}\n{site}\n}}\n"
+    )
+    proxy = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")])
+    yield public, inner
+    proxy.terminate()
+    proxy.wait(20)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from dashboards.feeds.thresholds import Thresholds
@@ -17,10 +15,16 @@ from dashboards.feeds.thresholds import Thresholds
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 Serve = Callable[..., Any]
 NOBODY = "tcp://127.0.0.1:9"
-NGINX_SAMPLE = Path(__file__).parents[2] / "deploy" / "nginx" / "stream-rrvae.conf"
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><b>run'
 STATES = "return [...document.querySelectorAll('.state')].map((state) => state.textContent).join()"
 ALARMS = "return [...document.querySelectorAll('#alarms li')].map((row) => row.innerText.replaceAll('\\n', ' '))"
+LOG_OUT = """
+return fetch('login?page=control').then((answer) => answer.text()).then((page) => {
+  const token = page.match(/name="_xsrf" value="([^"]+)"/)[1]
+  const body = new URLSearchParams({ _xsrf: token })
+  return fetch('logout?page=control', { method: 'POST', body, redirect: 'manual' })
+}).then(() => true)
+"""
 # Of the first tile's map: the share of its positions that are painted.
 PAINTED = """(() => {
   const canvas = document.querySelector('.tile .direction')
@@ -63,6 +67,8 @@ def test_a_scan_goes_stale_and_its_alarm_stays(viewer: Any, serve: Serve, publis
     assert viewer.text("[data-fact=missing]") == "0"
     assert viewer.driver.title == f"● LIVE {scan.instrument} · Control room"
     assert viewer.driver.execute_script(ALARMS) == []
+    assert viewer.text(".picture .high") and viewer.text(".picture .low")
+    assert viewer.illegible(12) == [] and viewer.lost_by_tab(4) == []
     viewer.screenshot("control-live")
     publisher.stop()
     viewer.wait(STATES + " === '■ STALE,○ WAITING'")
@@ -94,6 +100,38 @@ def test_a_wall_fits_its_screen(
     assert viewer.complaints() == []
 
 
+CORNERS = """
+const canvas = document.querySelector('.tile canvas.' + arguments[0]), { width, height } = canvas
+const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
+copy.drawImage(canvas, 0, 0)
+return [[0.2, 0.2], [0.8, 0.2], [0.2, 0.8], [0.8, 0.8]]
+  .map(([x, y]) => [...copy.getImageData(Math.floor(x * width), Math.floor(y * height), 1, 1).data].join())
+"""
+
+
+def test_small_pictures_have_row_0_at_the_top_and_any_shape(
+    viewer: Any, serve: Serve, publisher: Any, scan: Any
+) -> None:
+    scan.share = 1.0
+    angles, pattern = np.zeros((96, 96), np.float32), np.ones((128, 128), np.float32)
+    angles[:48, :48], pattern[:64, :64] = 2.0, 1000.0
+    scan.maps = {**scan.maps, "com_direction": angles}
+    scan.changes = {"pattern": pattern}
+    viewer.open(serve(publisher.url).url + "/control", (1280, 800))
+    viewer.wait(f"return {PAINTED} > 0.9")
+    for name in ("direction", "pattern"):
+        first, *others = viewer.driver.execute_script(CORNERS, name)
+        assert len(set(others)) == 1 and first != others[0], name
+    painted = "return document.querySelector('.tile .direction').parentElement.classList.contains('has-data')"
+    for shape, value in (((1, 1), 1.0), ((1, 50), 0.0), ((6, 4), np.nan)):
+        odd = {name: np.full(shape, value, np.float32) for name in scan.maps}
+        scan.changes = {"maps": odd, "scan_shape": shape, "pattern": np.full((1, 1), value, np.float32),
+                        "pattern_position": (0, 0), "scan_id": f"a scan of {shape}"}  # fmt: skip
+        viewer.wait(f"return document.querySelector('.tile .scan').textContent.includes('a scan of {shape}')")
+        viewer.until(lambda value=value: viewer.driver.execute_script(painted) == np.isfinite(value))
+    assert viewer.complaints() == []
+
+
 def test_without_a_service_the_wall_says_so(viewer: Any, serve: Serve) -> None:
     server = serve(NOBODY, thresholds=Thresholds(stale_s=1.0, unreachable_s=2.0))
     viewer.open(server.url + "/control", (1920, 1080))
@@ -115,32 +153,6 @@ def test_a_dead_server_is_told_by_the_page_which_comes_back_with_it(viewer: Any,
     serve(publisher.url, port=urlsplit(server.url).port)
     viewer.wait("return document.getElementById('lost')?.hidden && document.body.dataset.started === 'true'")
     viewer.wait(STATES + " === '● LIVE'")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def behind_nginx(tmp_path: Path) -> Iterator[tuple[int, int]]:
-    """The deployed configuration in a real nginx: its own port, and the dashboard's."""
-    if shutil.which("nginx") is None:
-        pytest.skip("NOT CHECKED: nginx is not installed (apt-get install nginx-light)")
-    inner, public = free_port(), free_port()
-    site = NGINX_SAMPLE.read_text().replace("127.0.0.1:5006", f"127.0.0.1:{inner}").replace(":8080", f":{public}")
-    paths = " ".join(
-        f"{name}_temp_path {tmp_path}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (tmp_path / "nginx.conf").write_text(
-        f"daemon off; pid {tmp_path}/pid; error_log stderr crit; events {{}}\n"
-        f"http {{ access_log off; {paths}\n{site}\n}}\n"
-    )
-    proxy = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")])
-    yield public, inner
-    proxy.terminate()
-    proxy.wait(20)
 
 
 def test_behind_nginx_viewers_look_and_operators_log_in(
@@ -175,5 +187,9 @@ def test_behind_nginx_viewers_look_and_operators_log_in(
     viewer.wait(ALARMS + ".length === 1")  # the viewer's word was not taken
     viewer.driver.execute_script("document.querySelector('#alarms li button').click()")
     viewer.wait("return document.querySelector('#alarms li.acknowledged') !== null")
+    assert viewer.text("#role") == "operator"
+    viewer.driver.execute_script(LOG_OUT)  # as in another window: this page stays as it is
+    viewer.wait("return document.querySelector('#role').textContent === 'viewer'")
+    assert "this login has ended" in viewer.driver.execute_script("return document.querySelector('#role').title")
     assert viewer.driver.execute_script("return window.hacked ?? null") is None
     assert viewer.complaints() == []

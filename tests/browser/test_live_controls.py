@@ -131,6 +131,107 @@ def test_arrows_and_the_linear_scale_are_switched(page: Any) -> None:
     page.until(lambda: page.labels()["pattern"].get("log"))
 
 
+def choose(page: Any, name: str, value: str) -> None:
+    script = (
+        "const s = document.getElementById(arguments[0]); s.value = arguments[1]; s.dispatchEvent(new Event('change'))"
+    )
+    page.driver.execute_script(script, name, value)
+
+
+def test_the_pattern_is_the_latest_or_a_mean(page: Any, shared_feed: Any) -> None:
+    scan = shared_feed.scan
+    title = "[data-panel=pattern] .read-out"
+    try:
+        choose(page, "average", "scan")
+        page.until(lambda: page.text(title).startswith("mean of "))
+        page.click("#restart")
+        page.until(lambda: page.text(title).startswith("("))  # nothing has come since: the latest
+        for share in (0.52, 0.54):
+            scan.share = share
+            seen = 1 if share < 0.53 else 2
+            page.until(lambda seen=seen: page.labels()["seen"] == seen)
+        assert page.flaws() == []
+        page.screenshot("live-mean")
+        choose(page, "average", "mean_4")
+        page.until(lambda: page.labels()["seen"] > 2)
+    finally:
+        scan.share = 0.5
+        choose(page, "average", "latest")
+    page.until(lambda: page.labels()["seen"] == 0 and page.text(title).startswith("("))
+
+
+def test_saturated_pixels_are_marked_and_counted(page: Any, shared_feed: Any) -> None:
+    scan = shared_feed.scan
+    pattern = scan().pattern.copy()
+    pattern[60:66, 60:66] = np.inf
+    scan.changes = {"pattern": pattern}
+    try:
+        page.wait("return document.querySelector('.saturated').textContent === '▲ 36 px saturated'")
+        frame = page.frame_of("pattern", page.screenshot("live-saturated"))
+        assert (frame.reshape(-1, 3) == (0xE0, 0, 0)).all(axis=1).sum() > 100
+        assert page.flaws() == []
+        point = "window.streamRrvae.point('pattern', {event_name: 'mousemove', x: 0, y: 0})"
+        read = "return document.querySelector('[data-panel=pattern] .read-out').textContent"
+        assert page.driver.execute_script(f"{point}; {read}").endswith(": saturated")
+    finally:
+        scan.changes = {}
+    page.wait("return document.querySelector('.saturated').textContent === ''")
+
+
+def test_a_map_that_cannot_be_made_says_why_where_it_would_be(page: Any, shared_feed: Any) -> None:
+    shared_feed.scan.changes = {"not_made": {"charge_density": "the beam energy is not known"}}
+    try:
+        page.wait("return [...document.getElementById('choice').options].some((o) => o.value === 'charge_density')")
+        choose(page, "choice", "charge_density")
+        page.wait(
+            "return document.querySelector('[data-panel=chosen] .empty').textContent"
+            " === 'not made: the beam energy is not known'"
+        )
+        page.wait("return document.querySelector('[data-panel=chosen] .empty').checkVisibility()")
+        page.screenshot("live-not-made")
+        assert page.flaws() == []
+    finally:
+        shared_feed.scan.changes = {}
+        choose(page, "choice", "latent_1")
+    page.until(lambda: page.labels()["has_chosen"])
+
+
+ODD = [
+    ((1, 1), np.float32(3)), ((1, 64), np.float32(0)), ((64, 1), np.float32(-1e-30)), ((4, 4), np.float32(np.nan)),
+    ((96, 2), np.float32(1e6)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "value"), ODD)
+def test_scans_of_a_pixel_a_line_or_one_value_are_drawn(
+    page: Any, shared_feed: Any, shape: tuple[int, int], value: np.float32
+) -> None:
+    maps = {name: np.full(shape, value, np.float32) for name in shared_feed.scan.maps}
+    odd = {"maps": maps, "scan_shape": shape, "pattern_position": (0, 0), "pattern": np.full((8, 8), value, np.float32)}
+    shared_feed.scan.changes = odd
+    try:
+        page.until(lambda: page.labels()["scan_shape"] == list(shape))
+        page.wait("return Bokeh.documents[0].is_idle")
+        told = page.labels()
+        assert told["has_maps"] == bool(np.isfinite(value)) and told["magnitude"]["low"] < told["magnitude"]["high"]
+        ends = page.driver.execute_script(
+            "return [...document.querySelectorAll('[data-panel=magnitude] .gutter .number')].map((n) => n.textContent)"
+        )
+        assert len(set(ends)) == 3 and all(ends)
+        if np.isfinite(value):
+            frame = page.frame_of("magnitude", page.screenshot(f"live-odd-{shape[0]}x{shape[1]}"))
+            assert tuple(frame[len(frame) // 2, len(frame) // 2]) != (0x21, 0x28, 0x32)
+        assert page.flaws() == []
+    finally:
+        shared_feed.scan.changes = {}
+    page.until(lambda: page.labels()["scan_shape"] == [96, 96])
+
+
+def test_texts_are_read_and_keys_find_their_way(page: Any) -> None:
+    assert page.illegible(11) == []
+    assert page.lost_by_tab(16) == []
+
+
 def test_a_double_click_enlarges_without_pinning(page: Any) -> None:
     page.tap("rotation", (0.3, 0.3), times=2)
     page.wait("return document.querySelector('.enlarged')?.dataset.panel === 'rotation'")

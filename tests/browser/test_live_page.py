@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.messages import Calibration, Counters, Health
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -64,6 +66,28 @@ def test_a_scan_is_painted(
     assert viewer.driver.title.startswith(scan.instrument)
     assert viewer.flaws() == []
     assert viewer.complaints() == []
+
+
+PLACES = """
+const nodes = [...document.querySelectorAll(".panel, .frame, .bar, .wheel, .cells div, #side button, #strips figure")]
+return nodes.map((node) => { const box = node.getBoundingClientRect(); return [box.x, box.y, box.width, box.height] })
+"""
+
+
+def test_nothing_jumps_when_data_come(viewer: Any, serve: Serve, scan: Any, tmp_path: Path) -> None:
+    publisher = Publisher(f"ipc://{tmp_path}/feed", "test", 20.0, scan)
+    viewer.open(serve(f"ipc://{tmp_path}/feed").url + "/live", (1920, 1080))
+    viewer.wait_word("WAITING")
+    empty = viewer.driver.execute_script(PLACES)
+    publisher.start()
+    try:
+        viewer.wait_word("LIVE")
+        viewer.wait_painted()
+        viewer.screenshot("live-half-1920")
+        assert viewer.driver.execute_script(PLACES) == empty
+        assert viewer.flaws() == []
+    finally:
+        publisher.stop()
 
 
 def test_row_0_is_at_the_top_and_column_0_at_the_left(viewer: Any, serve: Serve, publisher: Any, scan: Any) -> None:

@@ -77,6 +77,28 @@ def test_a_virtual_detector_is_dragged_and_gives_a_map(page: Any) -> None:
     assert rings(page) == []
 
 
+def test_a_virtual_detector_answers_while_it_is_dragged(page: Any) -> None:
+    page.click('[data-ring="disc"]')
+    page.until(lambda: page.labels()["ring"] is not None)
+    x, y, radius = rings(page)
+
+    def share(at_x: float) -> tuple[float, float]:
+        """Of the frame: where the drawn coordinates (at_x, y) are."""
+        box = {end: page.data("measured", f"pattern_{end}") for end in "xywh"}
+        return (at_x - box["x"]) / box["w"], (y - box["y"]) / box["h"]
+
+    before = page.labels()["ring"]["outer"]
+    page.drag("pattern", share(x + radius), share(x + 1.2 * radius), share(x + 1.4 * radius), releases=False)
+    try:
+        page.until(lambda: page.labels()["ring"]["outer"] > 1.3 * before)
+        first = page.labels()["ring"]["outer"]
+    finally:
+        page.release()
+    assert first == pytest.approx(1.4 * before, rel=0.05)
+    page.click('[data-ring="off"]')
+    page.until(lambda: page.labels()["ring"] is None)
+
+
 def test_the_rotation_is_set_and_locked(page: Any) -> None:
     field = page.driver.find_element("id", "degrees")
     field.send_keys(Keys.CONTROL + "a")

@@ -159,7 +159,7 @@ def test_a_run_is_painted_played_and_compared(viewer: Any, server: str, size: tu
     assert "missing frames" in viewer.text("#legend") and "damaged" in viewer.text("#legend")
     missing = viewer.driver.execute_script("return document.querySelector('[data-table=recording]').innerText")
     assert "missing" in missing
-    assert overflow(viewer) == []
+    assert overflow(viewer) == [] and viewer.illegible(11) == []
     viewer.press(Keys.HOME)
     viewer.wait("return document.querySelector('#frame').textContent.startsWith('frame 0 /')")
     viewer.press("...")  # three lines on
@@ -175,8 +175,51 @@ def test_a_run_is_painted_played_and_compared(viewer: Any, server: str, size: tu
     viewer.wait(f"return {SOURCE % 'maps-b'}.data.magnitude[0].every((level) => level)")
     page = viewer.screenshot(f"replay-compare-{size[0]}")
     assert commonest(viewer.frame_of("b-direction", page))[0] < 0.6
-    assert overflow(viewer) == []
+    assert overflow(viewer) == [] and viewer.illegible(11) == []
     assert viewer.complaints() == []
+
+
+def test_locked_limits_stay_with_the_next_recording_and_its_address(viewer: Any, server: str) -> None:
+    viewer.open(server)
+    listed(viewer, 5)
+    pick(viewer, "good")
+    wait_shown(viewer)
+    ends = "return [...document.querySelectorAll('[data-panel=a-magnitude] .gutter .number')].map((n) => n.textContent)"
+    held = viewer.driver.execute_script(ends)
+    viewer.press("l")
+    viewer.wait("return document.querySelector('#hold').getAttribute('aria-pressed') === 'true'")
+    viewer.wait("return location.search.includes('com_magnitude')")
+    pick(viewer, "gaps")
+    viewer.wait("return document.querySelector('#run-title').title === 'gaps'")
+    wait_shown(viewer)
+    assert viewer.driver.execute_script(ends) == held
+    address = viewer.driver.current_url
+    viewer.open(address)
+    wait_shown(viewer)
+    assert viewer.driver.execute_script(ends) == held and viewer.text("#hold") == "Locked"
+    assert overflow(viewer) == [] and viewer.lost_by_tab(14) == []
+    viewer.press("l")
+    viewer.wait("return !location.search.includes('lock=')")
+    assert viewer.complaints() == []
+
+
+def test_behind_nginx_all_of_it_is_under_the_prefix(viewer: Any, folder: Path, behind_nginx: tuple[int, int]) -> None:
+    public, inner = behind_nginx
+    options = ("--recordings", str(folder), "--port", str(inner), "--feed", "tcp://127.0.0.1:9", "--prefix", "/em")
+    with Child("dashboard", "stream_rrvae", "dashboard", *options, "--allow-origin", f"localhost:{public}") as child:
+        child.line_with("http://")
+        viewer.open(f"http://localhost:{public}/em/replay", SIZES[1])
+        listed(viewer, 5)  # through the websocket
+        viewer.wait("return [...document.querySelectorAll('.row img')].some((image) => image.naturalWidth === 32)")
+        pick(viewer, "good")
+        wait_shown(viewer)
+        viewer.wait("return location.pathname === '/em/replay' && location.search.includes('run=')")
+        where = "return fetch('recordings/of?scan=nothing').then((answer) => answer.url)"
+        assert viewer.driver.execute_script(where).endswith(f":{public}/em/replay?search=nothing")
+        run = parse_qs(urlsplit(viewer.driver.current_url).query)["run"][0]
+        export = "return fetch(`recordings/export?id=${arguments[0]}&format=csv`).then((answer) => answer.status)"
+        assert viewer.driver.execute_script(export, run) == 200
+        assert viewer.complaints() == []
 
 
 def test_playing_fills_the_maps_and_space_stops_it(viewer: Any, server: str) -> None:

@@ -79,6 +79,8 @@ def test_a_recording_is_analysed_and_exported(asker: Asker, tmp_path: Path) -> N
     assert ended["state"] == "done", ended
     (made,) = ask(asker, "open", id=run)["analyses"]
     assert (made["id"], made["name"].endswith("-measured")) == (begun["about"]["results"], True)
+    reasons = ask(asker, "open", id=run, results=made["id"])["not_made"]
+    assert reasons["charge_density"].startswith("the rotation of the detector")
     values = ask(asker, "map", id=run, results=made["id"], name="com_magnitude")["map"]
     (file,) = (tmp_path / "results" / "run-1").iterdir()
     with h5py.File(file) as results:
@@ -120,6 +122,11 @@ def fetch(url: str) -> tuple[int, bytes]:
             return error.code, error.read()
 
 
+def led_to(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+        return str(answer.url)
+
+
 PATHS = [
     "../../../../etc/passwd", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/", "run-1", "run-1/master.h5", "a\x00b",
     "", "....//", "file:///etc/passwd", "0" * 16, "0" * 500, "<script>", "\u2025/",
@@ -142,6 +149,8 @@ def test_over_http_only_ids_lead_anywhere_and_a_reader_that_dies_comes_back(fold
             ):
                 assert fetch(f"{base}/{page}{urllib.parse.quote(path)}")[0] in (400, 404, 409)
             assert fetch(f"{base}/recordings/{urllib.parse.quote(path)}")[0] == 404
+        assert led_to(f"{base}/recordings/of?scan=nobodys%20scan") == f"{base}/replay?search=nobodys+scan"
+        assert led_to(f"{base}/recordings/of?scan=run-1") == f"{base}/replay?run={id_of('run-1')}"
         assert fetch(f"{base}/replay?run=..%2F..%2Fetc&results=%2Fetc%2Fpasswd&compare=%00&probe=..,..")[0] == 200
         (reader,) = readers_of(child.process.pid)
         os.kill(reader, signal.SIGKILL)

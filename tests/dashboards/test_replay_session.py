@@ -194,6 +194,36 @@ def test_two_runs_are_compared_on_one_scale_or_on_their_own(service: Service) ->
     run(service, story, wish=ReplayWish("aa", compare="bb"))
 
 
+def test_locked_limits_stay_for_other_runs_maps_and_positions(service: Service) -> None:
+    async def story(session: ReplaySession, models: ReplayModels) -> None:
+        def told(source: str) -> dict[str, Any]:
+            return dict(json.loads(getattr(models.sides["a"], source).data["labels"][0]))
+
+        def ends() -> list[float]:
+            return [told("maps")["magnitude"]["high"], told("pattern")["pattern"]["high"]]
+
+        await say(session, models, do="probe", y=0, x=1)
+        before = ends()
+        await say(session, models, do="hold", value=1)
+        await say(session, models, do="probe", y=3, x=5)
+        await say(session, models, do="open", id="bb")
+        assert ends() == before, "of another run and another position"
+        assert session.status()["held"] and "com_magnitude:" in session.status()["lock"]
+        await say(session, models, do="choose", text="bright_field")
+        painted(models)
+        limits = told("maps")["chosen"]["high"]
+        await say(session, models, do="open", id="aa")
+        painted(models)
+        assert told("maps")["chosen"]["high"] == limits, "a map that was chosen later is locked as it was then"
+        shared = ReplayWish("bb", held=dict(session.state.wish.held), is_held=True)
+        await say(session, models, do="hold", value=0)
+        await say(session, models, do="open", id="bb")
+        assert ends()[0] > 1.8 * before[0] and session.status()["lock"] == ""
+        assert shared.held["com_magnitude"].high == before[0]
+
+    run(service, story, wish=ReplayWish("aa"))
+
+
 def test_what_is_not_there_is_told_and_nothing_else_is_shown(service: Service) -> None:
     async def story(session: ReplaySession, models: ReplayModels) -> None:
         await say(session, models, do="open", id="zz")
@@ -229,7 +259,7 @@ def test_viewers_change_nothing_and_are_told_why(service: Service) -> None:
             assert session.status()["notice"] == "only for operators"
         assert service.analysed == []
 
-    run(service, story, wish=ReplayWish("aa"), viewer_reason="only for operators")
+    run(service, story, wish=ReplayWish("aa"), refusal=lambda: "only for operators")
 
 
 def test_operators_analyse_again(service: Service) -> None:

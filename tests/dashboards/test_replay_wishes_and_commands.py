@@ -24,6 +24,14 @@ def test_a_url_says_what_is_shown() -> None:
     assert made == ReplayWish("5d4a", "ab12", "77", 120, (3, 4), "latent_1", "5-95", False)
 
 
+def test_locked_limits_go_with_the_url() -> None:
+    made = wish(lock="com_magnitude:0.5:3;pattern:1:1e4;a b:1:2;sum:2:1;curl:nan:1;latent_1:1;:0:1;" + "x" * 3000)
+    assert made.is_held
+    assert {name: (each.low, each.high) for name, each in made.held.items()} == {
+        "com_magnitude": (0.5, 3.0), "pattern": (1.0, 1e4),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -31,6 +39,7 @@ def test_a_url_says_what_is_shown() -> None:
         ("compare", "a\x00"), ("frame", "-1"), ("frame", "1e9"), ("frame", "9" * 30), ("frame", "\u0663"),
         ("probe", "1"), ("probe", "1,"), ("probe", "-1,2"), ("probe", "1,2,3"), ("probe", "a,b"),
         ("map", "x/y"), ("map", "<b>"), ("contrast", "0-50"), ("contrast", "<script>"), ("unknown", "1"),
+        ("lock", "a:2:1"), ("lock", "::"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_in_a_url_is_as_good_as_nothing(name: str, text: str) -> None:

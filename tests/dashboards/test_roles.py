@@ -14,9 +14,21 @@ import pytest
 from bokeh.document import Document
 from bokeh.util.token import get_token_payload
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.web import create_signed_value
 
 from dashboards.access.attempts import ADDRESSES_KEPT, FROM_ALL, FROM_ONE_ADDRESS, WINDOW_S, Attempts
-from dashboards.access.roles import NO_PASSPHRASE, NOT_LOGGED_IN, Role, role_of, why_viewer
+from dashboards.access.roles import (
+    COOKIE_DAYS,
+    DAY_S,
+    LOGINS_LIMIT,
+    NO_PASSPHRASE,
+    NOT_LOGGED_IN,
+    Door,
+    Role,
+    role_of,
+    why_viewer,
+)
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.options import DashboardOptions
 from dashboards.server import make_server
@@ -202,6 +214,29 @@ def test_attempts_are_counted_for_each_address_and_forgotten_in_time() -> None:
 def test_a_document_without_a_session_may_only_look_on() -> None:
     assert role_of(Document()) is Role.VIEWER
     assert why_viewer(Document()) == NOT_LOGGED_IN
+
+
+def asking(door: Door, login: str) -> HTTPServerRequest:
+    """A request as a browser with this login's cookie sends it."""
+    signed = create_signed_value(door.cookie_secret, door.cookie_name, login).decode()
+    headers = HTTPHeaders({"Host": "localhost", "Cookie": f"{door.cookie_name}={signed}"})
+    return HTTPServerRequest(headers=headers, start_line=RequestStartLine("GET", "/live", "HTTP/1.1"))
+
+
+def test_a_login_ends_by_logging_out_in_time_and_when_there_are_too_many() -> None:
+    now_s = 0.0
+    door = Door(True, PASSPHRASE, lambda: now_s)
+    first, second = asking(door, door.admit()), asking(door, door.admit())
+    assert door.role(first) is door.role(second) is Role.OPERATOR
+    door.end(first)
+    assert (door.role(first), door.role(second)) == (Role.VIEWER, Role.OPERATOR)
+    assert door.role(asking(door, "of my own making")) is Role.VIEWER
+    now_s = COOKIE_DAYS * DAY_S + 1
+    assert door.role(second) is Role.VIEWER
+    third = asking(door, door.admit())
+    for _ in range(LOGINS_LIMIT):
+        door.admit()
+    assert door.role(third) is Role.VIEWER
 
 
 def test_a_passphrase_that_others_may_read_is_refused(locked: DashboardOptions) -> None:

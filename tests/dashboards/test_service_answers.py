@@ -201,7 +201,7 @@ def test_operators_order_and_viewers_are_refused(session: Callable[[], Session],
 
     async def check(page: Session) -> None:
         view = LiveView(ViewFrame(page.snapshot, 0.0, 0), Wishes())
-        viewer = Orders(None, "only for operators")
+        viewer = Orders(None, lambda: "only for operators")
         viewer.take(text % 1, view, page.answers)
         assert viewer.notice == "only for operators"
         operator = Orders(None)

@@ -6,17 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from bokeh.document import Document
 
-from dashboards.access.roles import Role
 from dashboards.control.page import PATIENCE, ControlSession
 from dashboards.control.wall import Wall
 from dashboards.control.wall_instrument import TREND_POINTS, TREND_STEP_S
 from dashboards.control.wall_layout import wall_layout
 from dashboards.feeds.live_feed import LiveFeed
-from dashboards.feeds.thumbnails import SIDE_PX, MeanPattern
 from dashboards.pictures.palettes import rgba
 from stream_rrvae.messages import Counters, Health, ScanState, Snapshot
 
@@ -40,10 +37,6 @@ def tiles(wall: Wall) -> list[dict[str, Any]]:
 
 def operate(session: ControlSession, **said: Any) -> None:
     session.reply.data = {"push": [0], "acknowledged": [[]]} | said
-
-
-def as_role(monkeypatch: pytest.MonkeyPatch, role: Role) -> None:
-    monkeypatch.setattr("dashboards.control.page.role_of", lambda _document: role)
 
 
 def test_every_instrument_keeps_its_place(wall: Wall, feeds: list[LiveFeed], make_snapshot: MakeSnapshot) -> None:
@@ -115,36 +108,24 @@ def test_the_trend_is_bounded(wall: Wall, feeds: list[LiveFeed], clock: Clock, m
     assert len(trend) == TREND_POINTS and trend[-1] == 3 * TREND_POINTS - 1
 
 
-def test_thumbnails_are_small_and_means_begin_anew_with_a_scan(make_snapshot: MakeSnapshot) -> None:
-    mean = MeanPattern()
-    mean.look(make_snapshot(1, pattern=np.ones((512, 300), np.float32)))
-    assert max(mean.pixels.shape) <= SIDE_PX
-    mean.look(make_snapshot(1))
-    assert mean.count == 1  # the same snapshot again
-    mean.look(make_snapshot(2, pattern=np.ones((512, 300), np.float32)))
-    assert mean.count == 2
-    mean.look(make_snapshot(3, scan_id="the next", pattern=None))
-    assert mean.count == 0 and mean.pixels.shape == (1, 1)
-
-
-def test_a_viewer_cannot_acknowledge(wall: Wall, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_looks_on_cannot_acknowledge(wall: Wall, clock: Clock) -> None:
     clock.now_s += 11.0
     wall.look()
     serials = [alarm["serial"] for alarm in wall.told["alarms"]]
-    as_role(monkeypatch, Role.VIEWER)
-    operate(ControlSession(Document(), wall), acknowledged=[serials])
+    refusal = "only for operators"
+    session = ControlSession(Document(), wall, lambda: refusal)
+    operate(session, acknowledged=[serials])
     assert wall.told["unacknowledged"] == 3
-    as_role(monkeypatch, Role.OPERATOR)
-    operate(ControlSession(Document(), wall), acknowledged=[serials[:1]])
+    refusal = ""  # the same page, and somebody has logged in
+    operate(session, acknowledged=[serials[:1]])
     assert wall.told["unacknowledged"] == 2
 
 
 @pytest.mark.parametrize("nonsense", [[None], ["all"], [[None, "1", 1.0, True, {}]], [[[1]]], [list(range(2000))]])
-def test_a_page_may_say_anything(wall: Wall, clock: Clock, monkeypatch: pytest.MonkeyPatch, nonsense: Any) -> None:
+def test_a_page_may_say_anything(wall: Wall, clock: Clock, nonsense: Any) -> None:
     clock.now_s += 11.0
     wall.look()
-    as_role(monkeypatch, Role.OPERATOR)
-    operate(ControlSession(Document(), wall), acknowledged=nonsense)
+    operate(ControlSession(Document(), wall, lambda: ""), acknowledged=nonsense)
     assert wall.told["unacknowledged"] == 3
 
 

@@ -21,12 +21,14 @@ JSON = st.recursive(
 def test_everything_that_can_be_wished_arrives() -> None:
     wished = {
         "map": "sum", "frozen": True, "back": 3, "pinned": [4, 5], "linear": True, "arrows": True,
+        "average": "mean_8", "restarts": 2,
         "latents": ["latent_2", "latent_3"], "contrast": {"magnitude": {"mode": "locked", "low": -1, "high": 2.5}},
         "histogram": "pattern", "enlarged": "rotation", "lasso": [[0, 1], [1, 1], [0.5, 2]],
         "ring": {"inner": 0, "outer": 9.5, "center_ky": 31.5, "center_kx": 30},
     }  # fmt: skip
     wishes = wishes_of(json.dumps(wished), Wishes())
     assert wishes.pinned == (4, 5) and wishes.back == 3 and wishes.frozen and wishes.linear and wishes.arrows
+    assert (wishes.average, wishes.restarts) == ("mean_8", 2)
     assert wishes.contrast == {"magnitude": Contrast("locked", -1.0, 2.5)}
     assert wishes.ring == Ring(0.0, 9.5, 31.5, 30.0)
     assert wishes.lasso == ((0.0, 1.0), (1.0, 1.0), (0.5, 2.0))
