@@ -33,7 +33,7 @@ CHECKS = (
     ),
     Check(9, "in-flight loss at kill", "the runs of 8", "<= mark + 64 + 0.2 s", recordings.lost_in_flight),
     Check(10, "kill learner, pages, readers", "2 kills each (50)", "0 lost; <= 3 s", processes.killed_others),
-    Check(11, "power loss", "the bytes on a loop device while recording, 2 (20)", "<= 1 s", recordings.power_loss),
+    Check(11, "power loss", "bytes on a loop device, 2 turns (20)", "<= 1 s after 0.2 s", recordings.power_loss),
     Check(
         12, "truncated segment", "cut at every 4 KiB", "0 crashes; whole frames or refusal",
         by_tests("tests/recording/test_recover.py", wanted="cut or breaks"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_rrvae.bench.trust.slopes import Sample, slopes_of
+from stream_rrvae.bench.trust.slopes import Sample, least_of, slopes_of
 from stream_rrvae.bench.trust.table import Check, Effort, Found, Verdict, judged, not_run
 from stream_rrvae.commands.bench_trust import CHECKS, measure_trust
 from stream_rrvae.commands.trust.soak import judged_soak
@@ -71,9 +71,12 @@ def test_tests_are_counted_with_what_they_skipped(tmp_path: Path) -> None:
     )
     found = by_tests(str(some))(Effort())
     assert found.verdict is Verdict.NOT_MET and "test_bad" in found.figure and "NOT CHECKED here" in found.figure
-    good = by_tests(str(some), wanted="good")(Effort())
-    assert good.verdict is Verdict.MET and "1 tests pass" in good.figure
     assert by_tests("tests/nowhere")(Effort()).verdict is Verdict.NOT_RUN
+
+
+def test_of_moments_close_together_the_least_counts() -> None:
+    first, second = Sample(1.0, 50, 9, 4, 2, 0.1), Sample(2.0, 40, 10, 4, 2, 0.2)
+    assert least_of([first, second]) == Sample(1.0, 40, 9, 4, 2, 0.1)
 
 
 def sampled(seconds: float, bytes_an_hour: float, files: int = 0) -> list[Sample]:

@@ -37,6 +37,12 @@ def sample_of(processes: Iterable[psutil.Process], at_s: float, latency_s: float
     return Sample(at_s, resident, files, threads, len(list(FOLDER.glob(NAMES))), latency_s)
 
 
+def least_of(samples: Sequence[Sample]) -> Sample:
+    """Of some moments close together the least of each: what is open for a moment only is no growth."""
+    least = {field.name: min(getattr(sample, field.name) for sample in samples) for field in fields(Sample)}
+    return Sample(**least)
+
+
 @dataclass(frozen=True, slots=True)
 class Slopes:
     """Each an hour, by least squares; `drift` = the latency's median of the last third over that of the first, - 1."""

@@ -13,6 +13,7 @@ import psutil
 
 from stream_rrvae.bench.trust.table import Effort, Found, judged
 from stream_rrvae.commands.children import Child
+from stream_rrvae.commands.trust.chaos import run_chaos
 from stream_rrvae.commands.trust.recordings import kills_of
 from stream_rrvae.commands.trust.serving import LOOK_S, PATIENCE_S, Serving, served, simulated
 from stream_rrvae.errors import StreamRrvaeError
@@ -80,6 +81,7 @@ def killed_others(effort: Effort) -> Found:
             learner_s = [_killed_learner(service) for _ in range(turns)]
             pages_s, reader_s = _killed_pages(service.feed, records, turns)
             last = service.until(lambda snapshot: snapshot.counters.processed > 0)
+        at_random = run_chaos(Path(name) / "chaos", effort.either(8, 400), turns)
     effort.accounts.append(last.counters)
     lost = last.counters.missing + last.counters.refused
     slowest = {
@@ -89,8 +91,13 @@ def killed_others(effort: Effort) -> Found:
         "acquire": max(kills_of(effort).restarts_s),
     }
     told = ", ".join(f"{who} {seconds:.1f} s" for who, seconds in slowest.items())
-    figure = f"{lost} frames lost in {turns} kills of each; back after at most: {told} (start included)"
-    return judged(not lost and max(slowest.values()) <= RESTART_S, figure, max(slowest.values()), "s")
+    figure = (
+        f"{lost} frames lost in {turns} kills of each; back after at most: {told} (start included); then "
+        f"{at_random.killed} kills and {at_random.stopped} stops at random: {at_random.scans} scans written, "
+        f"{'; '.join(at_random.problems[:2]) or 'all as sent outside their holes'}"
+    )
+    met = not lost and not at_random.problems and max(slowest.values()) <= RESTART_S
+    return judged(met, figure, max(slowest.values()), "s")
 
 
 def _killed_learner(service: Serving) -> float:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from stream_rrvae.bench.trust.slopes import Sample, Slopes, sample_of, slopes_of
+from stream_rrvae.bench.trust.slopes import Sample, Slopes, least_of, sample_of, slopes_of
 from stream_rrvae.bench.trust.table import Effort, Found, judged
 from stream_rrvae.commands.children import Child
 from stream_rrvae.commands.trust.serving import Serving, simulated
@@ -23,6 +23,7 @@ RATED = ("--detector", "128x128:uint16", "--dose", "2000", "--scan-shape", "64x6
 QUICK_S, LONG_S = 60, 7200
 SEEN_S, ALONE_S = 8.0, 7.0  # of each turn: with viewers, and until the pages have forgotten them
 SETTLED_S, SETTLED_PART = 15.0, 0.2  # or this part of it: models and caches are made by then
+MOMENTS = 3  # a second apart, at the end of each turn
 VIEWERS = 5  # at a time, each time others
 MOST_BYTES_AN_HOUR = 1 << 20
 MOST_DRIFT = 0.1
@@ -51,13 +52,16 @@ def soaked(seconds: float, effort: Effort | None = None) -> tuple[list[Sample], 
         while time.monotonic() - begun_s < seconds:
             with _viewers(url):
                 service.watch(SEEN_S)
-            snapshots = service.watch(ALONE_S)
+            service.watch(ALONE_S - MOMENTS)
             pages.check()
-            latest = snapshots[-1]
+            moments = []
+            for _ in range(MOMENTS):
+                latest = service.watch(1.0)[-1]
+                moments.append(sample_of(watched, time.monotonic() - begun_s, latest.health.latency_p95_s))
+            samples.append(least_of(moments))
             missing += latest.counters.missing
             if effort is not None:
                 effort.accounts.append(latest.counters)
-            samples.append(sample_of(watched, time.monotonic() - begun_s, latest.health.latency_p95_s))
             _make_room(records)
     return samples, missing
 
