@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stream_rrvae.errors import WireError
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.events import Accepted, Refused
+from stream_rrvae.ingest.frame_batch import SKIP_CODES, SKIPS
 from stream_rrvae.ingest.keeping_hook import FrameKeeper, keep_each
 from stream_rrvae.ingest.leaving_out import LeavingOut
 from stream_rrvae.ingest.mean_pattern import SampledMean
@@ -27,6 +28,7 @@ from stream_rrvae.messages import Counters, FrameSkip, Refusal, ScanState
 from stream_rrvae.scan_path import NOWHERE
 from stream_rrvae.scan_store import Account, ScanStore
 from stream_rrvae.wire.pixels import decode_pixels
+from stream_rrvae.wire.shards import line_ranks
 
 MEASURED, EMPTY = 1, 2  # coverage
 SLAB_BYTES = 4 << 20  # decoded frames at a time: what caches hold, and little memory for large frames
@@ -63,6 +65,7 @@ class ScanCompute:
         self._results = FrameResults.empty(n_frames, plan.n_features, plan.detectors.count)
         self._next_pattern_s = 0.0
         self.placing = Placing(store.start, store.shape.scan_shape)
+        self._line_ranks = line_ranks(store.start, store.shape.scan_shape[0])
         self._mean = SampledMean(store, plan.usable, plan.gain)
 
     def take(self, items: Sequence[Accepted | Refused], on_refused: OnRefused) -> None:
@@ -117,15 +120,12 @@ class ScanCompute:
         """For each position [n] the code of why its frame is not to be computed now, 0 = it is; None = all are."""
         if self._leaving_out is None:
             return None
-        return self._leaving_out.codes(self.placing.positions(numbers), self.store.shape.scan_shape[1])
-
-    def _position(self, number: int) -> int:
-        return int(self.placing.positions(np.array([number]))[0])
+        columns = self.store.shape.scan_shape[1]
+        return self._leaving_out.codes(self.placing.positions(numbers), columns, self._line_ranks)
 
     def _why_left_out(self, number: int) -> FrameSkip | None:
-        if self._leaving_out is None:
-            return None
-        return self._leaving_out.reason_for(self._position(number), self.store.shape.scan_shape[1])
+        codes = self.left_out(np.array([number]))
+        return None if codes is None or not codes[0] else SKIPS[codes[0] - SKIP_CODES[SKIPS[0]]]
 
     def write(self, positions: NDArray[np.int64], results: FrameResults, rows: NDArray[np.intp]) -> None:
         """Put `rows` of `results` to their `positions` [of every row], or add them there to those of former passes."""

@@ -24,18 +24,16 @@ class LeavingOut:
         """Of the frames, with EVERY_KTH."""
         return 1.0 / self._stride**2
 
-    def codes(self, numbers: NDArray[np.int64], columns: int) -> NDArray[np.uint8] | None:
-        """For each position [n] of a scan so wide the code of why it is left out, 0 = it is not; None = none is."""
+    def codes(self, positions: NDArray[np.int64], columns: int, ranks: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+        """For each position [n] of a scan so wide the code of why it is left out, 0 = it is not; None = none is.
+
+        `ranks` [rows] counts the rows that are due here: a shard may have every second alone.
+        """
         reason = self.reason
         if reason is None:
             return None
         code = np.uint8(SKIP_CODES[reason])
-        if reason is FrameSkip.RECORD_ONLY:
-            return np.full(numbers.size, code, np.uint8)
-        rows, places = np.divmod(numbers, columns)
-        return np.where((rows % self._stride == 0) & (places % self._stride == 0), np.uint8(0), code)
-
-    def reason_for(self, number: int, columns: int) -> FrameSkip | None:
-        """The same for one frame."""
-        codes = self.codes(np.array([number]), columns)
-        return None if codes is None or not codes[0] else self.reason
+        if reason is not FrameSkip.EVERY_KTH:
+            return np.full(positions.size, code, np.uint8)
+        rows, places = np.divmod(positions, columns)
+        return np.where((ranks[rows] % self._stride == 0) & (places % self._stride == 0), np.uint8(0), code)

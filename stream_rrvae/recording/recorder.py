@@ -196,6 +196,8 @@ class Recorder:
             self._recording = ScanRecording(self._folder, start, opened.scan_shape, self._settings, *said)
             self._latest = self._recording
             self.has_failed = False
+            while len(self._levels) > 1:
+                self._levels.popleft()  # what was before this scan
         except OSError as error:
             self._undecodable.take(start)
             self._tell_fault(start, str(error))

@@ -33,6 +33,12 @@ def own_positions(start: ScanStart, scan_shape: tuple[int, int]) -> BoolArray | 
     return np.repeat(shards == start.shard_id, scan_shape[1])
 
 
+def line_ranks(start: ScanStart, lines: int) -> NDArray[np.int64]:
+    """Of each line of the scan how many of the shard's own come before it."""
+    own = shard_of_line(np.arange(lines), start.shard_count, start.shard_lines) == start.shard_id
+    return np.cumsum(own) - own
+
+
 def own_frames(start: ScanStart, scan_shape: tuple[int, int]) -> BoolArray | None:
     """The same of frames [n] in the order of exposure: those of the shard's lines, flyback too; None = all of them."""
     if start.shard_count == 1:

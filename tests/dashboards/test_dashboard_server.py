@@ -6,12 +6,17 @@ import asyncio
 import base64
 import json
 import logging
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -23,10 +28,11 @@ from tornado.websocket import websocket_connect
 
 from dashboards.feeds.live_feed import FeedReader, LiveFeed
 from dashboards.options import DashboardOptions
-from dashboards.server import make_server
+from dashboards.server import make_server, serve
 from stream_rrvae.errors import ConfigError, SecurityError
 from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.messages import Snapshot
+from stream_rrvae.operations.systemd import Systemd
 
 MakeSnapshot = Callable[..., Snapshot]
 FOREIGN = re.compile(r"(?:https?:)?//[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
@@ -43,6 +49,25 @@ async def serving(options: DashboardOptions, feeds: list[LiveFeed]) -> AsyncIter
     finally:
         server.stop()
         await http.close_all_connections()
+
+
+def test_systemd_is_told_by_the_loop_that_serves(tmp_path: Path) -> None:
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(60)
+
+        def listen() -> None:
+            while len(heard) < 2:
+                heard.append(listening.recv(4096))
+            os.kill(os.getpid(), signal.SIGTERM)
+            heard.append(listening.recv(4096))
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        serve(OPTIONS, Systemd({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}))
+        listener.join()
+    assert [message.split(b"\n")[0] for message in heard] == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
 
 
 async def get(url: str, **headers: str) -> HTTPResponse:

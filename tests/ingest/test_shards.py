@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from stream_rrvae.ingest.account import ScanAccount
-from stream_rrvae.messages import Counters, Refusal, ScanState
+from stream_rrvae.ingest.leaving_out import LeavingOut
+from stream_rrvae.messages import Counters, FrameSkip, Refusal, ScanStart, ScanState
+from stream_rrvae.wire.shards import line_ranks, own_positions
 from tests.ingest.conftest import Listener, NativeDetector, Specimen, make_specimen
 
 Measured = Callable[..., None]
@@ -69,3 +71,15 @@ def test_what_is_due_so_far_are_own_positions_only() -> None:
     account.refused(Refusal.DECODE, 2)
     account.end()
     assert account.counters() == Counters(5, 4, 1, 2, 2, 0, 0, {"decode": 2})
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+def test_a_coarser_grid_has_positions_of_every_shard(lines: int) -> None:
+    leaving_out, columns, positions = LeavingOut(stride=2), 6, np.arange(12 * 6)
+    leaving_out.reason = FrameSkip.EVERY_KTH
+    for shard_id in range(2):
+        start = ScanStart("s", 1, (4, 4), "uint8", 72, (12, 6), shard_id=shard_id, shard_count=2, shard_lines=lines)
+        own = own_positions(start, (12, 6))
+        codes = leaving_out.codes(positions, columns, line_ranks(start, 12))
+        assert codes is not None and own is not None
+        assert np.count_nonzero((codes == 0) & own) == 72 // 2 // 4
