@@ -84,8 +84,7 @@ class SentScan:
 
 def unexplained(counters: Counters) -> int:
     """By how many frames the account's two identities fail."""
-    skipped = getattr(counters, "skipped", 0)
-    told = counters.processed + counters.refused + counters.duplicate + skipped
+    told = counters.processed + counters.refused + counters.duplicate + counters.skipped
     return abs(counters.expected - counters.received - counters.missing) + abs(counters.received - told)
 
 
