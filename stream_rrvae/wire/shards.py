@@ -36,7 +36,8 @@ def own_positions(start: ScanStart, scan_shape: tuple[int, int]) -> BoolArray | 
 def line_ranks(start: ScanStart, lines: int) -> NDArray[np.int64]:
     """Of each line of the scan how many of the shard's own come before it."""
     own = shard_of_line(np.arange(lines), start.shard_count, start.shard_lines) == start.shard_id
-    return np.cumsum(own) - own
+    ranks: NDArray[np.int64] = np.cumsum(own) - own
+    return ranks
 
 
 def own_frames(start: ScanStart, scan_shape: tuple[int, int]) -> BoolArray | None:
