@@ -31,6 +31,7 @@ from stream_rrvae.errors import ConfigError
 from stream_rrvae.messages import Encoding
 from stream_rrvae.scan_path import ScanPath
 from stream_rrvae.security import check_bind
+from stream_rrvae.wire.limits import ITEM_BYTES
 
 FORMATS: dict[str, Callable[[], MessageFormat]] = {
     "native": NativeFormat,
@@ -58,7 +59,7 @@ def launch(options: dict[str, Any]) -> None:
     rate_fps = None if math.isinf(options["rate"]) else options["rate"]
     simulation = Simulation(_settings(options))
     pool = FramePool(simulation, options["pool_mib"] << 20)
-    form = FORMATS[options["protocol"]]()
+    form = _form(options["protocol"], simulation.settings)
     pacer, injector = Pacer(rate_fps), _injector(options, form)
     times = _sent_times(options, simulation.count)
     sender = ScanSender(simulation, pool, form, pacer, injector, options["truth"], times, options["stall_s"])
@@ -66,6 +67,13 @@ def launch(options: dict[str, Any]) -> None:
         _fill(pool, simulation.plan.count)
     with _simplon(simulation, options):
         _send(sender, options, _message_bytes(simulation, form, rate_fps), keys)
+
+
+def _form(protocol: str, settings: SimulationSettings) -> MessageFormat:
+    if protocol == "native" and settings.encoding is Encoding.NONE:
+        rows, columns = settings.detector.shape
+        return NativeFormat(rows * columns * ITEM_BYTES[settings.detector.pixel_type])
+    return FORMATS[protocol]()
 
 
 def _simplon(simulation: Simulation, options: dict[str, Any]) -> AbstractContextManager[SimplonApi | None]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detector_sim.send_native import NativeFormat
+from detector_sim.send_native import frames_a_message
 from stream_rrvae.bench.ingest import CASES, Case, Contestant, Standing, Standings, Turn, head, rows_of, table
 from stream_rrvae.bench.process_cpu import tree_cpu_s
 from stream_rrvae.bench.rows import Row
 from stream_rrvae.commands.children import Child
 from stream_rrvae.errors import StreamRrvaeError
+from stream_rrvae.wire.limits import ITEM_BYTES
 
 LIBERTEM_SCRIPT = Path(__file__).parents[1] / "bench" / "libertem_script.py"
 HOW_TO_INSTALL = "not installed: pip install 'stream-rrvae[peers]', or say where with --peers-python"
@@ -116,8 +117,16 @@ def _bare_turn(who: Contestant, case: Case, senders: Senders, seconds: float) ->
     touch = ("touch",) if case.compression == "none" else ()
     with Child("bare receiver", "stream_rrvae.bench.bare_receiver", f"tcp://{address}", str(seconds), *touch) as child:
         told = json.loads("{" + child.line_with("{"))
-    frames = told["messages"] * (NativeFormat.largest_batch if case.protocol == "native" else 1)
+    frames = told["messages"] * _frames_a_message(case)
     return Turn(frames / told["seconds"], 1e6 * told["cpu_s"] / frames, frames)
+
+
+def _frames_a_message(case: Case) -> int:
+    if case.protocol != "native":
+        return 1
+    shape, _, pixel_type = case.detector.partition(":")
+    rows, columns = map(int, shape.split("x"))
+    return frames_a_message(rows * columns * ITEM_BYTES[pixel_type])
 
 
 def service_turn(source: str, seconds: float, feed: Sequence[str] = ("--feed", FREE_PORT)) -> Turn:
