@@ -97,8 +97,9 @@ def _with_all_due(status: ShardStatus, scan: Snapshot) -> ShardStatus:
     counters = status.counters
     if status.state in (ScanState.COMPLETE, ScanState.ABORTED):
         return status
-    owners = shard_of_line(np.arange(scan.scan_shape[0]), scan.shard_count, scan.shard_lines)
-    due = int(np.count_nonzero(owners == status.shard_id)) * scan.scan_shape[1]
+    lines = scan.path.lines(scan.scan_shape, scan.path.frames_due(scan.scan_shape))
+    owners = shard_of_line(lines, scan.shard_count, scan.shard_lines)
+    due = int(np.count_nonzero(owners == status.shard_id))
     missing = max(counters.missing, due - counters.processed - counters.refused - counters.skipped)
     return replace(status, counters=replace(counters, missing=missing, expected=counters.received + missing))
 

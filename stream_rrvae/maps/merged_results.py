@@ -107,7 +107,7 @@ def _replace_maps(whole: h5py.File, files: Sequence[h5py.File], maps: Mapping[st
 
 def _derive_again(whole: h5py.File, field: ComField) -> None:
     """Make the maps that no shard could make: of the COM of the whole scan."""
-    group, reasons = whole[MAPS], dict[str, str]()
+    group, reasons = whole[MAPS], _others_not_made(whole)
     for product in DERIVED:
         group.pop(product.name, None)
         reasons[product.name] = field.missing(product.needs)
@@ -121,6 +121,13 @@ def _derive_again(whole: h5py.File, field: ComField) -> None:
     group.attrs["auxiliary_signals"] = [name for name in group if name not in axes]
     whole.pop("entry/maps_not_made", None)
     write_not_made(whole["entry"], {name: reason for name, reason in reasons.items() if reason})
+
+
+def _others_not_made(whole: h5py.File) -> dict[str, str]:
+    """Why maps are not there that no merging can make."""
+    told = whole.get("entry/maps_not_made", {})
+    derived = {product.name for product in DERIVED}
+    return {name: reason[()].decode() for name, reason in told.items() if name not in derived}
 
 
 def _replace_account(whole: h5py.File, files: Sequence[h5py.File]) -> None:

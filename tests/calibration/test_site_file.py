@@ -177,3 +177,39 @@ def test_an_entry_is_added_and_what_is_there_stays(site: Path) -> None:
 def test_a_new_file_is_made(tmp_path: Path) -> None:
     entry = CameraLength(camera_length_mm=100.0, mrad_per_px=1.25, semiangle_mrad=31.0, rotation_deg=-12.5, flip=True)
     assert load_site(add_entry(tmp_path / "sites" / "new.toml", entry, ())).at(None) == entry
+
+
+def test_a_flat_field_is_applied_where_pixels_are_usable(tmp_path: Path) -> None:
+    flat = np.full((6, 8), 2.0)
+    flat[1, 1], flat[2, 2], flat[3, 3] = 2.5, 0.1, np.nan
+    np.save(tmp_path / "flat.npy", flat)
+    (tmp_path / "site.toml").write_text('flat_field = "flat.npy"\n')
+    word = site_word(START, settings(site=tmp_path / "site.toml"))
+    assert word.gain is not None and word.start.pixel_mask is not None
+    assert (word.gain[0, 0], word.gain[1, 1], word.gain[2, 2], word.gain[3, 3]) == pytest.approx((1.0, 0.8, 1.0, 1.0))
+    assert not word.start.pixel_mask[2, 2] and not word.start.pixel_mask[3, 3]
+    other = site_word(replace(START, frame_shape=(6, 9)), settings(site=tmp_path / "site.toml"))
+    assert other.gain is None and SITE_NOTE in other.start.metadata
+
+
+@pytest.mark.parametrize(
+    ("told", "scale"),
+    [
+        ({"detector_distance": 0.1}, 1.25),
+        ({"detector_translation": [0.0, 0.0, -0.2]}, 0.6),
+        ({"detector_distance": 0.0, "detector_translation": [0.0, 0.0, 0.2]}, 0.6),
+    ],
+)
+def test_a_vendor_s_distance_chooses_an_entry_that_is_there(site: Path, told: dict[str, Any], scale: float) -> None:
+    word = site_word(replace(START, metadata={"detector": told}), settings(site=site))
+    assert word.settings.mrad_per_px == scale
+
+
+@pytest.mark.parametrize(
+    "told", [{"detector_distance": 0.7}, {"detector_distance": "far"}, {"detector_translation": 3}, 5]
+)
+def test_a_vendor_s_distance_that_no_entry_has_says_nothing(site: Path, tmp_path: Path, told: Any) -> None:
+    start = replace(START, metadata={"detector": told})
+    assert site_word(start, settings(site=site)).settings.mrad_per_px is None
+    (tmp_path / "one.toml").write_text("[[camera_length]]\ncamera_length_mm = 100\nmrad_per_px = 1.25\n")
+    assert site_word(start, settings(site=tmp_path / "one.toml")).settings.mrad_per_px == 1.25

@@ -89,6 +89,9 @@ def test_a_virtual_detector_is_the_sum_over_its_pixels(
     np.testing.assert_array_equal(answer["map"].ravel()[:200], expected[:200])
     assert np.isnan(answer["map"].ravel()[200:]).all()
     assert answer["positions"] == 200
+    in_semi_angles = ask("virtual_detector", inner=0.5, outer=1.0, unit="semi_angle")
+    assert in_semi_angles["inner_px"] == pytest.approx(in_semi_angles["outer_px"] / 2)
+    assert np.nansum(in_semi_angles["map"]) > 0
     in_mrad = ask("virtual_detector", inner=0, outer=27.0, unit="mrad")
     snapshot = serving.until(lambda snapshot: True)
     assert in_mrad["outer_px"] == pytest.approx(snapshot.calibration.disc_radius_px)
