@@ -14,7 +14,7 @@ from stream_rrvae.messages import DegradeLevel
 FALLING = 0.98  # of the pressure at the look before: less is getting better
 MOST_DOUBLINGS = 4
 RELAPSE_S = 10.0  # a step up that is taken back within as long was a mistake
-LIGHT = 0.6  # demand below which mistakes are forgotten
+LIGHT = 0.6  # demand below which mistakes are forgotten, and less rest will do
 FITS = 0.8  # of what can be computed
 
 
@@ -36,8 +36,8 @@ class LadderRules:
     fill: float = 0.5
     clear: float = 0.25
     settle_s: float = 0.3  # between two steps down
-    rest_s: float = 2.0  # without any pressure, before the first step up
-    step_s: float = 0.5  # between further ones
+    rest_s: float = 2.0  # without any pressure, before the first step up; half of it under a light load
+    step_s: float = 0.3  # between further ones
     computed_share: float = 0.25  # of the frames, at COM_EVERY_KTH
 
 
@@ -96,7 +96,8 @@ class Ladder:
             return
         rules = self._rules
         is_first = self._went_up_s < self._clear_since_s
-        wait_s = rules.rest_s * 2**self._doublings if is_first else rules.step_s
+        rest_s = rules.rest_s * (0.5 if load.demand < LIGHT else 2**self._doublings)
+        wait_s = rest_s if is_first else rules.step_s
         since_s = self._clear_since_s if is_first else self._went_up_s
         above = DegradeLevel(self.level - 1)
         if now_s - since_s >= wait_s and not load.demand * self._share(above) > FITS:
