@@ -35,16 +35,18 @@ PAINTED = """(() => {
 })()"""
 # Texts that are cut without an ellipsis, or lie over each other, and whether the page scrolls.
 MISPLACED = """
-const parts = '.tile :is(.instrument, .state, .scan, .percent, .fact b, .picture), #clock'
+const parts = '.tile :is(.instrument, .state, .scan, .percent, .fact b, .facts i, .caption, .picture), #clock'
 const shown = [...document.querySelectorAll(parts)]
   .filter((node) => node.checkVisibility())
 const found = []
 for (const [i, a] of shown.entries()) {
   const box = a.getBoundingClientRect()
   const home = (a.closest('.tile') ?? document.body).getBoundingClientRect()
+  if (a.scrollWidth > a.clientWidth + 1 && a.matches('i')) found.push('cut: ' + a.textContent)
   const isInside = box.left >= home.left && box.right <= home.right + 1 && box.bottom <= home.bottom + 1
   if (!isInside) found.push('outside: ' + a.className)
   for (const b of shown.slice(i + 1)) {
+    if (a.contains(b)) continue
     const other = b.getBoundingClientRect()
     const across = Math.min(box.right, other.right) - Math.max(box.left, other.left)
     const down = Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top)
