@@ -1,4 +1,7 @@
-"""Arrays within a snapshot: {"dtype", "shape", "bytes"}, and nothing is trusted of the three."""
+"""Arrays within a snapshot: {"dtype", "shape", "bytes"}, and nothing is trusted of the three.
+
+A map without a value anywhere is told and not sent: no bytes, and "nothing": true.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from stream_rrvae.errors import FeedError
 from stream_rrvae.messages import Float32Array
 
 DTYPE = "<f4"  # the only one: maps and patterns are float32
+NOTHING = "nothing"
 SIDE_LIMIT = 16384
 
 
@@ -26,6 +30,21 @@ def as_sent(array: NDArray[Any]) -> Float32Array:
     if array.ndim != 2:
         raise FeedError(f"an image has 2 dimensions, not {array.ndim}")
     return np.ascontiguousarray(array, dtype=DTYPE)
+
+
+def holds_nothing(image: Float32Array) -> bool:
+    """Whether `image` [rows, columns] is NaN everywhere."""
+    return image.size > 1 and bool(np.isnan(image[0, 0]) and np.isnan(image[-1, -1]) and np.isnan(image).all())
+
+
+def decode_map(name: str, plain: Any, bytes_limit: int) -> Float32Array:
+    """The same as `decode_array` for one that may hold nothing: NaN, which takes no memory. Raises FeedError."""
+    if not isinstance(plain, Mapping) or plain.get(NOTHING) is not True:
+        return decode_array(name, plain)
+    rows, columns = decode_shape(name, plain.get("shape"))
+    if plain.get("bytes") != b"" or rows * columns * 4 > bytes_limit:
+        raise FeedError(f"{name} of {rows} x {columns} pixels says that it holds nothing")
+    return np.broadcast_to(np.float32(np.nan), (rows, columns))
 
 
 def decode_array(name: str, plain: Any) -> Float32Array:

@@ -1,7 +1,8 @@
 """A snapshot as one msgpack message and back; whatever is odd about a message is a FeedError.
 
 The message is a map with "p" and "v" (protocol and version) and the fields of
-`messages.Snapshot`; arrays are {"dtype", "shape", "bytes"}. No extension types, no classes.
+`messages.Snapshot`; arrays are {"dtype", "shape", "bytes"}, those of NaN alone without bytes but with "nothing". No
+extension types, no classes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream_rrvae.errors import FeedError
-from stream_rrvae.feed.array_codec import decode_array, decode_shape
+from stream_rrvae.feed.array_codec import decode_map, decode_shape
 from stream_rrvae.feed.message_of_arrays import message_of
 from stream_rrvae.feed.plain_msgpack import check_plain, unpack_map
 from stream_rrvae.messages import Float32Array, Snapshot
@@ -42,7 +43,7 @@ def decode_snapshot(message: bytes | memoryview) -> Snapshot:
     if plain.get("p") != PROTOCOL or plain.get("v") != VERSION:
         raise FeedError("not a snapshot of this version")
     maps = _decode_maps(plain.get("maps"))
-    pattern = None if plain.get("pattern") is None else decode_array("the pattern", plain["pattern"])
+    pattern = None if plain.get("pattern") is None else decode_map("the pattern", plain["pattern"], IMAGE_BYTES_LIMIT)
     check_plain({name: value for name, value in plain.items() if name not in _ARRAYS}, _WHAT)
     try:
         snapshot = from_plain(Snapshot, {**plain, "maps": maps, "pattern": pattern})
@@ -58,7 +59,7 @@ def _decode_maps(plain: Any) -> dict[str, Float32Array]:
     for name in plain:
         if not isinstance(name, str) or not name.isidentifier() or len(name) > NAME_LIMIT:
             raise FeedError("a map's name is not an identifier")
-    return {name: decode_array(name, image) for name, image in plain.items()}
+    return {name: decode_map(name, image, IMAGE_BYTES_LIMIT) for name, image in plain.items()}
 
 
 def _check_consistent(snapshot: Snapshot) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.errors import FeedError
-from stream_rrvae.feed.array_codec import DTYPE, as_sent
+from stream_rrvae.feed.array_codec import DTYPE, NOTHING, as_sent, holds_nothing
 
 _BIN_32 = 0xC6  # msgpack: a byte string, whose length follows in 32 bits
 
@@ -49,6 +49,9 @@ def _pieces(value: Any) -> Iterator[Bytes]:
 
 def _pieces_of_array(array: NDArray[Any]) -> Iterator[Bytes]:
     sent = as_sent(array)
+    if holds_nothing(sent):
+        yield _small(msgpack.packb({"dtype": DTYPE, "shape": list(sent.shape), "bytes": b"", NOTHING: True}))
+        return
     described = msgpack.packb({"dtype": DTYPE, "shape": list(sent.shape), "bytes": b""})
     nothing = msgpack.packb(b"")
     yield _small(described[: -len(nothing)] + struct.pack(">BI", _BIN_32, sent.nbytes))

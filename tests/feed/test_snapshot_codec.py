@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_rrvae.errors import FeedError
-from stream_rrvae.feed.codec import PROTOCOL, VERSION, decode_snapshot, encode_snapshot
+from stream_rrvae.feed.array_codec import decode_map
+from stream_rrvae.feed.codec import IMAGE_BYTES_LIMIT, PROTOCOL, VERSION, decode_snapshot, encode_snapshot
 from stream_rrvae.feed.plain_msgpack import DEPTH_LIMIT, ITEMS_LIMIT
 from stream_rrvae.messages import Snapshot
 
@@ -174,6 +175,30 @@ def test_a_damaged_snapshot_gives_a_snapshot_or_a_feed_error(
         assert isinstance(decode_snapshot(damaged), Snapshot)
     except FeedError:
         assert damaged != encode_snapshot(make_snapshot(1, (3, 2)))
+
+
+def test_a_map_without_a_value_is_told_and_not_sent(make_snapshot: MakeSnapshot) -> None:
+    good = make_snapshot(1, (64, 64))
+    nothing = np.full((64, 64), np.nan, np.float32)
+    message = encode_snapshot(replace(good, maps={**good.maps, "misfit": nothing}))
+    assert len(message) < len(encode_snapshot(good)) + 200
+    sent = decode_snapshot(message).maps["misfit"]
+    np.testing.assert_array_equal(sent, nothing)
+    assert sent.dtype == np.float32 and not sent.flags.writeable
+    nothing[3, 5] = 1.0
+    one = encode_snapshot(replace(good, maps={**good.maps, "misfit": nothing}))
+    np.testing.assert_array_equal(decode_snapshot(one).maps["misfit"], nothing)
+
+
+@pytest.mark.parametrize(("shape", "content"), [([3, 2], bytes(24)), ([3, 2], None), ([16384, 16384], b""), ([3], b"")])
+def test_a_map_that_lies_about_holding_nothing_is_refused(
+    make_snapshot: MakeSnapshot, shape: list[int], content: bytes | None
+) -> None:
+    image = {"dtype": "<f4", "shape": shape, "bytes": content, "nothing": True}
+    with pytest.raises(FeedError):
+        decode_snapshot(_change(as_plain(make_snapshot(1, (3, 2))), "maps.sum", image))
+    with pytest.raises(FeedError, match=r"nothing|dimensions|shape"):
+        decode_map("sum", image, IMAGE_BYTES_LIMIT)
 
 
 def test_what_viewers_would_refuse_is_not_sent(make_snapshot: MakeSnapshot) -> None:
