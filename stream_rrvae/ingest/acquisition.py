@@ -34,7 +34,7 @@ from stream_rrvae.scan_store import DEFAULT_FOLDER
 from stream_rrvae.wire.registry import protocol
 
 MOST_THREADS = 4  # unless told otherwise: there the receiving thread is the limit
-BEHIND_S = 0.1  # by which frames wait to be measured: longer than from one snapshot to the next
+BEHIND_S = 0.03  # by which frames wait to be measured: several batches
 
 log = logging.getLogger(__name__)
 
