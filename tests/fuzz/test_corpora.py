@@ -12,7 +12,7 @@ from stream_rrvae.bench.trust.fuzz_targets import TARGETS, joined, split, target
 
 CORPUS = Path(__file__).parent / "corpus"
 IN_PROCESS = [name for name in TARGETS if name != "segment"]
-MUTATIONS = 300
+MUTATIONS = 150
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,7 +31,7 @@ from stream_rrvae.scan_store import ScanStore
 FAULTS = (*FRAME_FAULTS, *SCAN_FAULTS, "everything")
 SCAN_SHAPE, SIDE_PX = (12, 13), 24
 FRAME_RATE_OF_FAULT, RATE_OF_EACH = 0.08, 0.02
-STALL_TIMEOUT_S, END_GRACE_S, STALLS_S = 0.4, 0.05, (0.02, 0.8)
+END_GRACE_S, STALL_TIMEOUT_S, STALLS_S = 0.05, 1.0, (0.02, 1.6)
 POOL_BYTES = 64 << 20
 FREE_PORT = "tcp://127.0.0.1:*"
 WAYS: tuple[dict[str, Any], ...] = (
@@ -129,10 +130,10 @@ def run_matrix(
 def run_one(fault: str, seed: int) -> Outcome:
     """One scan with the fault, then one without. Raises StreamRrvaeError when acquisition does not go on."""
     chosen = combination(fault, seed)
-    simulation = _simulation(chosen, seed)
-    pool, form = FramePool(simulation, POOL_BYTES), Witness(FORMATS[chosen.protocol]())
+    simulation, pool = _computed(chosen.pixel_type, chosen.encoding)
+    form = Witness(FORMATS[chosen.protocol]())
     injector = FaultInjector(rates_of(fault, seed), form, seed)
-    with _receiving(chosen) as (outlets, stores):
+    with _receiving(chosen, STALL_TIMEOUT_S if fault == "stall" else PATIENCE_S) as (outlets, stores):
         ScanSender(simulation, pool, form, Pacer(None), injector, stall_s=STALLS_S[seed % 2]).run(outlets, 1)
         faulty = SentScan(simulation.start(1, ""), form.sent, tuple(injector.injected))
         ScanSender(simulation, pool, form, Pacer(None)).run(outlets, 1, first=2)
@@ -141,30 +142,33 @@ def run_one(fault: str, seed: int) -> Outcome:
         return _judged(fault, seed, stores.closed_ones, (faulty, whole))
 
 
-def _simulation(chosen: Combination, seed: int) -> Simulation:
-    dose = None if chosen.pixel_type == "float32" else 3000.0
-    detector = detector_model(f"{SIDE_PX}x{SIDE_PX}:{chosen.pixel_type}")
+@cache
+def _computed(pixel_type: str, encoding: Encoding) -> tuple[Simulation, FramePool]:
+    """A scan's frames, computed before they are sent: on a busy machine computing would look like a stall."""
     settings = SimulationSettings(
-        detector=detector,
+        detector=detector_model(f"{SIDE_PX}x{SIDE_PX}:{pixel_type}"),
         scan_shape=SCAN_SHAPE,
-        dose_electrons=dose,
-        encoding=chosen.encoding,
+        dose_electrons=None if pixel_type == "float32" else 3000.0,
+        encoding=encoding,
         nodata_pixels=2,
         dead_pixels=1,
-        seed=seed,
     )
-    return Simulation(settings)
+    simulation = Simulation(settings)
+    pool = FramePool(simulation, POOL_BYTES)
+    pool.fill()
+    return simulation, pool
 
 
 @contextmanager
-def _receiving(chosen: Combination) -> Iterator[tuple[Outlets, _Stores]]:
+def _receiving(chosen: Combination, stall_timeout_s: float) -> Iterator[tuple[Outlets, _Stores]]:
     """A bound sender, and acquisition connected to it. Raises what ended acquisition against its will."""
     stores = _Stores()
     message_bytes = 4 * SIDE_PX**2
     with TemporaryDirectory(prefix="stream-rrvae-trust-") as folder:
         outlets = Outlets((FREE_PORT,), "push", message_bytes)
         try:
-            settings = _settings(f"{SCHEMES[chosen.protocol]}://{outlets.endpoints[0].removeprefix('tcp://')}", chosen)
+            source = f"{SCHEMES[chosen.protocol]}://{outlets.endpoints[0].removeprefix('tcp://')}"
+            settings = _settings(source, chosen, stall_timeout_s)
             with Acquisition(settings, new_metrics(), stores, Path(folder)) as acquisition:
                 yield outlets, stores
             acquisition.join()
@@ -173,8 +177,8 @@ def _receiving(chosen: Combination) -> Iterator[tuple[Outlets, _Stores]]:
             outlets.__exit__(KeyboardInterrupt, None, None)  # what nobody takes any more is not waited for
 
 
-def _settings(source: str, chosen: Combination) -> Settings:
-    ingest = {**chosen.way, "stall_timeout_s": STALL_TIMEOUT_S, "end_grace_s": END_GRACE_S}
+def _settings(source: str, chosen: Combination, stall_timeout_s: float) -> Settings:
+    ingest = {**chosen.way, "stall_timeout_s": stall_timeout_s, "end_grace_s": END_GRACE_S}
     middle = (SIDE_PX - 1) / 2  # as the simulator announces it; said here, it is not looked for
     return Settings(source=source, ingest=ingest, calibration={"beam_center_px": (middle, middle)})
 
