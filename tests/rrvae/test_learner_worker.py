@@ -33,8 +33,9 @@ Start = Callable[..., tuple[BaseProcess, Connection]]
 
 @pytest.fixture
 def start_worker() -> Iterator[Start]:
-    """Starts learners as the service does; none outlives the test."""
-    context = multiprocessing.get_context("spawn")
+    """Starts learners; none outlives the test. They begin where torch is loaded already, which takes seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["stream_rrvae.rrvae.worker"])
     running: list[tuple[BaseProcess, Connection]] = []
 
     def start(settings: LearnSettings = QUICK) -> tuple[BaseProcess, Connection]:
