@@ -107,20 +107,6 @@ def test_killed_learner_costs_no_position_and_comes_back(
     assert np.degrees(np.average(np.abs(error), weights=specimen.strength)) < 15
 
 
-def test_sigterm_in_a_scan_keeps_what_was_received(
-    detector: Detector, serve: Callable[..., Serving], specimen: Specimen
-) -> None:
-    serving = serve(detector.url, "--mode", "off")
-    detector.start(specimen.frames, user_data=APPENDIX)
-    for number in range(100):
-        detector.image(number, specimen.frames[number])
-    serving.until(lambda s: s.counters.processed == 100)
-    serving.process.process.send_signal(signal.SIGTERM)
-    maps, quality = _results(serving)
-    assert np.isfinite(maps["sum"]).sum() == 100
-    assert (quality["frames_expected"], quality["frames_missing"]) == (256, 156)
-
-
 def _send_scan(detector: Detector, specimen: Specimen, order: NDArray[np.int64] | None = None) -> None:
     detector.start(specimen.frames, user_data=APPENDIX)
     for number in range(256) if order is None else order.tolist():
