@@ -12,6 +12,8 @@ from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Calibration, Refusal, ScanStart
 from stream_rrvae.scan_path import RASTER, ScanPath
 from stream_rrvae.wire.appendix import read_appendix
+from stream_rrvae.wire.dectris_v2 import DectrisV2Protocol
+from stream_rrvae.wire.dectris_v2_encode import encode_start as encode_v2_start
 from stream_rrvae.wire.native import NativeProtocol, encode_start
 
 START = ScanStart("scan", 1, (4, 4), "uint8", 30, (5, 6))
@@ -65,3 +67,10 @@ def test_of_an_appendix_what_is_wrong_is_left_out() -> None:
     assert good.path == told and not good.errors
     bad = read_appendix({"scan_shape": [5, 6], "path": {"passes": -2}}, Calibration())
     assert bad.path == RASTER and bad.scan_shape == (5, 6) and "path" in bad.errors[0]
+
+
+def test_replayed_as_stream_v2_it_is_in_the_appendix() -> None:
+    start = replace(START, path=ScanPath(1, 0, True, 2), channels=("threshold_1",))
+    (back,) = DectrisV2Protocol().decode([memoryview(encode_v2_start(start))])
+    assert isinstance(back, ScanStart)
+    assert back.path == start.path and back.frames_expected == 30
