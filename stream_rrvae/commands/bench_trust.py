@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from stream_rrvae.bench.rows import Row
 from stream_rrvae.bench.trust.table import Check, Effort, Found, Verdict, judged, lines_of, markdown, not_run, rows_of
-from stream_rrvae.commands.trust import hostile, processes, rates, recordings, soak, streams
+from stream_rrvae.commands.trust import hostile, processes, rates, readers, recordings, soak, streams
 from stream_rrvae.commands.trust.suite import by_tests
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
 
@@ -42,10 +42,7 @@ CHECKS = (
         13, "disk full", "tmpfs of 1 MiB, file size limit", "clean close, recoverable",
         by_tests("tests/recording/test_recording_faults.py", wanted="full or reserve or little or failed"),
     ),
-    Check(
-        14, "old readers", "plain h5py, LiberTEM, HyperSpy", "open it",
-        by_tests("tests/recording/test_recording_is_what_was_received.py", wanted="h5py or views"),
-    ),
+    Check(14, "old readers", "plain h5py, LiberTEM, h5dump", "read it", readers.old_readers),
     Check(15, "decoder and recovery fuzz", "4 s a target (1 h)", "0 crashes; < 64 MiB", hostile.decoder_fuzz),
     Check(16, "size bombs", "header, shape, packing, HDF5", "< 64 MiB; < 10 ms", hostile.size_bombs),
     Check(
