@@ -96,6 +96,7 @@ def test_a_moments_lag_is_no_alarm(alarms: Alarms, clock: Any) -> None:
         ({"counters": Counters(missing=18)}, "missing", Severity.MINOR, HOLD_S),
         ({"counters": Counters(refused=2)}, "refused", Severity.MINOR, HOLD_S),
         ({"health": Health(recording_fault="disk full")}, "recording", Severity.MAJOR, 0.0),
+        ({"health": Health(other_consumers=1)}, "shared", Severity.MAJOR, 0.0),
         ({"model": ModelStatus(1, "failed", "finetune", "out of memory")}, "model", Severity.MINOR, 0.0),
     ],
 )
