@@ -19,8 +19,8 @@ SHARDS_SHOWN = 8
 NAME_CHARS = 8
 
 
-def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
-    """The status of `feed` now; `display_s` is received -> painted in this session."""
+def status(feed: LiveFeed) -> dict[str, Any]:
+    """The status of `feed` now, the same for all pages."""
     state = feed_state(feed)
     told: dict[str, Any] = {
         "word": state.word,
@@ -50,7 +50,7 @@ def status(feed: LiveFeed, display_s: float = math.nan) -> dict[str, Any]:
             "scans": _scans(feed),
         },
         **_progress(snapshot),
-        "cells": _cells(snapshot, age_s, display_s),
+        "cells": _cells(snapshot, age_s),
         "labels": _labels(snapshot),
         "rotation": _rotation(snapshot),
     }
@@ -83,7 +83,7 @@ def _progress(snapshot: Snapshot) -> dict[str, Any]:
     return {"fraction": done / total, "percent": f"{percent} %", "eta": eta}
 
 
-def _cells(snapshot: Snapshot, age_s: float, display_s: float) -> dict[str, Plain]:
+def _cells(snapshot: Snapshot, age_s: float) -> dict[str, Plain]:
     """The numbers of the status line; what is false of them is under "alarm"."""
     health, counters, model = snapshot.health, snapshot.counters, snapshot.model
     turned = snapshot.calibration.detector_rotation_rad
@@ -91,7 +91,6 @@ def _cells(snapshot: Snapshot, age_s: float, display_s: float) -> dict[str, Plai
         "rate": with_unit(health.rate_fps, "fps"),
         "latency": seconds(health.latency_p95_s),
         "age": with_unit(age_s, "s", 1),
-        "display": seconds(display_s),
         "missing": fixed(counters.missing),
         "refused": fixed(counters.refused + health.rejected_messages),
         "model": f"v{model.version} {model.state}" if model.version else model.state,

@@ -131,6 +131,7 @@ class LiveSession:
             "viewer": self._orders.refusal,
             "download": self._orders.download,
         }
+        # From a snapshot's arrival here until this page has painted it.
         told["cells"] = told["cells"] | {"display": seconds(self._display_s)}
         new = {name: value for name, value in told.items() if name not in self._told or self._told[name] != value}
         if self._tell("status", new):
