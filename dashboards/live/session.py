@@ -6,7 +6,6 @@ server sees nothing of it. A watchdog sends again when an acknowledgement was lo
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,31 +19,19 @@ from dashboards.live.orders import Orders
 from dashboards.live.packed import packed
 from dashboards.live.pushes import ModelKey, Push, Pushes, model_key
 from dashboards.live.service_answers import ServiceAnswers
+from dashboards.live.telling import Line, Telling
 from dashboards.pictures.arrows import no_arrows
-from dashboards.pictures.numbers_text import seconds
 from dashboards.pictures.wishes import Wishes, wishes_of
 from dashboards.views.columns import empty_outline
 from dashboards.views.view import LiveView
 
 WATCHDOG_S = 2.0
-TRENDS_S = 1.0
 
 
 class Schedules(Protocol):
     """The one thing of a Bokeh document that may be called without its lock."""
 
     def add_next_tick_callback(self, callback: Callable[[], None]) -> Any: ...
-
-
-class Line(Protocol):
-    """The way to the page; what is sent on it is not waited for."""
-
-    @property
-    def is_free(self) -> bool: ...
-
-    def send(self, message: bytes) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class LiveSession:
@@ -65,8 +52,7 @@ class LiveSession:
         self._line: Line | None = None
         self._wishes, self._wish_text = Wishes(), ""
         self._averages = Averages(feed)
-        self._told: dict[str, Any] = {}
-        self._trends_told_s = -math.inf
+        self._telling: Telling | None = None
         self._shown: ViewFrame | None = None
         self._frozen_at: ViewFrame | None = None
         self._shown_model: ModelKey | None = None
@@ -87,7 +73,7 @@ class LiveSession:
             self._line.close()
         self._line = line
         self._ready_s = self._feed.clock()
-        self._told, self._trends_told_s = {}, -math.inf
+        self._telling = Telling(line, self._feed, self._pushes)
         self._shown, self._shown_model, self._awaited = None, None, 0
         self._feed.listen(self.newer)
         self.tick()
@@ -95,7 +81,7 @@ class LiveSession:
     def gone(self, line: Line) -> None:
         """`line` has ended."""
         if line is self._line:
-            self._line = None
+            self._line = self._telling = None
             self._feed.forget(self.newer)
 
     @property
@@ -115,14 +101,15 @@ class LiveSession:
         """Tell what changes by itself; often called. Also the page's sign that this server lives."""
         self._want()
         self.tell_status()
-        now_s = self._feed.clock()
-        if now_s - self._trends_told_s >= TRENDS_S and self._tell("trends", self._feed.trends.told(now_s)):
-            self._trends_told_s = now_s
+        if self._telling is not None:
+            self._telling.trends()
         self.newer()
 
     def tell_status(self) -> None:
         """Send what is not as it was told last."""
-        told = self._pushes.status(self._feed) | {
+        if self._telling is None:
+            return
+        own = {
             "frozen": self._frozen_at is not None,
             "back": self._wishes.back,
             "steps": self._feed.ring.steps(id(self)),
@@ -131,18 +118,7 @@ class LiveSession:
             "viewer": self._orders.refusal,
             "download": self._orders.download,
         }
-        # From a snapshot's arrival here until this page has painted it.
-        told["cells"] = told["cells"] | {"display": seconds(self._display_s)}
-        new = {name: value for name, value in told.items() if name not in self._told or self._told[name] != value}
-        if self._tell("status", new):
-            self._told = told
-
-    def _tell(self, name: str, told: dict[str, Any]) -> bool:
-        """Whether it could be sent: nothing waits here for a page that does not read."""
-        if self._line is None or not self._line.is_free:
-            return False
-        self._line.send(packed({name: {"text": [json.dumps(told)]}}))
-        return True
+        self._telling.status(own, self._display_s)
 
     def newer(self) -> None:
         """There may be something newer to show: send it unless a push is on its way."""
