@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stream_rrvae.bench.latency import Watch, latencies, line, rows_of
-from stream_rrvae.commands.bench_latency import watched_scan
+from stream_rrvae.commands import bench_latency
 from stream_rrvae.feed.snapshot import build_snapshot
 from stream_rrvae.messages import Health, ScanState, Snapshot
 from stream_rrvae.scan_store import ScanStore
@@ -56,8 +56,9 @@ def test_the_end_is_noticed(snapshot: Snapshot) -> None:
     assert watch.over
 
 
-def test_a_real_scan_is_seen_whole() -> None:
-    found = watched_scan(4096.0, 1.0)
+def test_a_real_scan_is_seen_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_latency, "COMPUTED_SIDE", 24)
+    found = bench_latency.watched_scan(576.0, 1.0)
     assert found.unseen == 0
     assert found.frames > 0
     assert 0 < found.p50_s <= found.p99_s
