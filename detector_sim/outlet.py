@@ -19,6 +19,7 @@ _MOST_QUEUED = 10_000
 _LEAST_QUEUED = 4
 _LAST_WORDS_MS = 30_000
 _PORT_PATIENCE_S, _PORT_LOOK_S = 20.0, 0.01
+_LEAVING_S = 0.02
 PEER_LOOK_MS = 200  # a peer that dies while it holds us back is noticed so late
 
 
@@ -91,6 +92,8 @@ class Outlet:
         """Until no more than `most` are connected: what is sent to one that is gone is lost."""
         if self._peers is not None and not self._peers.wait_for_leaving(most, _LAST_WORDS_MS):
             raise StreamRrvaeError(f"somebody stays connected to {self.endpoint}")
+        time.sleep(_LEAVING_S)  # the monitor tells of it before the socket itself knows
+        self._socket.poll(0, zmq.POLLOUT)
 
     def _is_taken(self) -> bool:
         """Whether there is room now, after a wait for a peer that is slow, or the first; False = it is gone."""

@@ -20,7 +20,7 @@ from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.messages import Snapshot
 
 FREE_PORT = "tcp://127.0.0.1:*"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 START_PATIENCE_S = 400.0  # a first start compiles the kernels
 LOOK_S = 0.5
 
