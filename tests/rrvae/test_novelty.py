@@ -14,8 +14,9 @@ from stream_rrvae.config import LearnSettings
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
 from stream_rrvae.rrvae import checkpoint
+from stream_rrvae.rrvae import novelty as novelty_module
 from stream_rrvae.rrvae.model import Model
-from stream_rrvae.rrvae.novelty import LARGEST_SAMPLE, NOMINAL_SHARE, SIGMAS, Novelty, novelty
+from stream_rrvae.rrvae.novelty import NOMINAL_SHARE, SIGMAS, Novelty, novelty
 from stream_rrvae.rrvae.preparation import prepare, whitened
 from stream_rrvae.rrvae.registry import factory
 from stream_rrvae.rrvae.session import Session
@@ -41,7 +42,7 @@ def foreign(features: Float32Array) -> Float32Array:
     return changed
 
 
-@pytest.fixture(params=["harmonic", "exact"])
+@pytest.fixture(scope="module", params=["harmonic", "exact"])
 def pristine_model(request: Any, turning_scan: Any) -> Model:
     features = counted(np.tile(turning_scan.features, (COPIES, 1)), seed=0)
     data = whitened(features, np.arange(len(features)), DOSE, 1.0)
@@ -131,10 +132,14 @@ def test_the_misfit_of_usual_positions_is_in_standard_deviations(pristine_model:
     assert misfit[FOREIGN].min() > SIGMAS
 
 
-def test_a_large_scan_is_looked_at_in_parts_and_nowhere_differently(pristine_model: Model, turning_scan: Any) -> None:
-    copies = 2 * LARGEST_SAMPLE // len(turning_scan.features) + 1
+def test_a_large_scan_is_looked_at_in_parts_and_nowhere_differently(
+    pristine_model: Model, turning_scan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = 1 << 12
+    monkeypatch.setattr(novelty_module, "LARGEST_SAMPLE", at_once)
+    copies = 2 * at_once // len(turning_scan.features) + 1
     features = counted(np.tile(turning_scan.features, (copies, 1)), seed=7)
-    assert len(features) > 2 * LARGEST_SAMPLE
+    assert len(features) > 2 * at_once
     features[-400:] = foreign(features[-400:])
     found = looked_at(pristine_model, features)
     assert np.isfinite(found.misfit).all()
