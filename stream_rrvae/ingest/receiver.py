@@ -78,7 +78,7 @@ class Receiver:
             self._carry_out(self._order.on_tick(now_s))
             if self._flush_s is not None and now_s >= self._flush_s:
                 self._flush()
-            if self._gathered:
+            if self._gathered and not self._waited_for:
                 self._sockets.rest(GATHERING * self._settings.batch_wait_s)
             self._sockets.listen_to(self._order.open)
         self._turning.ended()

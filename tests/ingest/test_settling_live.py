@@ -37,6 +37,17 @@ def test_the_disc_is_found_and_no_frame_is_lost(
     np.testing.assert_allclose(store.com_x, specimen.com(1, calibration.beam_center_px or CENTER_PX), atol=1e-4)
 
 
+@pytest.mark.parametrize("told", [{}, UNKNOWN])
+def test_frames_that_are_looked_at_wait_for_no_batch(
+    native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen, told: dict[str, Any]
+) -> None:
+    pull(ingest={"settle_frames": 8, "batch_wait_s": 1000.0})
+    native.start(specimen, **told)
+    for number in range(8):
+        native.frame(specimen, number)
+    listener.wait_processed(8)
+
+
 @pytest.mark.parametrize("pause_s", [0.0, 0.7])
 def test_where_the_disc_is_found_depends_on_frames_and_not_on_when_they_come(
     native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen, pause_s: float
