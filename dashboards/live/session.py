@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
+from weakref import ReferenceType, ref
 
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.feeds.view_frame import ViewFrame
@@ -53,7 +54,8 @@ class LiveSession:
         self._wishes, self._wish_text = Wishes(), ""
         self._averages = Averages(feed)
         self._telling: Telling | None = None
-        self._shown: ViewFrame | None = None
+        self._sent: ReferenceType[ViewFrame] | None = None
+        self._shown: ViewFrame | None = None  # what was sent, unless the page does not answer: it must not keep frames
         self._frozen_at: ViewFrame | None = None
         self._shown_model: ModelKey | None = None
         self._has_arrows = False
@@ -74,7 +76,7 @@ class LiveSession:
         self._line = line
         self._ready_s = self._feed.clock()
         self._telling = Telling(line, self._feed, self._pushes)
-        self._shown, self._shown_model, self._awaited = None, None, 0
+        self._sent, self._shown, self._shown_model, self._awaited = None, None, None, 0
         self._feed.listen(self.newer)
         self.tick()
 
@@ -99,6 +101,8 @@ class LiveSession:
 
     def tick(self) -> None:
         """Tell what changes by itself; often called. Also the page's sign that this server lives."""
+        if not self._answers_in_time:
+            self._shown = None
         self._want()
         self.tell_status()
         if self._telling is not None:
@@ -129,7 +133,8 @@ class LiveSession:
             return
         has_model = model_key(view) != self._shown_model
         self._is_models_turn &= has_model
-        has_measured = self._changed or (self._frozen_at is None and view.frame is not self._shown)
+        is_sent = self._sent is not None and self._sent() is view.frame
+        has_measured = self._changed or (self._frozen_at is None and not is_sent)
         if has_model and (self._is_models_turn or not has_measured):
             self._push_model(self._line, view)
         elif has_measured:
@@ -146,7 +151,11 @@ class LiveSession:
 
     @property
     def _is_awaiting(self) -> bool:
-        return bool(self._awaited) and self._feed.clock() - self._pushed_s < WATCHDOG_S
+        return bool(self._awaited) and self._answers_in_time
+
+    @property
+    def _answers_in_time(self) -> bool:
+        return not self._awaited or self._feed.clock() - self._pushed_s < WATCHDOG_S
 
     def _want(self) -> None:
         """Have the service asked for what this page wishes and may ask for."""
@@ -169,7 +178,8 @@ class LiveSession:
         if not self._models.is_placed(view):
             self._with_lock(self._models.place)
             return
-        self._changed, self._awaits_measured, self._shown = False, True, view.frame
+        self._changed, self._awaits_measured, self._sent = False, True, ref(view.frame)
+        self._shown = view.frame if self._answers_in_time else None
         if self._has_arrows and not view.wishes.arrows:
             line.send(packed({"arrows": dict(no_arrows())}))
         self._has_arrows = view.wishes.arrows
@@ -215,6 +225,7 @@ class LiveSession:
         if number != self._awaited or not number:
             return
         self._awaited, self._is_models_turn = 0, self._awaits_measured
+        self._shown = self._shown or (self._sent() if self._sent is not None else None)
         if self._awaits_measured and self._shown is not None and self._frozen_at is None:
             self._display_s = self._feed.clock() - max(self._shown.received_s, self._ready_s)
         self.newer()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -338,6 +340,27 @@ def test_nothing_waits_for_a_page_that_does_not_read(page: Page, feed: LiveFeed,
     page.is_free = True
     page.session.tick()
     assert page.turn() == 1 and page.status["instrument"] == "later"
+
+
+def test_a_page_that_does_not_answer_keeps_no_frames(page: Page, feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    page.ready()
+    kept = []
+    for serial in range(1, 8):
+        feed.publish(make_snapshot(serial))
+        kept.append(weakref.ref(feed.newest))
+        page.turn()
+        feed.clock.now_s += WATCHDOG_S / 8  # type: ignore[attr-defined]  # the test's own clock
+        page.session.tick()
+    feed.clock.now_s += WATCHDOG_S  # type: ignore[attr-defined]  # the test's own clock
+    page.session.tick()
+    feed.publish(make_snapshot(9))
+    feed.ring._frames.clear()
+    gc.collect()
+    assert [each() for each in kept[:-1]] == [None] * 6  # the last one is what pages share
+    page.paint()
+    page.wish(frozen=True)
+    page.session.tick()
+    assert page.status["frozen"]
 
 
 def test_a_page_that_opens_its_line_again_gets_everything_again(
