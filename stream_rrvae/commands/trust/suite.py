@@ -31,7 +31,7 @@ def by_tests(*paths: str, wanted: str = "", what: str = "") -> Callable[[Effort]
 def _run(paths: tuple[str, ...], wanted: str, what: str, effort: Effort) -> Found:
     with TemporaryDirectory(prefix="stream-rrvae-trust-") as folder:
         report = Path(folder) / "report.xml"
-        told = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}", *(["-k", wanted] if wanted else [])]
+        told = ["-q", "-o", f"cache_dir={folder}/cache", f"--junitxml={report}", *(["-k", wanted] if wanted else [])]
         long = {"STREAM_RRVAE_LONG_CHECKS": "1"} if effort.long else {}
         subprocess.run(
             [sys.executable, "-m", "pytest", *told, *paths],
