@@ -99,6 +99,7 @@ class ScanSettings(_Part):
     passes: int | None = Field(None, ge=1, le=MOST_PASSES)  # over the same positions, one after another
     offset: tuple[NonNegativeInt, NonNegativeInt] | None = None  # (y, x) where it begins in a larger scan ...
     within: tuple[PositiveInt, PositiveInt] | None = None  # ... of this shape
+    endless: bool | None = None  # scan after scan in one series
 
     def over(self, told: ScanPath) -> ScanPath:
         """What the stream told, with this over it."""

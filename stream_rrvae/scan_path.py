@@ -24,7 +24,8 @@ Pair = tuple[int, int]
 class ScanPath:
     """A plain raster unless told otherwise; `offset` (y, x) is where the scan begins in a larger one of shape `within`.
 
-    `offset` and `within` say where the positions lie, and change nothing in how frames are counted.
+    `offset` and `within` say where the positions lie, and change nothing in how frames are counted. `endless` is of a
+    series: each of its scans is one by itself, counted from 0.
     """
 
     line_flyback: int = 0
@@ -33,6 +34,7 @@ class ScanPath:
     passes: int = 1
     offset: Pair = (0, 0)
     within: Pair | None = None
+    endless: bool = False  # whole scans follow one another in one series, its frames counted on
 
     @property
     def is_raster(self) -> bool:

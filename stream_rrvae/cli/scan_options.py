@@ -11,7 +11,7 @@ import click
 from stream_rrvae.scan_path import MOST_FLYBACK, MOST_PASSES
 
 F = TypeVar("F", bound=Callable[..., Any])
-NAMES = ("line_flyback", "frame_flyback", "serpentine", "passes", "within")
+NAMES = ("line_flyback", "frame_flyback", "serpentine", "passes", "within", "endless")
 _PLACE = re.compile(r"(\d{1,6})x(\d{1,6})\+(\d{1,6})\+(\d{1,6})")
 
 
@@ -36,6 +36,11 @@ class Place(click.ParamType[tuple[int, int, int, int]]):
 def scan_options(command: F) -> F:
     """Adds them to `command`."""
     for option in (
+        click.option(
+            "--endless/--no-endless",
+            default=None,
+            help="A series is scan after scan, its frames counted on: the detector is armed once.",
+        ),
         click.option("--within", type=Place(), help="Larger scan that these are part of, and where they begin in it."),
         click.option("--passes", type=click.IntRange(1, MOST_PASSES), help="Over the same positions, added up."),
         click.option("--serpentine/--no-serpentine", default=None, help="Every second line is scanned backwards."),

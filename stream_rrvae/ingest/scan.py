@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.config import AS_TOLD, ScanSettings
+from stream_rrvae.ingest.endless import EndlessSeries
 from stream_rrvae.ingest.events import Accepted, Closed, Ended, Event, Opened, Refused, Rejected
 from stream_rrvae.messages import Frame, Refusal, ScanEnd, ScanStart, ScanState
 from stream_rrvae.scan_path import RASTER
@@ -77,6 +78,8 @@ class ScanMachine:
         self._rules = rules
         self._running: _Running | None = None
         self._closed_series: int | None = None
+        self._announced: ScanStart | None = None  # the latest start as it came
+        self._endless: EndlessSeries | None = None  # the series of it, if it is one
 
     @property
     def running(self) -> bool:
@@ -96,7 +99,9 @@ class ScanMachine:
     def open_scan(self) -> OpenScan | None:
         """What is needed to take frames in bulk and tell of them by `on_fitting`; None = ask for each."""
         scan = self._running
-        return None if scan is None or scan.end_s is not None else OpenScan(scan.start, scan.seen)
+        if scan is None or scan.end_s is not None or scan.first_number:
+            return None
+        return OpenScan(scan.start, scan.seen)
 
     def on_fitting(self, first_seen: int, now_s: float) -> None:
         """Frames came that fit the open scan; they marked `first_seen` of its positions that were not yet."""
@@ -107,16 +112,37 @@ class ScanMachine:
     def on_start(self, start: ScanStart) -> Sequence[Event]:
         """A new scan, whatever state the old one is in; an announcement made twice is one."""
         scan = self._running
-        if scan is not None and not scan.touched and is_same_scan(scan.start, start):
+        if scan is not None and not scan.touched and self._announced and is_same_scan(self._announced, start):
             return ()
         events = self.close()
+        self._announced = start
         told = replace(start, path=self._rules.scan.over(start.path))
         shape = settle_scan_shape(told, self._rules.scan_shape)
         start = with_path(start, self._rules.scan, shape)
+        self._endless = EndlessSeries(start, shape) if start.path.endless else None
+        start = start if self._endless is None else self._endless.latest()
         self._running = _Running(start, shape)
         return (*events, Opened(start, shape))
 
     def on_frame(self, frame: Frame, now_s: float) -> Sequence[Event]:
+        """A frame; of an endless series it may begin the next scan."""
+        if self._endless is None:
+            return self._on_frame(frame, now_s)
+        events, first = self._turned_over(self._endless, frame), self._endless.first_number
+        if frame.series == self._endless.start.series and frame.number < first:
+            return (*events, Rejected(Refusal.STALE))  # of a scan that is over
+        return (*events, *self._on_frame(replace(frame, number=frame.number - first), now_s))
+
+    def _turned_over(self, endless: EndlessSeries, frame: Frame) -> Sequence[Event]:
+        """The detector went on to the next scan: what is wanting of the one before is missing."""
+        if not endless.begins_another(frame):
+            return ()
+        events = () if self._running is None else self._close(ScanState.COMPLETE)
+        start = endless.latest()
+        self._running = _Running(start, endless.scan_shape, endless.first_number)
+        return (*events, Opened(start, endless.scan_shape))
+
+    def _on_frame(self, frame: Frame, now_s: float) -> Sequence[Event]:
         scan = self._running
         if scan is None:
             return (Rejected(Refusal.STALE if frame.series == self._closed_series else Refusal.NO_SCAN),)
@@ -137,13 +163,15 @@ class ScanMachine:
         scan = self._running
         if scan is None:
             return (Rejected(reason),)
+        number = None if number is None else number - scan.first_number
         if number is not None and 0 <= number < scan.n_frames:
             scan.last_frame_s = now_s
         return (Refused(reason, number),)
 
     def on_end(self, end: ScanEnd, now_s: float) -> Sequence[Event]:
         scan = self._running
-        if scan is None or end.series != scan.start.series or end.scan_id not in ("", scan.start.scan_id):
+        known = "" if self._announced is None else self._announced.scan_id
+        if scan is None or end.series != scan.start.series or end.scan_id not in ("", scan.start.scan_id, known):
             expected = end.series == self._closed_series
             return () if expected else (Rejected(Refusal.STALE if scan else Refusal.NO_SCAN),)
         if scan.end_s is not None:
@@ -198,8 +226,9 @@ class ScanMachine:
 class _Running:
     """What is known of the running scan."""
 
-    def __init__(self, start: ScanStart, scan_shape: tuple[int, int]) -> None:
+    def __init__(self, start: ScanStart, scan_shape: tuple[int, int], first_number: int = 0) -> None:
         self.start = start
+        self.first_number = first_number  # of its frames in an endless series
         self.n_frames = start.path.frames_due(scan_shape, start.frames_expected)
         self.last_frame_s: float | None = None
         self.end_s: float | None = None

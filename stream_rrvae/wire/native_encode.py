@@ -31,7 +31,7 @@ def encode_start(start: ScanStart) -> list[bytes]:
     del plain["pixel_mask"]
     if start.path == RASTER:
         del plain["path"]
-    version = VERSION if start.path.is_raster else PATH_VERSION
+    version = VERSION if start.path.is_raster and not start.path.endless else PATH_VERSION
     parts = [_header("start", plain, START_HEADER_BYTES, version)]
     if start.pixel_mask is not None:
         parts.append(np.asarray(start.pixel_mask, np.uint8).tobytes())

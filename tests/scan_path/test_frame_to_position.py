@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rrvae.scan_path import NOWHERE, ScanPath
@@ -33,6 +33,7 @@ def walked(path: ScanPath, shape: tuple[int, int]) -> list[int]:
     return places
 
 
+@settings(deadline=None)
 @given(PATHS, SHAPES)
 def test_positions_are_those_of_a_walk(path: ScanPath, shape: tuple[int, int]) -> None:
     expected = walked(path, shape)
@@ -42,6 +43,7 @@ def test_positions_are_those_of_a_walk(path: ScanPath, shape: tuple[int, int]) -
     assert (path.positions(outside, shape) == NOWHERE).all()
 
 
+@settings(deadline=None)
 @given(PATHS, SHAPES)
 def test_every_position_is_seen_once_a_pass_and_found_again(path: ScanPath, shape: tuple[int, int]) -> None:
     positions = path.positions(np.arange(path.frames_due(shape)), shape)
@@ -52,6 +54,7 @@ def test_every_position_is_seen_once_a_pass_and_found_again(path: ScanPath, shap
         assert positions[number] == position and position not in positions[:number]
 
 
+@settings(deadline=None)
 @given(PATHS, SHAPES)
 def test_lines_are_dealt_with_their_flyback(path: ScanPath, shape: tuple[int, int]) -> None:
     due = path.frames_due(shape)
@@ -61,6 +64,7 @@ def test_lines_are_dealt_with_their_flyback(path: ScanPath, shape: tuple[int, in
     assert ((lines >= 0) & (lines < shape[0])).all()
 
 
+@settings(deadline=None)
 @given(PATHS, SHAPES, st.integers(0, 6))
 def test_the_last_flyback_may_be_left_out(path: ScanPath, shape: tuple[int, int], fewer: int) -> None:
     whole = path.frames_due(shape)
@@ -69,6 +73,7 @@ def test_the_last_flyback_may_be_left_out(path: ScanPath, shape: tuple[int, int]
     assert (path.positions(np.arange(due), shape) != NOWHERE).sum() == shape[0] * shape[1] * path.passes
 
 
+@settings(deadline=None)
 @given(PATHS, st.integers(1, 9))
 def test_a_square_is_known_by_its_frames(path: ScanPath, side: int) -> None:
     frames = path.frames_due((side, side))
