@@ -59,9 +59,9 @@ class Serving:
 
 
 @contextmanager
-def serving(rate_hz: float) -> Iterator[Serving]:
+def serving(rate_hz: float, model_hz: float = 1.0) -> Iterator[Serving]:
     with (
-        Child("feed", "tests.benchmarks.dashboard_feed", str(rate_hz)) as feed,
+        Child("feed", "tests.benchmarks.dashboard_feed", str(rate_hz), str(model_hz)) as feed,
         Child(
             "dashboard", "stream_rrvae", "dashboard", "--feed", feed.line_with("publishes "), "--port", "0"
         ) as server,
@@ -97,6 +97,19 @@ def latency(seconds: float) -> Iterator[Row]:
         slowest = min(all_seen, key=lambda each: each.rate_hz)
         yield Row("four viewers: slowest", slowest.rate_hz, "per s", "published", RATE_HZ, RATE_HZ)
         yield from _quantiles("four viewers: slowest", slowest, (None, None))
+
+
+def everything(seconds: float) -> Iterator[Row]:
+    """Five maps, the pattern and 65,536 points change with every update: until the last of them is drawn."""
+    with serving(RATE_HZ, RATE_HZ) as served, browser_on(served.url) as page:
+        time.sleep(SETTLE_S)
+        (seen,) = looked_at([page], seconds)
+    for share, target in ((50, 40.0), (95, 75.0)):
+        taken_ms = 1e3 * float(np.percentile(seen.model_s, share)) if seen.model_s else None
+        yield Row(f"five maps, pattern, 65,536 points: p{share}", taken_ms, "ms", None, None, target)
+    yield Row(
+        "five maps, pattern, 65,536 points: drawn", len(seen.model_s) / seen.looked_s, "per s", "published", RATE_HZ
+    )
 
 
 def overload(seconds: float) -> Iterator[Row]:
@@ -153,6 +166,7 @@ def _quantiles(name: str, seen: Seen, targets: tuple[float | None, float | None]
 
 MEASUREMENTS: dict[str, Callable[[float], Iterator[Row]]] = {
     "latency": latency,
+    "everything": everything,
     "overload": overload,
     "stopped": stopped,
     "acquisition": acquisition_rows,

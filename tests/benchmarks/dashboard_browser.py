@@ -29,6 +29,7 @@ const now = () => (performance.timeOrigin + performance.now()) / 1000
 const draw = CanvasRenderingContext2D.prototype.drawImage
 let drawn = 0
 window.taken = []
+window.models = []
 CanvasRenderingContext2D.prototype.drawImage = function (...given) {
   draw.apply(this, given)
   drawn = now()
@@ -38,15 +39,23 @@ measured.on_change(measured.properties.data, () => {
   // When the frame that shows them is done: both what drew at once and what waited for the frame has drawn.
   requestAnimationFrame(() => setTimeout(() => window.taken.push([drawn - published, now() - published]), 0))
 })
+// The model's maps and points follow what was measured.
+const cloud = Bokeh.documents[0].get_model_by_name('cloud')
+cloud.on_change(cloud.properties.data, () => {
+  const published = JSON.parse(measured.data.labels[0]).published
+  requestAnimationFrame(() => setTimeout(() => window.models.push(drawn - published), 0))
+})
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Seconds from publication to the last canvas drawn, and to the frame that shows it, push by push."""
+    """Seconds from publication to the last canvas drawn, and to the frame that shows it, push by push; and to the last
+    canvas of a model's."""
 
     taken_s: tuple[float, ...]
     shown_s: tuple[float, ...]
+    model_s: tuple[float, ...]
     looked_s: float
 
     @property
@@ -69,15 +78,15 @@ class BrowserPage:
         """Forget what was noted so far. A page that has lost its server for seconds has loaded itself again."""
         if self._driver.execute_script("return window.taken === undefined"):
             self.watch()
-        self._driver.execute_script("window.taken.length = 0; window.began = performance.now()")
+        self._driver.execute_script("window.taken.length = window.models.length = 0; window.began = performance.now()")
 
     def seen(self) -> Seen:
         """What was noted since `begin`."""
-        taken, looked_ms = self._driver.execute_script(
-            "return [window.taken ?? [], performance.now() - (window.began ?? 0)]"
+        taken, models, looked_ms = self._driver.execute_script(
+            "return [window.taken ?? [], window.models ?? [], performance.now() - (window.began ?? 0)]"
         )
         drawn, shown = zip(*taken, strict=True) if taken else ((), ())
-        return Seen(tuple(drawn), tuple(shown), looked_ms / 1000)
+        return Seen(tuple(drawn), tuple(shown), tuple(models), looked_ms / 1000)
 
 
 @contextmanager

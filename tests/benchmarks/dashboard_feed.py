@@ -1,6 +1,6 @@
-"""A feed as of a 256 x 256 scan with a model of 65,536 latents that changes every second; run as a process of its own.
+"""A feed as of a 256 x 256 scan with a model of 65,536 latents that changes MODEL_HZ times a second (1); a process.
 
-python -m tests.benchmarks.dashboard_feed RATE_HZ   (prints its address; publishes until it is ended)
+python -m tests.benchmarks.dashboard_feed RATE_HZ [MODEL_HZ]   (prints its address; publishes until it is ended)
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MEASURED = ("sum", "com_y", "com_x", "com_magnitude", "com_direction", "bright_f
 
 
 class ChangingScan:
-    """A snapshot a call, each unlike the one before; its model changes once a second."""
+    """A snapshot a call, each unlike the one before."""
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, model_hz: float) -> None:
         noise = np.random.default_rng(0)
-        self._turns_a_model = max(1, round(rate_hz))
+        self._turns_a_model = max(1, round(rate_hz / model_hz))
         self._measured = [{name: _image(noise, name) for name in MEASURED} for _ in range(VARIANTS)]
         self._modelled = [{name: _image(noise, name) for name in MODELLED} for _ in range(VARIANTS)]
         self._patterns = [noise.poisson(5, (SIDE, SIDE)).astype(np.float32) for _ in range(VARIANTS)]
@@ -61,8 +61,8 @@ def _image(noise: np.random.Generator, name: str) -> Float32Array:
 
 def main() -> None:
     """Publish until ended."""
-    rate_hz = float(sys.argv[1])
-    publisher = Publisher("tcp://127.0.0.1:*", "benchmark", rate_hz, ChangingScan(rate_hz))
+    rate_hz, model_hz = float(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
+    publisher = Publisher("tcp://127.0.0.1:*", "benchmark", rate_hz, ChangingScan(rate_hz, model_hz))
     publisher.start()
     print(f"publishes {publisher.url}", flush=True)
     signal.pause()
