@@ -134,7 +134,7 @@ window.streamRrvae = (() => {
     list.choose(told.a, told.b)
     if (!runs.a) panels.clear("a", told.notice || (told.busy && told.a ? "reading …" : "no recording chosen"))
     setText(byId("notice"), told.notice ? `▲ ${told.notice}` : told.busy ? "reading …" : "")
-    byId("notice").title = told.notice
+    Object.assign(byId("notice"), { title: told.notice }).dataset.kind = told.notice ? "minor" : "idle"
     options(byId("model"), list.models(), byId("model").value || "pretrained")
     const running = told.job.state === "running"
     for (const id of ["analyse", "mode", "model"]) {
