@@ -93,7 +93,7 @@ def judged_soak(samples: list[Sample], missing: int) -> Found:
     long = taken_s >= LONG_ENOUGH_S
     first, last = settled[0], settled[-1]
     grown = [getattr(last, name) - getattr(first, name) for name in ("open_files", "threads", "shared_blocks")]
-    flat = not missing and all(abs(each) <= (0 if not long else 1) for each in grown)
+    flat = not missing and all(each <= (0 if not long else 1) for each in grown)
     figure = (
         f"{taken_s:.0f} s with {VIEWERS} viewers coming and going: {_of_memory(slopes, first, last, long)}; "
         f"files {grown[0]:+d}, threads {grown[1]:+d}, shared blocks {grown[2]:+d}; "
