@@ -9,7 +9,7 @@ import pytest
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.feeds.readings import shortened, status
 from stream_rrvae.found import CalibrationFound, DescanFound, RotationFound
-from stream_rrvae.messages import Calibration, Counters, ScanState, ShardStatus, Snapshot
+from stream_rrvae.messages import Calibration, Counters, Health, ScanState, ShardStatus, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
 
@@ -65,7 +65,14 @@ def test_past_scans_are_told_newest_first(feed: LiveFeed, make_snapshot: MakeSna
     feed.publish(make_snapshot(scan_id="a long name-000002"))
     rows = status(feed)["tables"]["scans"]
     assert [row[:2] for row in rows] == [("● …-000002", "0"), ("▲ first", "1\u202f234")]
-    assert rows[0][2].startswith("a long name-000002: running")
+    assert rows[0][2].startswith("a long name-000002: running") and rows[0][3] == "a long name-000002"
+
+
+def test_only_a_service_that_records_has_recordings_of_its_scans(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    feed.publish(make_snapshot())
+    assert not status(feed)["recorded"]
+    feed.publish(make_snapshot(health=Health(frames_recorded=3)))
+    assert status(feed)["recorded"] and status(feed)["scan_id"] == "run 42"
 
 
 def test_short_names_stay_whole() -> None:
