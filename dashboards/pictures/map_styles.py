@@ -39,10 +39,13 @@ _WITH_PANELS_OF_THEIR_OWN = ("com_magnitude", "com_direction", "rotation", "rota
 
 
 def style_of(name: str) -> MapStyle:
-    """The style of map `name`; a plain one for maps of other people's making."""
+    """The style of map `name`; a plain one for named detectors and maps of other people's making."""
     if name.startswith(LATENT):
         return MapStyle(f"Latent z{name.removeprefix(LATENT)}", "coolwarm", signed=True)
-    return _STYLES.get(name) or MapStyle(name.replace("_", " ").capitalize(), "viridis")
+    if name in _STYLES:
+        return _STYLES[name]
+    title, is_component = name.replace("_", " ").capitalize(), name.endswith(("_x", "_y"))
+    return MapStyle(title, "coolwarm" if is_component else "viridis", signed=is_component)
 
 
 def choosable(names: list[str]) -> list[str]:
