@@ -63,16 +63,30 @@ def sum_runs(pixels: NDArray[Any], low: Scalar, high: Scalar, runs: NDArray[np.i
     raise NotImplementedError
 
 
+def _sum_short_numbers(
+    pixels: NDArray[Any], _low: Scalar, high: Scalar, runs: NDArray[np.int64], detected: Any
+) -> None:
+    """Of at most 16 bits: a run lies within one detector row, so that its sum has 32."""
+    flat = pixels.reshape(-1)
+    detected[:] = 0.0
+    for run in range(runs.shape[0]):
+        part = flat[runs[run, 1] : runs[run, 2]]
+        total = np.uint32(0)
+        for at in range(part.size):
+            total = np.uint32(total + np.uint32(part[at] if part[at] <= high else high - high))
+        detected[runs[run, 0]] += float(total)
+
+
 def _sum_whole_numbers(
     pixels: NDArray[Any], _low: Scalar, high: Scalar, runs: NDArray[np.int64], detected: Any
 ) -> None:
     flat = pixels.reshape(-1)
     detected[:] = 0.0
     for run in range(runs.shape[0]):
+        part = flat[runs[run, 1] : runs[run, 2]]
         total = np.int64(0)
-        for at in range(runs[run, 1], runs[run, 2]):
-            value = flat[at]
-            total += np.int64(value) if value <= high else np.int64(0)
+        for at in range(part.size):
+            total += np.int64(part[at]) if part[at] <= high else np.int64(0)
         detected[runs[run, 0]] += float(total)
 
 
@@ -89,4 +103,6 @@ def _sum_floats(pixels: NDArray[Any], low: Scalar, high: Scalar, runs: NDArray[n
 
 @overload(sum_runs, jit_options=INLINED, strict=False)
 def _chosen(pixels: Any, *_others: Any) -> Any:
-    return _sum_floats if isinstance(pixels.dtype, types.Float) else _sum_whole_numbers
+    if isinstance(pixels.dtype, types.Float):
+        return _sum_floats
+    return _sum_short_numbers if pixels.dtype.bitwidth <= 16 else _sum_whole_numbers

@@ -1,7 +1,7 @@
 """Frames evened out by a detector's flat field before they are measured: every value is then of evened pixels.
 
 Whole-number pixels become float32, so that such a frame takes the way of float32 frames. That is the correct way for
-every value at once, and costs three to four times as much: a detector that needs a flat field mostly applies it itself.
+every value at once, and costs up to seven times as much: a detector that needs a flat field mostly applies it itself.
 """
 
 from __future__ import annotations
