@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from dashboards.access.roles import Refusal
@@ -59,13 +59,14 @@ class ReplaySession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._done_number = self._busy = 0
         self._told_s = self._looked_s = -1e9
+        self._taken_up = _done(recordings.job)
         self._is_scheduled = False
         models.reply.on_change("data", self._replied)
 
     def ready(self) -> None:
         """The browser is there."""
         self._start(self._loader.refresh())
-        self._start(self._recordings.look_at_job())
+        self._start(self._look_at_job(), is_quiet=True)
         wish = self.state.wish
         for name, id_, results in (("a", wish.run, wish.results), ("b", wish.compare, "")):
             if id_:
@@ -198,14 +199,21 @@ class ReplaySession:
         """At what goes on by itself in other processes."""
         if self._recordings.job.get("state") == "running":
             self._start(self._look_at_job(), is_quiet=True)
+        else:  # another page's look may have come first
+            self._start(self._take_up_job(), is_quiet=True)
         if self._control is not None:
             self._start(self._control.look(), is_quiet=True)
 
     async def _look_at_job(self) -> None:
         await self._recordings.look_at_job()
+        await self._take_up_job()
+
+    async def _take_up_job(self) -> None:
+        """Show what an analysis made that is done since this page was there or last looked."""
         job = self._recordings.job
-        if job.get("state") != "done":
+        if _done(job) in (0, self._taken_up):
             return
+        self._taken_up = _done(job)
         about = job.get("about", {})
         for side in self.state.shown:
             if side.id == about.get("id"):
@@ -243,6 +251,11 @@ class ReplaySession:
                 self.state.notice = str(error)
         finally:
             self._busy -= busy
+
+
+def _done(job: Mapping[str, Any]) -> int:
+    """Number of the analysis that is done; 0 = none is."""
+    return int(job.get("number", 0)) if job.get("state") == "done" else 0
 
 
 def _only(column: Any) -> Any:

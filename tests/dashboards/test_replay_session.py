@@ -270,6 +270,23 @@ def test_operators_analyse_again(service: Service) -> None:
     run(service, story, wish=ReplayWish("aa"))
 
 
+def test_what_was_analysed_is_shown_whichever_page_heard_of_it_first(service: Service) -> None:
+    async def story(session: ReplaySession, models: ReplayModels) -> None:
+        side = session.state.sides["a"]
+        for number, id_, shown in ((1, "bb", ""), (2, "aa", "made")):
+            about = {"id": id_, "results": "made"}
+            service.client.job = {"number": number, "state": "done", "about": about}  # by the look of another page
+            session._look()
+            await quiet(session)
+            assert side.results == shown
+        await say(session, models, do="open", id="aa", side="a")
+        session._look()
+        await quiet(session)
+        assert side.results == ""
+
+    run(service, story, wish=ReplayWish("aa"))
+
+
 def test_a_map_of_nothing_says_so(service: Service) -> None:
     async def story(session: ReplaySession, models: ReplayModels) -> None:
         def told() -> dict[str, Any]:
