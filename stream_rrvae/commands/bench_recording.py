@@ -21,6 +21,7 @@ from stream_rrvae.wire.dectris_v2_encode import ImageEncoder
 TARGET = 0.9  # of the rate without a recording
 TARGET_BYTES = 1.02  # of what was received, maps and all
 SCAN_SHAPE = (256, 256)
+ALL_MEASURED = '[ladder]\nskip_frames = "never"\n'  # the sender is held back: all that is recorded is in the maps
 
 
 def measure_recording(seconds: float, rounds: int, show: Callable[[str], None]) -> list[Row]:
@@ -37,12 +38,15 @@ def _beside_measuring(folder: Path, seconds: float, rounds: int) -> list[Row]:
     case = CASES[0]
     with_fps, without_fps = [], []
     sizes: list[Row] = []
+    settings = folder / "serve.toml"
+    settings.write_text(ALL_MEASURED)
+    recorded = ("--feed", FREE_PORT, "--config", str(settings))
     with senders_of(case, SCAN_SHAPE) as senders:
         source = f"dectris-v2://{senders.main}"
         for _ in range(rounds):
             without_fps.append(service_turn(source, seconds).fps)
             with tempfile.TemporaryDirectory(dir=folder) as to:
-                with_fps.append(service_turn(source, seconds, ("--feed", FREE_PORT, "--record", to)).fps)
+                with_fps.append(service_turn(source, seconds, (*recorded, "--record", to)).fps)
                 sizes = _sizes(Path(to)) or sizes
     ours, without = median(with_fps), median(without_fps)
     spread = (min(with_fps), max(with_fps))
