@@ -200,15 +200,15 @@ class ReplaySession:
         if self._recordings.job.get("state") == "running":
             self._start(self._look_at_job(), is_quiet=True)
         else:  # another page's look may have come first
-            self._start(self._take_up_job(), is_quiet=True)
+            self._take_up_job()
         if self._control is not None:
             self._start(self._control.look(), is_quiet=True)
 
     async def _look_at_job(self) -> None:
         await self._recordings.look_at_job()
-        await self._take_up_job()
+        self._take_up_job()
 
-    async def _take_up_job(self) -> None:
+    def _take_up_job(self) -> None:
         """Show what an analysis made that is done since this page was there or last looked."""
         job = self._recordings.job
         if _done(job) in (0, self._taken_up):
@@ -218,7 +218,7 @@ class ReplaySession:
         for side in self.state.shown:
             if side.id == about.get("id"):
                 results = about.get("results", "") if side.name == "a" else side.results
-                await self._loader.open(side, side.id, results, keep=True)
+                self._start(self._loader.open(side, side.id, results, keep=True), is_quiet=True)
 
     def _moved(self) -> None:
         for side in self.state.shown:
