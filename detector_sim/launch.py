@@ -18,7 +18,7 @@ from detector_sim.outlets import Dealing, Outlets
 from detector_sim.pacing import Pacer
 from detector_sim.path_options import path_of
 from detector_sim.pool import FramePool
-from detector_sim.send_dectris_v1 import DectrisV1Format, configuration, header_detail
+from detector_sim.send_dectris_v1 import DectrisV1Format, check_detector, configuration, header_detail
 from detector_sim.send_dectris_v2 import DectrisV2Format
 from detector_sim.send_native import NativeFormat
 from detector_sim.sending import ScanSender
@@ -46,14 +46,9 @@ def launch(options: dict[str, Any]) -> None:
     keys = server_keys(options["curve_key"], options["curve_clients"])
     for url in options["urls"]:
         check_bind(url, options["allow_remote"], keys is not None)
-    if keys is not None and options["protocol"] != "native":
-        raise ConfigError("only the native protocol knows keys: detectors of DECTRIS have none")
+    _check_protocol(options, keys)
     if options["deal"] == "shards" and options["announce"] == "nothing":
         raise ConfigError("a shard has to know the scan's shape: leave out --announce nothing")
-    if options["socket"] == "pub" and options["protocol"] != "native":
-        raise ConfigError("only the native protocol can be published: leave --socket push")
-    if options["simplon_port"] is not None and options["protocol"] != "dectris-v1":
-        raise ConfigError("only detectors of --protocol dectris-v1 have their SIMPLON API simulated")
     if options["truth"] is not None and not options["truth"].absolute().parent.is_dir():
         raise ConfigError(f"no folder for --truth {options['truth']}: make it first")
     rate_fps = None if math.isinf(options["rate"]) else options["rate"]
@@ -67,6 +62,18 @@ def launch(options: dict[str, Any]) -> None:
         _fill(pool, simulation.plan.count)
     with _simplon(simulation, options):
         _send(sender, options, _message_bytes(simulation, form, rate_fps), keys)
+
+
+def _check_protocol(options: dict[str, Any], keys: ServerKeys | None) -> None:
+    name = options["protocol"]
+    if name == "dectris-v1":
+        check_detector(options["detector"].name, options["detector"].pixel_type)
+    elif options["simplon_port"] is not None:
+        raise ConfigError("only detectors of --protocol dectris-v1 have their SIMPLON API simulated")
+    if keys is not None and name != "native":
+        raise ConfigError("only the native protocol knows keys: detectors of DECTRIS have none")
+    if options["socket"] == "pub" and name != "native":
+        raise ConfigError("only the native protocol can be published: leave --socket push")
 
 
 def _form(protocol: str, settings: SimulationSettings) -> MessageFormat:

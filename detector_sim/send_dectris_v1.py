@@ -17,9 +17,9 @@ import numpy as np
 from detector_sim.dectris_told import DESCRIPTION, FRAME_TIME_S, detector_fields, site_appendix
 from detector_sim.encoding import EncodedFrame
 from detector_sim.message_format import Parts
-from stream_rrvae.errors import WireError
+from stream_rrvae.errors import ConfigError, WireError
 from stream_rrvae.messages import Encoding, Frame, ScanStart
-from stream_rrvae.wire.dectris_v1_image import usual_name
+from stream_rrvae.wire.dectris_v1_image import PIXEL_TYPES_OF_BITS, usual_name
 from stream_rrvae.wire.limits import PACKING_HEADER_BYTES
 from stream_rrvae.wire.pixels import decode_pixels, encode_lz4_block
 
@@ -62,6 +62,15 @@ class DectrisV1Format:
     def end(self) -> Parts:
         """See MessageFormat."""
         return [_json(htype="dseries_end-1.0", series=self._series)]
+
+
+def check_detector(name: str, pixel_type: str) -> None:
+    """Raises ConfigError for pixels that the stream cannot announce: it would be taken for whole numbers."""
+    if pixel_type not in PIXEL_TYPES_OF_BITS.values():
+        raise ConfigError(
+            f"Stream V1 carries whole numbers, and --detector {name} has {pixel_type} pixels: "
+            f"give --detector HxW:uint16 (or uint8, uint32), or --protocol dectris-v2"
+        )
 
 
 def header_detail(start: ScanStart) -> str:

@@ -33,6 +33,7 @@ class Refused:
     reason: Refusal
     number: int | None = None
     overflow: Accepted | None = None  # the frame itself, when nothing but its number is wrong; for who records it
+    detail: str = ""  # for the log; of the frames that do not fit a scan, with the first for each reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,8 @@ class Receiver:
         for event in events:
             if isinstance(event, Accepted | Refused):
                 self._collect(event)
+                if isinstance(event, Refused) and event.detail:
+                    self._tell("frame_refused", event.reason, event.number, event.detail)
             elif isinstance(event, Rejected):
                 self._meter.rejected(event.reason)
                 self._tell("message_rejected", event.reason)

@@ -150,11 +150,12 @@ class ScanMachine:
             return (Rejected(Refusal.STALE),)
         scan.last_frame_s = now_s
         if not scan.expects(frame.number):
-            return (Refused(Refusal.NUMBER, frame.number, scan.fits(frame, now_s)),)
+            overflow = scan.fits(frame, now_s)
+            return (Refused(Refusal.NUMBER, frame.number, overflow, scan.misfit(Refusal.NUMBER, frame)),)
         if frame.pixel_type != scan.start.pixel_type:
-            return (Refused(Refusal.PIXEL_TYPE, frame.number),)
+            return (Refused(Refusal.PIXEL_TYPE, frame.number, None, scan.misfit(Refusal.PIXEL_TYPE, frame)),)
         if frame.shape != scan.start.frame_shape:
-            return (Refused(Refusal.SHAPE, frame.number),)
+            return (Refused(Refusal.SHAPE, frame.number, None, scan.misfit(Refusal.SHAPE, frame)),)
         scan.see(frame.number)
         return self._closed_if_whole(Accepted(frame, now_s))
 
@@ -235,6 +236,7 @@ class _Running:
         self.part_over_s: float | None = None
         self.end_announced = False  # by one of several endpoints
         self.more_announced = True
+        self._told: set[Refusal] = set()
         self._marks = bytearray(self.n_frames)  # quicker than an array, one by one
         self.seen = np.frombuffer(self._marks, np.uint8)
         self._own = own_frames(start, scan_shape)
@@ -259,6 +261,18 @@ class _Running:
         alike = (frame.pixel_type, frame.shape) == (self.start.pixel_type, self.start.frame_shape)
         return Accepted(frame, now_s) if alike else None
 
+    def misfit(self, reason: Refusal, frame: Frame) -> str:
+        """Why a frame does not fit, once a scan: thousands like it cost nothing to tell of."""
+        if reason in self._told:
+            return ""
+        self._told.add(reason)
+        if reason is Refusal.PIXEL_TYPE:
+            return f"its pixels are {frame.pixel_type}, {self.start.pixel_type} was announced"
+        if reason is Refusal.SHAPE:
+            return f"it is {_sides(frame.shape)} pixels, {_sides(self.start.frame_shape)} were announced"
+        within = 0 <= frame.number < self.n_frames
+        return "it belongs to another shard" if within else f"the scan has {self.n_frames} frames"
+
     def see(self, number: int) -> None:
         self.n_seen += not self._marks[number]
         self._marks[number] = 1
@@ -274,6 +288,10 @@ class _Running:
             return heard_s + rules.end_grace_s, ScanState.COMPLETE
         patience_s = rules.stall_timeout_s if self.more_announced else rules.end_grace_s
         return heard_s + patience_s, ScanState.COMPLETE if self.end_announced else ScanState.ABORTED
+
+
+def _sides(shape: tuple[int, int]) -> str:
+    return f"{shape[0]}x{shape[1]}"
 
 
 def is_same_scan(one: ScanStart, other: ScanStart) -> bool:

@@ -15,6 +15,8 @@ from stream_rrvae.wire.json_part import read_json
 from stream_rrvae.wire.packing import BLOCK_BYTES, HEADER, LENGTH
 
 IMAGE_HEADER_BYTES = 4 << 10
+# By `bit_depth_image`, which cannot say that pixels are floats.
+PIXEL_TYPES_OF_BITS = {8: "uint8", 16: "uint16", 32: "uint32"}
 PARTS = (4, 5)  # with `image_appendix`
 # The digits after "bs" are the bits of the shuffled elements; > is big-endian.
 _ENCODING = re.compile(r"(?:bs(8|16|32)-?)?(lz4)?([<>]?)")
@@ -61,6 +63,9 @@ def _described(part: bytes) -> _Described:
     if text(fields, "htype") != "dimage_d-1.0":
         raise WireError(Refusal.TYPE, "the second part of an image does not describe its pixels")
     pixel_type = limits.check_pixel_type(required(fields, "type"))
+    if pixel_type not in PIXEL_TYPES_OF_BITS.values():
+        whole = ", ".join(PIXEL_TYPES_OF_BITS.values())
+        raise WireError(Refusal.PIXEL_TYPE, f"Stream V1 knows {whole}; {pixel_type} takes Stream V2 (dectris-v2)")
     shape = read_shape(required(fields, "shape"))
     encoding = _encoding(text(fields, "encoding"), limits.ITEM_BYTES[pixel_type])
     return _Described(shape, pixel_type, encoding, integer(fields, "size") if "size" in fields else None)

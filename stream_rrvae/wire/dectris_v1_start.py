@@ -19,13 +19,12 @@ from stream_rrvae.wire.dectris_fields import (
     positive,
     usable_pixels,
 )
-from stream_rrvae.wire.dectris_v1_image import read_shape
+from stream_rrvae.wire.dectris_v1_image import PIXEL_TYPES_OF_BITS, read_shape
 from stream_rrvae.wire.fields import integer, required, text
 from stream_rrvae.wire.json_part import read_json
 from stream_rrvae.wire.start_limits import check_start, sanitised_id
 
 MOST_PARTS = 9  # header, configuration, three tables of two parts each, appendix
-_PIXEL_TYPES = {8: "uint8", 16: "uint16", 32: "uint32"}
 _ONE_IMAGE_A_TRIGGER = ("exte", "inte")
 CHANNELS = (DEFAULT_CHANNEL,)  # this stream carries the first threshold and no other
 
@@ -112,9 +111,9 @@ def _scan_id(series: int, config: Fields) -> str:
 def _pixels(config: Fields) -> tuple[tuple[int, int], str]:
     columns, rows = (integer(config, f"{axis}_pixels_in_detector", 1, limits.MAX_SIDE_PX) for axis in "xy")
     bits = integer(config, "bit_depth_image")
-    if bits not in _PIXEL_TYPES:
+    if bits not in PIXEL_TYPES_OF_BITS:
         raise WireError(Refusal.PIXEL_TYPE, f"images of {bits} bits are not supported")
-    return (rows, columns), _PIXEL_TYPES[bits]
+    return (rows, columns), PIXEL_TYPES_OF_BITS[bits]
 
 
 def _frames(config: Fields) -> int:

@@ -124,6 +124,8 @@ def test_writes_truth_and_faults(tmp_path: Path, start_simulator: Start, connect
         (("--bind", "tcp://0.0.0.0:*"), "--allow-remote"),
         (("--protocol", "dectris-v2", "--socket", "pub"), "push"),
         (("--protocol", "dectris-v2", "--simplon-port", "0"), "dectris-v1"),
+        (("--protocol", "dectris-v1"), "--detector HxW:uint16"),  # the usual detector has floats
+        (("--protocol", "dectris-v1", "--detector", "empad"), "--protocol dectris-v2"),
         (("--specimen", "absent.cif"), "absent.cif"),
     ],
 )

@@ -124,6 +124,20 @@ def test_one_fault_costs_one_message(
     assert metrics.registry.get_sample_value("stream_rrvae_frames_received_total") == counters.received
 
 
+def test_a_frame_that_does_not_fit_is_told_with_what_was_announced(
+    native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen, caplog: pytest.LogCaptureFixture
+) -> None:
+    pull(ingest={"end_grace_s": 0.05})
+    native.start(specimen)
+    native.frame(specimen, 0)
+    wrong_type(native, specimen)
+    native.end()
+    listener.wait_closed()
+    told = [vars(record)["fields"] for record in caplog.records if record.msg == "frame_refused"]
+    assert [(fields["seq"], fields["reason"]) for fields in told] == [(9, "pixel_type")]
+    assert told[0]["detail"] == "its pixels are uint8, uint16 was announced"
+
+
 def test_a_message_over_the_limit_does_not_cost_the_connection(
     native: NativeDetector, pull: Pull, listener: Listener, specimen: Specimen, assert_measured: Measured
 ) -> None:

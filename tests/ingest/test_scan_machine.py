@@ -53,10 +53,16 @@ def test_a_fitting_frame_is_accepted(running: ScanMachine) -> None:
 @pytest.mark.parametrize(
     ("change", "refused"),
     [
-        (lambda f: replace(f, number=4), Refused(Refusal.NUMBER, 4)),
-        (lambda f: replace(f, number=-1), Refused(Refusal.NUMBER, -1)),
-        (lambda f: replace(f, pixel_type="uint8"), Refused(Refusal.PIXEL_TYPE, 2)),
-        (lambda f: replace(f, shape=(6, 4)), Refused(Refusal.SHAPE, 2)),
+        (lambda f: replace(f, number=4), Refused(Refusal.NUMBER, 4, detail="the scan has 4 frames")),
+        (lambda f: replace(f, number=-1), Refused(Refusal.NUMBER, -1, detail="the scan has 4 frames")),
+        (
+            lambda f: replace(f, pixel_type="uint8"),
+            Refused(Refusal.PIXEL_TYPE, 2, detail="its pixels are uint8, uint16 was announced"),
+        ),
+        (
+            lambda f: replace(f, shape=(6, 4)),
+            Refused(Refusal.SHAPE, 2, detail="it is 6x4 pixels, 4x6 were announced"),
+        ),
     ],
 )
 def test_a_frame_that_does_not_fit_is_refused(
@@ -66,6 +72,16 @@ def test_a_frame_that_does_not_fit_is_refused(
     assert isinstance(event, Refused)
     overflow = Accepted(change(frame(2)), 0.0) if refused.reason is Refusal.NUMBER else None  # kept for who records
     assert event == replace(refused, overflow=overflow)
+
+
+def test_why_frames_do_not_fit_is_told_with_the_first_of_each_reason_in_a_scan(running: ScanMachine) -> None:
+    def details(*frames: Frame) -> list[bool]:
+        return [bool(event.detail) for f in frames for event in running.on_frame(f, 0.0) if isinstance(event, Refused)]
+
+    odd, high = replace(frame(2), pixel_type="uint8"), replace(frame(2), number=4)
+    assert details(odd, odd, high, odd, high) == [True, False, True, False, False]
+    running.on_start(NEXT)
+    assert details(replace(odd, series=8), replace(odd, series=8)) == [True, False]
 
 
 def take_all(machine: ScanMachine, numbers: Sequence[int], now_s: float = 1.0) -> list[Event]:

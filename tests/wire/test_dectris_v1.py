@@ -118,6 +118,12 @@ def test_big_endian_bytes_are_their_own_reverse_only_in_8_bit(image: Image) -> N
     assert refused.value.reason is Refusal.ENCODING
 
 
+def test_floats_are_refused_with_the_stream_that_has_them(image: Image) -> None:
+    with pytest.raises(WireError, match="dectris-v2") as refused:
+        image(PIXELS.astype(np.float32).tobytes(), encoding="<", type="float32")
+    assert (refused.value.reason, refused.value.frame_number) == (Refusal.PIXEL_TYPE, 5)
+
+
 def test_width_comes_before_height(image: Image) -> None:
     assert image(shape=[4, 3]).shape == (3, 4)
 
