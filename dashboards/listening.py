@@ -8,6 +8,7 @@ from dashboards.options import DashboardOptions, host_text
 from stream_rrvae.errors import ConfigError
 
 DEFAULT_PORT = 80  # how Bokeh writes an origin without a port, of https too
+UNTAKEN_MS = 20_000  # what is sent to a browser may lie untaken for so long; then the kernel ends the connection
 
 
 def bound(options: DashboardOptions) -> socket.socket:
@@ -21,6 +22,7 @@ def bound(options: DashboardOptions) -> socket.socket:
         ) from error
     listening.setblocking(False)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small updates must not wait
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_MS)  # connections take it over
     return listening
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -20,14 +20,16 @@ CONTENT_TYPE = METRICS_TYPE
 class DashboardCollector(Collector):
     """Instruments are told by their place on the wall: names that services give themselves are no labels."""
 
-    def __init__(self, feeds: Sequence[LiveFeed], sessions: Sessions, wall: Wall) -> None:
-        self._feeds, self._sessions, self._wall = feeds, sessions, wall
+    def __init__(self, feeds: Sequence[LiveFeed], sessions: Sessions, wall: Wall, unsent: Callable[[], int]) -> None:
+        self._feeds, self._sessions, self._wall, self._unsent = feeds, sessions, wall, unsent
 
     def collect(self) -> Iterator[Metric]:
         yield self._of_sessions()
         yield CounterMetricFamily(
             f"{PREFIX}_pages_refused", "Pages beyond the limit of viewers", self._sessions.refused
         )
+        text = "Encoded for live pages that have not taken it yet"
+        yield GaugeMetricFamily(f"{PREFIX}_unsent_bytes", text, self._unsent())
         yield self._of_feeds("snapshots", "Snapshots received", "counter")
         yield self._of_feeds("malformed", "Messages that were no snapshot", "counter")
         yield self._of_feeds("snapshot_age_seconds", "Since the latest snapshot; absent before the first", "gauge")
@@ -66,11 +68,13 @@ def _value(feed: LiveFeed, name: str) -> float | None:
 
 
 class DashboardMetrics:
-    """The text that `/metrics` answers."""
+    """The text that `/metrics` answers; `unsent` gives the bytes that wait for live pages to take them."""
 
-    def __init__(self, feeds: Sequence[LiveFeed], sessions: Sessions, wall: Wall) -> None:
+    def __init__(
+        self, feeds: Sequence[LiveFeed], sessions: Sessions, wall: Wall, unsent: Callable[[], int] = lambda: 0
+    ) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(DashboardCollector(feeds, sessions, wall))
+        self._registry.register(DashboardCollector(feeds, sessions, wall, unsent))
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

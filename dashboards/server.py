@@ -105,6 +105,7 @@ def make_server(
     downloads = SnapshotDownloads()
     pages = LivePages(options.path, assets, asking, downloads, replay_part.has_recordings)
     wall = Wall(feeds)
+    metrics = DashboardMetrics(feeds, sessions, wall, lambda: pages.unsent_bytes)
 
     def live(document: Document) -> None:
         feed = chosen_feed(feeds, _argument(document, "instrument"))
@@ -127,7 +128,7 @@ def make_server(
         prefix=options.path,
         extra_websocket_origins=names,
         extra_patterns=[
-            *handlers(feeds, DashboardMetrics(feeds, sessions, wall), options.path),
+            *handlers(feeds, metrics, options.path),
             *snapshot_handlers(downloads),
             *pages.handlers(),
             *replay_part.handlers(),

@@ -27,23 +27,28 @@ class Lines:
 
     def __init__(self) -> None:
         self.sessions: dict[str, LiveSession] = {}
-        self._open: set[LiveSession] = set()
+        self._open: dict[LineHandler, LiveSession] = {}
         self._ticks: PeriodicCallback | None = None
 
-    def opened(self, session: LiveSession) -> None:
-        self._open.add(session)
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits in this process for pages to read it."""
+        return sum(line.unsent_bytes for line in self._open)
+
+    def opened(self, line: LineHandler, session: LiveSession) -> None:
+        self._open[line] = session
         if self._ticks is None:
             self._ticks = PeriodicCallback(self._tick, STATUS_MS)
             self._ticks.start()
 
-    def closed(self, session: LiveSession) -> None:
-        self._open.discard(session)
+    def closed(self, line: LineHandler) -> None:
+        self._open.pop(line, None)
         if not self._open and self._ticks is not None:
             self._ticks.stop()
             self._ticks = None
 
     def _tick(self) -> None:
-        for session in tuple(self._open):
+        for session in set(self._open.values()):
             session.tick()
 
 
@@ -54,6 +59,7 @@ class LineHandler(WSHandler):
         self._lines = lines
         self._session: LiveSession | None = None
         self._was_full = False  # when somebody wanted to send
+        self.unsent_bytes = 0  # that wait in this process
 
     @property
     def is_free(self) -> bool:
@@ -69,9 +75,11 @@ class LineHandler(WSHandler):
             writing = WebSocketHandler.write_message(self, message, binary=True)
         except WebSocketClosedError:
             return
-        writing.add_done_callback(self._written)
+        self.unsent_bytes += len(message)
+        writing.add_done_callback(lambda written: self._written(written, len(message)))
 
-    def _written(self, writing: asyncio.Future[None]) -> None:
+    def _written(self, writing: asyncio.Future[None], length: int) -> None:
+        self.unsent_bytes -= length
         # Somebody has to look at why a write failed; `on_close` is called all the same.
         failed = writing.cancelled() or writing.exception() is not None
         if self._was_full and self._session is not None and not failed:
@@ -83,7 +91,7 @@ class LineHandler(WSHandler):
             self.close()
             return
         self._session.ready(self)
-        self._lines.opened(self._session)
+        self._lines.opened(self, self._session)
 
     async def on_message(self, fragment: str | bytes) -> None:
         """An acknowledgement."""
@@ -95,5 +103,4 @@ class LineHandler(WSHandler):
         session, self._session = self._session, None
         if session is not None:
             session.gone(self)
-            if not session.is_open:
-                self._lines.closed(session)
+            self._lines.closed(self)

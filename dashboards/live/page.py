@@ -37,6 +37,11 @@ class LivePages:
         self._has_recordings = has_recordings
         self._pushes: dict[str, Pushes] = {}
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What was encoded for pages that have not taken it yet, and waits in this process."""
+        return self._lines.unsent_bytes
+
     def handlers(self) -> list[Any]:
         """URL patterns, without the prefix, which Bokeh puts before them."""
         return [(PATH, LineHandler, {"application_context": None, "lines": self._lines})]

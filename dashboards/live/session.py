@@ -86,11 +86,6 @@ class LiveSession:
             self._line = self._telling = None
             self._feed.forget(self.newer)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a way to the page."""
-        return self._line is not None
-
     def close(self) -> None:
         """The page has gone for good."""
         if self._line is not None:

@@ -27,6 +27,7 @@ from dashboards.pictures.wishes import Contrast
 
 EMPTY: Pixels = np.zeros((1, 1), np.uint8)
 ENLARGED_SIDE = 2048  # px of the one panel that fills the page
+ENLARGED_RGBA_SIDE = 1024  # four bytes a pixel: no push may be longer than what a viewer that stops may cost
 ANGLE_LIMITS = Limits(-180.0, 180.0)
 BINS = 48
 SMALLEST_DECADES = 6.0  # below the upper limit, where a lower one of a logarithm is not positive

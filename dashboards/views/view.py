@@ -9,7 +9,15 @@ import numpy as np
 
 from dashboards.feeds.view_frame import ViewFrame
 from dashboards.pictures.map_styles import style_of
-from dashboards.pictures.painting import ENLARGED_SIDE, Histogram, Painted, histogram, painted_map, painted_pattern
+from dashboards.pictures.painting import (
+    ENLARGED_RGBA_SIDE,
+    ENLARGED_SIDE,
+    Histogram,
+    Painted,
+    histogram,
+    painted_map,
+    painted_pattern,
+)
 from dashboards.pictures.quantise import SIDE_LIMIT
 from dashboards.pictures.selection import Selection, selected
 from dashboards.pictures.wishes import Ring, Wishes
@@ -76,7 +84,7 @@ class LiveView:
     @property
     def rotation(self) -> np.ndarray:
         if self._is_enlarged("rotation", self.frame.snapshot.maps.get("rotation")):
-            return self.frame.rotation_at(ENLARGED_SIDE)
+            return self.frame.rotation_at(ENLARGED_RGBA_SIDE)
         return self.frame.rotation
 
     @property

@@ -14,7 +14,6 @@ import re
 import signal
 import time
 import urllib.request
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ SETTLE_S = 3.0
 STOPPED_S = 60.0
 FULL_S = 25.0  # until what the server keeps of the last frames is full, and its allocator at rest
 SAMPLES, SAMPLE_S = 16, 0.5  # of memory, whose median counts: the allocator keeps and gives back as it likes
-SESSIONS = re.compile(r'^stream_rrvae_dashboard_sessions{page="live"} (\d+)', re.MULTILINE)
+METRIC = r"^stream_rrvae_dashboard_%s ([\d.e+]+)"
 MIB = float(1 << 20)
 
 
@@ -51,11 +50,18 @@ class Serving:
     def rss_mib(self) -> float:
         return float(psutil.Process(self.server.process.pid).memory_info().rss) / MIB
 
-    def sessions(self) -> int:
+    def sessions(self) -> float:
         """Live pages that the server keeps."""
+        return self._metric('sessions{page="live"}')
+
+    def unsent_mib(self) -> float:
+        """What it encoded for pages that have not taken it."""
+        return self._metric("unsent_bytes") / MIB
+
+    def _metric(self, name: str) -> float:
         with urllib.request.urlopen(self.url.replace("/live", "/metrics")) as answer:
-            found = SESSIONS.search(answer.read().decode())
-        return 0 if found is None else int(found[1])
+            found = re.search(METRIC % re.escape(name), answer.read().decode(), re.MULTILINE)
+        return 0.0 if found is None else float(found[1])
 
 
 @contextmanager
@@ -127,25 +133,44 @@ def overload(seconds: float) -> Iterator[Row]:
         yield Row(f"{OVERLOAD} x overload: painted", late.rate_hz, "per s", "published", OVERLOAD * RATE_HZ)
 
 
-def stopped(_seconds: float) -> Iterator[Row]:
-    """A viewer that stops reading without closing, as a laptop does whose lid is closed.
+def stopped(seconds: float) -> Iterator[Row]:
+    """A viewer that stops reading without closing, as a laptop does whose lid is closed (`--seconds 600`: ten minutes).
 
-    The server gives it up when it does not answer pings; from then on it costs nothing, in ten minutes as in one.
+    The server gives it up when it does not answer pings, or takes nothing of what was sent. What waits for it is
+    counted by the server; beside it stands its memory as the system sees it, which its allocator moves too.
     """
     with serving(RATE_HZ) as served, clients(served.url, 1), clients(served.url, 1) as viewer:
         time.sleep(FULL_S)
         before = [served.rss_mib() for _ in _paced(SAMPLES)]
         os.kill(viewer.process.pid, signal.SIGSTOP)
-        began_s, after = time.monotonic(), deque[float](maxlen=SAMPLES)
-        for _ in _paced(round(STOPPED_S / SAMPLE_S)):
-            if served.sessions() == 1:
-                break
-            after.append(served.rss_mib())
-        gone_s = time.monotonic() - began_s if served.sessions() == 1 else None
-        os.kill(viewer.process.pid, signal.SIGCONT)
-    grown = float(np.median(after) - np.median(before))
-    yield Row("a stopped viewer: given up by the server after", gone_s, "s", None, None, STOPPED_S)
-    yield Row("a stopped viewer: by how much the server grew until then", grown, "MiB", None, None, 5.0)
+        try:
+            seen = list(_watched(served, max(STOPPED_S, seconds)))
+        finally:
+            os.kill(viewer.process.pid, signal.SIGCONT)
+    gone_s = next((each.at_s for each in seen if each.sessions == 1), None)
+    unsent = max(each.unsent_mib for each in seen)
+    sizes = [each.rss_mib for each in seen]
+    grown = max(float(np.median(sizes[i : i + SAMPLES])) for i in range(len(sizes) - SAMPLES + 1)) - np.median(before)
+    told = f"a stopped viewer, {seen[-1].at_s:.0f} s"
+    yield Row(f"{told}: given up by the server after", gone_s, "s", None, None, STOPPED_S)
+    yield Row(f"{told}: what waited for it at most", unsent, "MiB", None, None, 5.0)
+    yield Row(f"{told}: by how much the server grew at most", float(grown), "MiB", None, None, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The server at one moment since a viewer stopped."""
+
+    at_s: float
+    sessions: float
+    unsent_mib: float
+    rss_mib: float
+
+
+def _watched(served: Serving, seconds: float) -> Iterator[Look]:
+    began_s = time.monotonic()
+    for _ in _paced(round(seconds / SAMPLE_S)):
+        yield Look(time.monotonic() - began_s, served.sessions(), served.unsent_mib(), served.rss_mib())
 
 
 def _paced(count: int) -> Iterator[None]:
