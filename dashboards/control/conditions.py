@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.control.alarms import Condition, Severity
-from dashboards.feeds.feed_state import FeedState
+from dashboards.feeds.feed_state import TAKES_FRAMES, FeedState
 from dashboards.pictures.numbers_text import fixed
 from stream_rrvae.messages import Snapshot
 
@@ -15,7 +15,7 @@ def conditions(state: FeedState, snapshot: Snapshot | None) -> list[Condition]:
     """What is wrong with an instrument now, by its state and the latest that was heard of it."""
     found = []
     severity = _SEVERITIES.get(state.kind)
-    if severity is not None:
+    if severity is not None and state.word != "SHARED":  # which is told of every scan that suffers it, stale ones too
         hold_s = HOLD_S if severity is Severity.MINOR else 0.0
         found.append(Condition(state.word, severity, state.reason, hold_s))
     if snapshot is not None and snapshot.scan_id:
@@ -30,8 +30,7 @@ def _of_scan(snapshot: Snapshot) -> list[Condition]:
         text = f"{fixed(counters.missing)} frames missing in {snapshot.scan_id}"
         found.append(Condition("missing", Severity.MINOR, text, HOLD_S))
     if health.other_consumers:
-        text = f"{fixed(health.other_consumers)} other on the detector's stream: it takes frames of {snapshot.scan_id}"
-        found.append(Condition("shared", Severity.MAJOR, text))
+        found.append(Condition("shared", Severity.MAJOR, f"{snapshot.scan_id}: {TAKES_FRAMES}"))
     if counters.refused > 0:
         text = f"{fixed(counters.refused)} frames refused in {snapshot.scan_id}"
         found.append(Condition("refused", Severity.MINOR, text, HOLD_S))

@@ -1,8 +1,8 @@
 """In which state an instrument is, told by word, shape and colour class alike.
 
-WAITING -> IDLE | LIVE <-> LAG, PARTIAL, REDUCED, SKIPPING | COMPLETE | ABORTED -> STALE -> UNREACHABLE. STALE is of
-running scans alone: an instrument that rests owes nobody anything but a sign of life. DISCONNECTED, when the page has
-lost this server, is painted by the page itself.
+WAITING -> IDLE | LIVE <-> LAG, PARTIAL, SHARED, REDUCED, SKIPPING | COMPLETE | ABORTED -> STALE -> UNREACHABLE. STALE
+is of running scans alone: an instrument that rests owes nobody anything but a sign of life. DISCONNECTED, when the page
+has lost this server, is painted by the page itself.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _LEFT_OUT: dict[int, str] = {
     DegradeLevel.COM_EVERY_KTH: "coarse maps",
     DegradeLevel.RECORD_ONLY: "no maps",
 }
+TAKES_FRAMES = "another program takes frames of this scan off the detector's stream: end it there"
 _BY_SCAN = {
     ScanState.IDLE: FeedState("IDLE", "○", "idle", "no scan yet"),
     ScanState.COMPLETE: FeedState("COMPLETE", "✓", "done"),
@@ -66,7 +67,12 @@ def feed_state(feed: LiveFeed) -> FeedState:
     quiet_s = snapshot.health.last_frame_age_s
     if quiet_s > limits.quiet_s(feed.pace.period_s):
         last = clock_text(snapshot.published_unix_s - quiet_s)
-        return FeedState("STALE", "■", "major", f"no frame from the detector since {last}", stale=True)
+        told = f"no frame from the detector since {last}"
+        if snapshot.health.other_consumers:
+            told = f"{told}; {TAKES_FRAMES}"
+        return FeedState("STALE", "■", "major", told, stale=True)
+    if snapshot.health.other_consumers:
+        return FeedState("SHARED", "■", "major", TAKES_FRAMES)
     if snapshot.health.degrade_level:
         return _reduced(snapshot)
     latency_s = snapshot.health.latency_p95_s

@@ -107,6 +107,16 @@ def test_what_a_scan_suffers_is_an_alarm(
     assert (found.name, found.severity, found.hold_s) == (name, severity, hold_s)
 
 
+def test_a_shared_stream_is_one_alarm(make_snapshot: MakeSnapshot) -> None:
+    shared = make_snapshot(health=Health(other_consumers=1))
+    (found,) = conditions(FeedState("SHARED", "■", "major", "..."), shared)
+    assert (found.name, found.severity) == ("shared", Severity.MAJOR)
+    assert {each.name for each in conditions(FeedState("STALE", "■", "major", "no frame", stale=True), shared)} == {
+        "STALE",
+        "shared",
+    }
+
+
 def test_rest_and_success_are_no_alarms(make_snapshot: MakeSnapshot) -> None:
     for state in (LIVE, FeedState("IDLE", "○", "idle"), FeedState("COMPLETE", "✓", "done")):
         assert conditions(state, make_snapshot()) == [] == conditions(state, None)

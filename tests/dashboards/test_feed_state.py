@@ -70,6 +70,16 @@ def test_what_is_left_out_to_keep_up_is_seen(
     assert not state.stale
 
 
+@pytest.mark.parametrize(("quiet_s", "word", "stale"), [(0.0, "SHARED", False), (9.0, "STALE", True)])
+def test_somebody_who_takes_frames_away_is_told_with_what_to_do(
+    feed: LiveFeed, make_snapshot: MakeSnapshot, quiet_s: float, word: str, stale: bool
+) -> None:
+    feed.publish(make_snapshot(health=Health(last_frame_age_s=quiet_s, latency_p95_s=1.9, other_consumers=1)))
+    state = feed_state(feed)
+    assert (state.word, state.shape, state.kind, state.stale) == (word, "■", "major", stale)
+    assert "another program takes frames" in state.reason and "end it there" in state.reason
+
+
 def test_an_instrument_at_rest_is_not_stale(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
     feed.publish(make_snapshot(state=ScanState.IDLE))
     feed.clock.now_s += 9.0  # type: ignore[attr-defined]  # the test's own clock
