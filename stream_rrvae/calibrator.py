@@ -114,9 +114,9 @@ class Calibrator:
             return find_calibration(store, self._flip)
         except StreamRrvaeError as error:
             event("calibration_not_looked_for", logging.WARNING, scan_id=store.start.scan_id, reason=str(error))
-        except Exception:
+        except Exception as error:
             # What a scan shows of its calibration is a help; acquiring and learning go on without it.
-            logging.getLogger(__name__).exception("calibration of scan %s", store.start.scan_id)
+            event("calibration_failed", logging.ERROR, error=error, scan_id=store.start.scan_id)
         return None
 
     def _keep(self, store: ScanStore, found: CalibrationFound) -> bool:

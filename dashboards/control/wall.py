@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -19,8 +18,8 @@ from dashboards.control.wall_instrument import WallInstrument
 from dashboards.feeds.feed_state import clock_text
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.views.columns import Columns
+from stream_rrvae.log import event
 
-_log = logging.getLogger(__name__)
 PERIOD_MS = 1000
 ALARMS_SHOWN = 40
 _SHAPES = {Severity.MINOR: "▲", Severity.MAJOR: "■", Severity.INVALID: "◆"}
@@ -56,7 +55,7 @@ class Wall:
         """An operator has seen these alarms."""
         count = self._alarms.acknowledge(serials)
         if count:
-            _log.info("%d alarms acknowledged", count)
+            event("alarms_acknowledged", count=count)
             self._tell()
 
     @property

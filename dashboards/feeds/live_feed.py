@@ -20,9 +20,9 @@ from dashboards.feeds.view_frame import ViewFrame
 from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import FeedError
 from stream_rrvae.feed.subscriber import Subscriber
+from stream_rrvae.log import event
 from stream_rrvae.messages import Float32Array, Snapshot
 
-_log = logging.getLogger(__name__)
 WAKE_S = 0.25  # longest that stopping waits for the reader
 _MODEL_MAPS = ("rotation", "rotation_confidence", "latent_", "misfit")
 
@@ -99,7 +99,7 @@ class FeedReader:
                 try:
                     snapshot = subscriber.receive(WAKE_S)
                 except FeedError as error:
-                    _log.warning("refused a message of %s: %s", self._feed.url, error)
+                    event("snapshot_refused", logging.WARNING, feed=self._feed.url, reason=str(error))
                     self._loop.add_callback(self._feed.refuse)
                     continue
                 if snapshot is not None:

@@ -15,8 +15,8 @@ from tornado.web import HTTPError, RequestHandler
 
 from dashboards.views.view import LiveView
 from stream_rrvae.errors import RequestError
+from stream_rrvae.log import event
 
-_log = logging.getLogger(__name__)
 KEPT_LIMIT = 8
 KEPT_BYTES_LIMIT = 256 << 20
 WAITING_LIMIT = 4
@@ -53,8 +53,8 @@ class SnapshotDownloads:
         async with self._turn:
             try:
                 content = await asyncio.to_thread(snapshot_zip, view)
-            except (OSError, ValueError, MemoryError):
-                _log.exception("no snapshot could be made")
+            except (OSError, ValueError, MemoryError) as error:
+                event("download_failed", logging.ERROR, error=error, reason=repr(error))
                 return
         token = secrets.token_urlsafe(24)
         self._kept[token] = Download(f"{file_stem(view)}.zip", content)

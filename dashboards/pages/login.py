@@ -14,8 +14,8 @@ from tornado.web import HTTPError, RequestHandler
 from dashboards.access.attempts import Attempts
 from dashboards.access.roles import COOKIE_DAYS, Door, Role
 from dashboards.pages.templates import template
+from stream_rrvae.log import event
 
-_log = logging.getLogger(__name__)
 PASSPHRASE_LIMIT = 4096
 # Where a login leads to: pages of ours by name, never an address that somebody else wrote into a link.
 PAGES = ("live", "replay", "control")
@@ -53,7 +53,7 @@ class LoginHandler(_DoorHandler):
             self._show(f"Too many attempts. Try again in {math.ceil(wait_s)} s.")
         elif not self._door.admits(self.get_body_argument("passphrase", "")[:PASSPHRASE_LIMIT]):
             self._attempts.failed(address)
-            _log.warning("refused an operator's passphrase from %s", address)
+            event("passphrase_refused", logging.WARNING, address=address)
             self.set_status(403)
             self._show("That is not the passphrase.")
         else:

@@ -19,12 +19,12 @@ from stream_rrvae.batch.inputs import Input
 from stream_rrvae.batch.kept_open import kept_open
 from stream_rrvae.config import IngestSettings, Settings
 from stream_rrvae.errors import ConfigError, FileFormatError, StreamRrvaeError
+from stream_rrvae.log import event
 from stream_rrvae.scan_store import ScanStore
 
 CHUNK_BYTES = 256 << 20  # of frames: 100 ms of measuring and more, beside which Dask's millisecond a task is nothing
 IN_FLIGHT = 3  # chunks a thread: one in work, others on their way there and back
 
-log = logging.getLogger(__name__)
 
 Told = Callable[[int], None]
 """Told how many frames, of whichever input, are newly done."""
@@ -127,7 +127,7 @@ def _result(future: Any, input_: Input) -> Chunk:
         return chunk
     if isinstance(error, StreamRrvaeError):
         raise error
-    log.error("a chunk of %s failed", input_.source, exc_info=error)
+    event("chunk_failed", logging.ERROR, error=error, path=input_.source)
     raise StreamRrvaeError(f"{input_.source} cannot be measured: {type(error).__name__}: {error}") from error
 
 

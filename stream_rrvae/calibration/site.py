@@ -10,9 +10,9 @@ from pathlib import Path
 from stream_rrvae.calibration.override import given
 from stream_rrvae.calibration.site_file import Site, camera_length_of, load_site, vendor_camera_length_of
 from stream_rrvae.config import CalibrationSettings, Settings
+from stream_rrvae.log import event
 from stream_rrvae.messages import BoolArray, Float32Array, Plain, ScanStart
 
-log = logging.getLogger(__name__)
 SITE_NOTE = "site_note"  # in a scan's metadata: what of the site file could not be used
 
 
@@ -53,7 +53,7 @@ def site_word(start: ScanStart, settings: Settings) -> SiteWord:
     masked = _with_mask(start, site, notes)
     gain = site.gain if site.gain is not None and site.gain.shape == start.frame_shape else None
     if notes:
-        log.warning("scan %s: %s", start.scan_id, "; ".join(notes))
+        event("site_file_doubtful", logging.WARNING, scan_id=start.scan_id, reason="; ".join(notes))
         masked = replace(masked, metadata={**masked.metadata, SITE_NOTE: "; ".join(notes)})
     return SiteWord(masked, CalibrationSettings(**{**given(from_file), **own}), from_file, gain, file)
 

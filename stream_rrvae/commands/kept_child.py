@@ -10,10 +10,10 @@ from typing import Self
 
 from stream_rrvae.commands.children import Child
 from stream_rrvae.errors import StreamRrvaeError
+from stream_rrvae.log import event
 
 RESTART_S = 1.0
 LONGEST_RESTART_S = 30.0
-_log = logging.getLogger(__name__)
 
 
 class KeptChild:
@@ -60,12 +60,11 @@ class KeptChild:
             if self._over.is_set():
                 return None
             if self._child is not None:
-                status = self._child.process.poll()
-                _log.warning("the %s ended with status %s; another is started", self._child.name, status)
+                event("child_ended", logging.WARNING, child=self._child.name, exit_code=self._child.process.poll())
                 self._child.stop()
             try:
                 self._child = self._make()
             except StreamRrvaeError as error:
-                _log.warning("%s", error)
+                event("child_not_started", logging.WARNING, reason=str(error))
                 self._child = None
             return self._child

@@ -15,12 +15,11 @@ from stream_rrvae.doorkeeper import Entrance
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
 from stream_rrvae.feed.codec import encode_snapshot
 from stream_rrvae.feed.viewers import Viewers
+from stream_rrvae.log import event
 from stream_rrvae.messages import Snapshot
 from stream_rrvae.security import check_bind
 
 MOST_LEFT_OUT = 4  # turns one after the other
-
-_log = logging.getLogger(__name__)
 
 
 class Publisher:
@@ -89,11 +88,11 @@ class Publisher:
             self.published += 1
         except StreamRrvaeError as error:
             self.failures += 1
-            _log.warning("no snapshot this time: %s", error)
-        except Exception:
+            event("snapshot_failed", logging.WARNING, reason=str(error))
+        except Exception as error:
             # Viewers must not lose their instrument to one bad moment of it.
             self.failures += 1
-            _log.exception("no snapshot this time")
+            event("snapshot_failed", logging.ERROR, error=error, reason=repr(error))
 
 
 def next_deadline(deadline_s: float, now_s: float, period_s: float) -> float:

@@ -30,6 +30,7 @@ from stream_rrvae.feed.requests import (
     refused,
 )
 from stream_rrvae.feed.waker import Waker
+from stream_rrvae.log import event
 from stream_rrvae.security import check_bind
 
 QuickAnswer = Callable[[Arguments], Answer]
@@ -176,9 +177,9 @@ class RequestServer:
         except StreamRrvaeError as error:
             outcome = "declined" if wanted() else "superseded"
             self._finish(asked, RequestError(one_line(str(error))), outcome)
-        except Exception:
+        except Exception as error:
             # One request that the program is not up to must not end all others.
-            _log.exception("the request %s failed", asked.request.ask)
+            event("request_failed", logging.ERROR, error=error, ask=asked.request.ask)
             self._finish(asked, RequestError(f"the service failed at {asked.request.ask}; its log says why"), "failed")
 
     def _finish(self, asked: _Asked, answer: Answer | RequestError, outcome: str) -> None:

@@ -27,6 +27,7 @@ from stream_rrvae.ingest.source import parse_sources, source_keys
 from stream_rrvae.ingest.turning import Turning
 from stream_rrvae.ingest.worker import ScanListener, Worker
 from stream_rrvae.kernels.warm_up import warm_up
+from stream_rrvae.log import event
 from stream_rrvae.messages import Health, ScanStart
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.operations.demand import Work
@@ -175,7 +176,7 @@ class Acquisition:
         except QueueClosedError:
             log.debug("the other thread ended first")
         except BaseException as error:
-            log.exception("acquisition ends: %s", error)
+            event("acquisition_failed", logging.ERROR, error=error, reason=repr(error))
             with self._error_lock:
                 self._error = self._error or error
 

@@ -13,9 +13,9 @@ from time import monotonic
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-RETRY_EXPECTED_S = 0.5
+from stream_rrvae.log import event
 
-log = logging.getLogger(__name__)
+RETRY_EXPECTED_S = 0.5
 
 
 class ConnectionWatch:
@@ -36,14 +36,14 @@ class ConnectionWatch:
     def look(self) -> None:
         """Take in what has happened."""
         while self.monitor.poll(0):
-            event = parse_monitor_message(self.monitor.recv_multipart())["event"]
-            if event == zmq.EVENT_DISCONNECTED:
-                log.warning("the connection to %s was lost", self._endpoint)
+            happened = parse_monitor_message(self.monitor.recv_multipart())["event"]
+            if happened == zmq.EVENT_DISCONNECTED:
+                event("detector_lost", logging.WARNING, endpoint=self._endpoint)
                 self._given_up_s = monotonic() + RETRY_EXPECTED_S
             else:
                 self._given_up_s = None
-                if event == zmq.EVENT_CONNECTED:
-                    log.info("connected to %s", self._endpoint)
+                if happened == zmq.EVENT_CONNECTED:
+                    event("detector_connected", endpoint=self._endpoint)
 
     def is_given_up(self) -> bool:
         """True once when a lost connection is not being made again."""

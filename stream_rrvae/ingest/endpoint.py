@@ -11,6 +11,7 @@ from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.ingest.connection_watch import ConnectionWatch
 from stream_rrvae.ingest.source import SocketKind, Source
+from stream_rrvae.log import event
 
 MAX_PARTS = 10  # more than any protocol has; what is beyond is thrown away while it is read
 FIRST_FRAME_BYTES = 64 << 10  # assumed of a frame until a scan announces its own
@@ -18,8 +19,6 @@ MESSAGES_WAITING = (64, 1 << 16)  # bounds of the high-water mark
 MESSAGE_FACTOR = 4  # a message may hold several channels or frames, each as large as the limit
 
 Parts = list[memoryview]
-
-log = logging.getLogger(__name__)
 
 
 class Endpoint:
@@ -127,7 +126,7 @@ class Endpoint:
 
     def connect_again(self) -> None:
         """After libzmq has given the connection up."""
-        log.warning("connecting to %s again: a message or a sender broke the protocol", self._address)
+        event("detector_connected_anew", logging.WARNING, endpoint=self._address, reason="the protocol was broken")
         self._messages_read = 0
         with contextlib.suppress(zmq.ZMQError):  # libzmq may have forgotten the endpoint by itself
             self.socket.disconnect(self._address)

@@ -30,13 +30,12 @@ from stream_rrvae.ingest.receive_dectris_v1 import SLOTS, receive_described_imag
 from stream_rrvae.ingest.receive_native import receive_frames
 from stream_rrvae.ingest.scan import OpenScan
 from stream_rrvae.kernels.frame_pass import despite_full_disk
+from stream_rrvae.log import event as tell
 from stream_rrvae.messages import Encoding, Frame, ScanStart
 from stream_rrvae.wire.dectris_arrays import TYPE_TAGS
 from stream_rrvae.wire.dectris_fields import choose_channel
 from stream_rrvae.wire.dectris_v1_image import usual_name
 from stream_rrvae.wire.limits import ITEM_BYTES, MAX_HEADER_BYTES
-
-log = logging.getLogger(__name__)
 
 Loop = Callable[[ZmqCalls, int, Lane, Notes, Room], int]
 
@@ -170,7 +169,7 @@ def make_line(protocol: str, socket: int, settings: IngestSettings, channel: str
     except NoLibzmqError as error:
         if settings.receive == "compiled":
             raise ConfigError(f"setting ingest.receive: {error}; write auto") from error
-        log.warning("frames are received one by one, which is slower: %s", error)
+        tell("received_one_by_one", logging.WARNING, reason=str(error))
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from time import monotonic
+from typing import Any
 
 from stream_rrvae.config import IngestSettings
 from stream_rrvae.errors import WireError
@@ -189,7 +190,7 @@ class Receiver:
 
     def _tell(self, name: str, reason: Refusal, number: int | None = None, detail: str = "") -> None:
         scan = self._machine.open_scan
-        told = {"scan_id": scan.start.scan_id} if scan is not None else {}
+        told: dict[str, Any] = {"scan_id": scan.start.scan_id} if scan is not None else {}
         tell(name, logging.WARNING, **told, seq=number, reason=str(reason), detail=detail)
 
     def _collect(self, event: Accepted | Refused) -> None:

@@ -25,9 +25,9 @@ from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import CalibrationError
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.kernels.plan import FramePlan, make_plan
+from stream_rrvae.log import event
 from stream_rrvae.messages import BoolArray, Calibration, Float32Array, ScanStart
 
-log = logging.getLogger(__name__)
 NOTE = "calibration_note"
 HOT_PIXELS = "hot_pixels_masked"  # how many, in the metadata; absent where none was
 SMALLEST_RADIUS_PX = 1.0
@@ -159,7 +159,7 @@ def _without_hot(start: ScanStart, mean: NDArray[np.float64], disc: Disc) -> Sca
     count = int(np.count_nonzero(hot))
     if not count:
         return start
-    log.warning("scan %s: %d hot pixels are left out that no pixel mask tells of", start.scan_id, count)
+    event("hot_pixels_left_out", logging.WARNING, scan_id=start.scan_id, count=count)
     return replace(start, pixel_mask=usable_of(start) & ~hot, metadata={**start.metadata, HOT_PIXELS: count})
 
 
@@ -220,7 +220,7 @@ def _settled(
     metadata = dict(start.metadata)
     if notes:
         metadata[NOTE] = "; ".join([*([str(metadata[NOTE])] if NOTE in metadata else []), *notes])
-        log.warning("scan %s: %s", start.scan_id, metadata[NOTE])
+        event("geometry_doubtful", logging.WARNING, scan_id=start.scan_id, reason=metadata[NOTE])
     start = replace(start, calibration=geometry.settle(calibration, disc), metadata=metadata)
     return Settled(start, disc, com_reference)
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from stream_rrvae.byte_queue import QueueClosedError
 from stream_rrvae.config import Settings
@@ -159,6 +159,6 @@ class Worker:
     def _refused(self, error: WireError, received_s: float) -> None:
         if self._recorder is not None and self._opened is not None and error.frame_number is not None:
             self._recorder.undecodable(self._opened.start, error.frame_number, received_s)
-        told = {"scan_id": self._opened.start.scan_id} if self._opened is not None else {}
+        told: dict[str, Any] = {"scan_id": self._opened.start.scan_id} if self._opened is not None else {}
         number, reason = error.frame_number, str(error.reason)
         event("frame_refused", logging.WARNING, **told, seq=number, reason=reason, detail=error.detail)

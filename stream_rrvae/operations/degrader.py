@@ -7,12 +7,11 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
+from stream_rrvae.log import event
 from stream_rrvae.messages import DegradeLevel
 from stream_rrvae.operations.ladder import Ladder, Load
 
 PERIOD_S = 0.1
-
-log = logging.getLogger(__name__)
 
 
 class Degrader:
@@ -52,6 +51,6 @@ class Degrader:
     def _tell(self, level: DegradeLevel) -> None:
         try:
             self._act(level, self._ladder.reason)
-        except Exception:
+        except Exception as error:
             # A level that could not be told of is told with the next; the thread has to live on.
-            log.exception("level %d was not carried out", level)
+            event("degrade_level_not_set", logging.ERROR, error=error, degrade_level=int(level))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stream_rrvae.config import AS_TOLD, CalibrationSettings, ScanSettings
 from stream_rrvae.errors import FileFormatError, WireError
+from stream_rrvae.log import event
 from stream_rrvae.messages import BoolArray, Frame, ScanStart
 from stream_rrvae.recording.announced import announced, recorded_site
 from stream_rrvae.recording.description import Description
@@ -23,8 +24,6 @@ from stream_rrvae.recording.reader import described_by_reader
 from stream_rrvae.recording.stored_frames import PackedFrames, Stored, StoredFrames
 from stream_rrvae.wire.limits import ITEM_BYTES
 from stream_rrvae.wire.pixels import decode_pixels
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class FrameFile:
         try:
             decode_pixels(frame, out)
         except WireError as error:
-            log.warning("%s: frame %d is damaged: %s", self.name, frame.number, error.detail)
+            event("frame_damaged", logging.WARNING, path=self.name, seq=frame.number, reason=error.detail)
             out[...] = 0
             return False
         return True

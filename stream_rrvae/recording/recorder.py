@@ -163,7 +163,7 @@ class Recorder:
         try:
             self._run()
         except BaseException as error:
-            logging.getLogger(__name__).exception("recording ends: %s", error)
+            event("recorder_failed", logging.ERROR, error=error, reason=repr(error))
             self.error = self.error or FileFormatError(f"recording ended by a fault of the program: {error!r}")
         finally:
             self._queue.abandon()

@@ -19,6 +19,7 @@ from typing import Any
 from stream_rrvae.calibration.override import NOTHING_SAID, site_of
 from stream_rrvae.config import CalibrationSettings
 from stream_rrvae.errors import FileFormatError
+from stream_rrvae.log import event
 from stream_rrvae.messages import ScanStart, ScanState
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.finish import finish
@@ -27,8 +28,6 @@ from stream_rrvae.recording.master import Facts
 from stream_rrvae.recording.salvage import Mark, Salvaged
 from stream_rrvae.recording.salvage_process import salvage_apart
 from stream_rrvae.recording.start_json import start_from_json
-
-log = logging.getLogger(__name__)
 
 RECOVERED = "-recovered"
 CRASHED = "the recording process ended before it could finish"
@@ -171,7 +170,7 @@ def _site(opened: dict[str, Any]) -> CalibrationSettings:
     try:
         return site_of(opened.get("site", {}))
     except FileFormatError as error:
-        log.warning("%s", error)
+        event("site_settings_unread", logging.WARNING, reason=str(error))
         return NOTHING_SAID
 
 

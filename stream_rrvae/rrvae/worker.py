@@ -112,7 +112,7 @@ class Worker:
         try:
             wait_s = session.step()
         except Exception as error:
-            logging.getLogger("stream_rrvae").exception("learning_failed")
+            event("learning_failed", logging.ERROR, error=error)
             session.fail(f"{type(error).__name__}: {error}"[:1000])
             self._model = self._session = None
             return None
