@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -77,8 +78,8 @@ class Outlet:
 
     def send(self, parts: Sequence[bytes]) -> None:
         """Send one message, waiting as long as the peer's queue is full."""
-        if self._goes_on and not self._is_taken():
-            self.dropped += 1
+        if self._goes_on:
+            self.dropped += not self._send_if_taken(parts)
         elif len(parts) == 1:
             self._send(parts[0])
         else:
@@ -94,6 +95,13 @@ class Outlet:
             raise StreamRrvaeError(f"somebody stays connected to {self.endpoint}")
         time.sleep(_LEAVING_S)  # the monitor tells of it before the socket itself knows
         self._socket.poll(0, zmq.POLLOUT)
+
+    def _send_if_taken(self, parts: Sequence[bytes]) -> bool:
+        while self._is_taken():
+            with suppress(zmq.Again):  # the peer may leave just after a look that saw room: look again
+                self._socket.send_multipart(parts, zmq.NOBLOCK)
+                return True
+        return False
 
     def _is_taken(self) -> bool:
         """Whether there is room now, after a wait for a peer that is slow, or the first; False = it is gone."""

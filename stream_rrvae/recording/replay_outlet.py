@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import zmq
 
@@ -73,8 +74,8 @@ class ReplayOutlet:
 
     def send_if_room(self, parts: Sequence[bytes]) -> None:
         """A last word, if anybody is there to take it."""
-        if self._socket.poll(0, zmq.POLLOUT):
-            self._socket.send_multipart(parts)
+        with suppress(zmq.Again):
+            self._socket.send_multipart(parts, zmq.NOBLOCK)
 
     def close(self) -> None:
         """Wait until what was sent is delivered, for as long as is bearable: a process that ends takes it along."""

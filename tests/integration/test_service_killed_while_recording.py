@@ -78,9 +78,11 @@ class Sender:
 
     def _send(self, parts: Any) -> None:
         while not self._over.is_set():
-            if self._socket.poll(WAIT_MS, zmq.POLLOUT):
-                self._socket.send_multipart(parts)
+            try:
+                self._socket.send_multipart(parts, zmq.NOBLOCK)
                 return
+            except zmq.Again:
+                self._socket.poll(WAIT_MS, zmq.POLLOUT)
 
 
 @pytest.fixture

@@ -85,11 +85,13 @@ class PacedDetector:
 
     def _send(self, parts: Any) -> bool:
         """Waits as long as the service holds us back."""
-        while not self._socket.poll(50, zmq.POLLOUT):
-            if self._over.is_set():
-                return False
-        self._socket.send_multipart(parts)
-        return True
+        while not self._over.is_set():
+            try:
+                self._socket.send_multipart(parts, zmq.NOBLOCK)
+                return True
+            except zmq.Again:
+                self._socket.poll(50, zmq.POLLOUT)
+        return False
 
 
 @pytest.fixture

@@ -92,7 +92,11 @@ class SteadySender:
     def _send(self, parts: Any) -> None:
         begun_s = time.monotonic()
         while not self._over.is_set():
-            if self._socket.poll(WAIT_MS, zmq.POLLOUT):
-                self._socket.send_multipart(parts)
+            try:
+                # Without waiting, which nothing would end: the peer may leave just after a look that saw room.
+                self._socket.send_multipart(parts, zmq.NOBLOCK)
+            except zmq.Again:
+                self._socket.poll(WAIT_MS, zmq.POLLOUT)
+            else:
                 self.blocked_s += time.monotonic() - begun_s
                 return
