@@ -86,10 +86,11 @@ class Service:
         self._calibrator = Calibrator(settings.calibration.detector_flip, self._calibration_found, is_behind)
         self._learner = None if settings.learn.mode == "off" else Learner(settings.learn, self._metrics)
         feed, keys = settings.feed, server_keys(settings.curve.key, settings.curve.clients)
-        self._publisher = Publisher(
-            feed.url, settings.instrument, feed.rate_hz, self._counted_snapshot, settings.allow_remote, is_behind, keys
-        )
         self._maps = LiveMaps(feed.derived)  # for the publisher's thread
+        self._publisher = Publisher(
+            feed.url, settings.instrument, feed.rate_hz, self._counted_snapshot, settings.allow_remote, is_behind, keys,
+            lambda: self._maps.changed,
+        )  # fmt: skip
         self._current: ScanStore | None = None
         self._opened_unix_s = 0.0
         self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from itertools import islice
 
@@ -11,6 +12,7 @@ FRAMES_LIMIT = 20
 BYTES_LIMIT = 64 << 20
 SPACING_S = 0.5  # so that the ring reaches back ten seconds
 HOLDERS_LIMIT = 4
+_VALUE_BYTES = 4  # of maps, float32
 
 
 class FrameRing:
@@ -55,4 +57,5 @@ class FrameRing:
 def _size_bytes(frame: ViewFrame) -> int:
     snapshot = frame.snapshot
     pattern = 0 if snapshot.pattern is None else snapshot.pattern.nbytes
-    return pattern + sum(image.nbytes for image in snapshot.maps.values())
+    # Asked for its size, a map of which only changes came would be put together.
+    return pattern + len(snapshot.maps) * math.prod(snapshot.scan_shape) * _VALUE_BYTES

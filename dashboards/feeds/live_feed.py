@@ -128,4 +128,6 @@ def _same_model(before: Snapshot, after: Snapshot) -> bool:
 
 def _same_bits(before: Float32Array, after: Float32Array) -> bool:
     """Equal, where what is not a number equals itself; a fifth of the time that comparing numbers takes."""
+    if before is after:
+        return True  # a feed's changes leave maps that did not change the arrays they were
     return before.shape == after.shape and np.array_equal(before.view(np.uint32), after.view(np.uint32))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.errors import FeedError
+from stream_rrvae.feed.runs import Run
 from stream_rrvae.messages import Float32Array
 
 DTYPE = "<f4"  # the only one: maps and patterns are float32
@@ -58,6 +59,18 @@ def decode_array(name: str, plain: Any) -> Float32Array:
     if len(data) != rows * columns * 4:
         raise FeedError(f"{name}: {len(data)} bytes do not fill {rows} x {columns} pixels")
     return np.frombuffer(data, DTYPE).reshape(rows, columns)
+
+
+def decode_run(name: str, plain: Any, n_positions: int) -> Run:
+    """{"first", "values": {"dtype", "bytes"}}: part of a map of so many positions, read-only. Raises FeedError."""
+    first, values = (plain.get("first"), plain.get("values")) if isinstance(plain, Mapping) else (None, None)
+    dtype, data = (values.get("dtype"), values.get("bytes")) if isinstance(values, Mapping) else (None, None)
+    if type(first) is not int or dtype != DTYPE or not isinstance(data, bytes):
+        raise FeedError(f"{name} holds no run of {DTYPE} values")
+    size, rest = divmod(len(data), 4)
+    if rest or not 0 <= first <= first + size <= n_positions:
+        raise FeedError(f"{name}: {len(data)} bytes from position {first} on do not lie within {n_positions} positions")
+    return Run(first, np.frombuffer(data, DTYPE))
 
 
 def decode_shape(name: str, plain: Any) -> tuple[int, int]:

@@ -18,11 +18,12 @@ import zmq
 from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError, RequestError
 from stream_rrvae.feed.requests import ANSWER_BYTES, NONCE_BYTES, Request, Unknown, open_answer, pack_request
-from stream_rrvae.feed.subscriber import HEARTBEAT_MS, RECONNECT_LIMIT_MS, RECONNECT_MS
+from stream_rrvae.feed.subscriber import RECONNECT_LIMIT_MS, RECONNECT_MS
 from stream_rrvae.feed.waker import Waker
 from stream_rrvae.messages import Plain
 
 TIMEOUT_S = 5.0
+HEARTBEAT_MS = 2000  # its queues are never full: see `feed.subscriber`
 OPEN_LIMIT = 256  # requests without an answer
 TRIES = 4  # the service may come to not know us any more between two of them
 CLOSED = "nothing is asked any more"

@@ -22,7 +22,10 @@ Bytes = NDArray[np.uint8]
 
 
 def message_of(plain: Mapping[str, Any], what: str) -> memoryview:
-    """`plain` as msgpack; 2-d arrays in it as `array_codec.encode_array` writes them. Raises FeedError."""
+    """`plain` as msgpack; 2-d arrays in it as `array_codec.encode_array` writes them, 1-d ones without a shape.
+
+    Raises FeedError.
+    """
     try:
         pieces = list(_pieces(plain))
     except (TypeError, ValueError, OverflowError) as error:
@@ -48,13 +51,19 @@ def _pieces(value: Any) -> Iterator[Bytes]:
 
 
 def _pieces_of_array(array: NDArray[Any]) -> Iterator[Bytes]:
+    if array.ndim == 1:
+        yield from _described({"dtype": DTYPE}, np.ascontiguousarray(array, DTYPE))
+        return
     sent = as_sent(array)
     if holds_nothing(sent):
         yield _small(msgpack.packb({"dtype": DTYPE, "shape": list(sent.shape), "bytes": b"", NOTHING: True}))
         return
-    described = msgpack.packb({"dtype": DTYPE, "shape": list(sent.shape), "bytes": b""})
-    nothing = msgpack.packb(b"")
-    yield _small(described[: -len(nothing)] + struct.pack(">BI", _BIN_32, sent.nbytes))
+    yield from _described({"dtype": DTYPE, "shape": list(sent.shape)}, sent)
+
+
+def _described(description: Mapping[str, Any], sent: NDArray[np.float32]) -> Iterator[Bytes]:
+    packed, nothing = msgpack.packb({**description, "bytes": b""}), msgpack.packb(b"")
+    yield _small(packed[: -len(nothing)] + struct.pack(">BI", _BIN_32, sent.nbytes))
     yield sent.reshape(-1).view(np.uint8)
 
 

@@ -1,11 +1,14 @@
-"""Publishes the newest snapshot at a steady rate to whoever looks; a slow viewer misses snapshots and delays nobody."""
+"""Publishes the newest snapshot at a steady rate to whoever looks; a slow viewer misses snapshots and delays nobody.
+
+Whoever comes, or has missed something, gets a whole snapshot; from then on what changes.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 import zmq
@@ -13,13 +16,16 @@ import zmq
 from stream_rrvae.curve import ServerKeys
 from stream_rrvae.doorkeeper import Entrance
 from stream_rrvae.errors import ConfigError, StreamRrvaeError
-from stream_rrvae.feed.codec import encode_snapshot
+from stream_rrvae.feed.updates import Updates
 from stream_rrvae.feed.viewers import Viewers
+from stream_rrvae.feed.wishes import Wishes
 from stream_rrvae.log import event
 from stream_rrvae.messages import Snapshot
 from stream_rrvae.security import check_bind
 
 MOST_LEFT_OUT = 4  # turns one after the other
+WAITING_LIMIT = 8  # messages for one viewer, the newest is dropped; then it asks for a whole one
+WHOLE_AGAIN_S = 0.5  # after a whole snapshot: who keeps missing something must not cost others all that changes save
 
 
 class Publisher:
@@ -40,6 +46,7 @@ class Publisher:
         allow_remote: bool = False,
         is_behind: Callable[[], bool] = bool,
         keys: ServerKeys | None = None,
+        changed: Callable[[], Mapping[str, slice]] = dict,
     ) -> None:
         self.url = check_bind(url, allow_remote, keys is not None)
         self._entrance = Entrance(keys)
@@ -48,15 +55,19 @@ class Publisher:
         self._period_s = 1.0 / rate_hz
         self._take = take
         self._is_behind = is_behind
+        self._changed = changed
+        self._updates = Updates()
+        self._whole_s = float("-inf")  # when the latest whole snapshot was sent
         self._left_out = 0  # turns since the last snapshot
         self._stop = threading.Event()
         self._socket: zmq.Socket[bytes] | None = None
         self._viewers: Viewers | None = None
+        self._wishes: Wishes | None = None
         self._thread = threading.Thread(target=self._run, name=f"feed-{instrument}", daemon=True)
 
     def start(self) -> None:
         """Bind and begin; `url` then names the port that was taken. Raises ConfigError."""
-        self._socket, self._viewers = _bound_socket(self._entrance, self.url)
+        self._socket, self._viewers, self._wishes = _bound_socket(self._entrance, self.url)
         self.url = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._thread.start()
 
@@ -70,11 +81,13 @@ class Publisher:
     def _run(self) -> None:
         assert self._socket is not None
         assert self._viewers is not None
+        assert self._wishes is not None
         deadline = time.monotonic()
         with self._socket, closing(self._viewers) as viewers:
             while not self._stop.wait(max(0.0, deadline - time.monotonic())):
+                self._wishes.look()
                 if viewers.any() and not self._leaves_out():
-                    self._publish_one(self._socket)
+                    self._publish_one(self._socket, self._wishes)
                 deadline = next_deadline(deadline, time.monotonic(), self._period_s)
 
     def _leaves_out(self) -> bool:
@@ -82,17 +95,25 @@ class Publisher:
         self._left_out = self._left_out + 1 if self._left_out < MOST_LEFT_OUT and self._is_behind() else 0
         return self._left_out > 0
 
-    def _publish_one(self, socket: zmq.Socket[bytes]) -> None:
+    def _publish_one(self, socket: zmq.Socket[bytes], wishes: Wishes) -> None:
+        now_s = time.monotonic()
+        wanted = wishes.whole_only or (wishes.whole_once and now_s >= self._whole_s + WHOLE_AGAIN_S)
         try:
-            socket.send(encode_snapshot(self._take()), zmq.NOBLOCK, copy=False)
-            self.published += 1
-        except StreamRrvaeError as error:
-            self.failures += 1
-            event("snapshot_failed", logging.WARNING, reason=str(error))
+            message, is_whole = self._updates.message(self._take(), self._changed(), wanted)
+            socket.send(message, zmq.NOBLOCK, copy=False)
         except Exception as error:
             # Viewers must not lose their instrument to one bad moment of it.
             self.failures += 1
-            event("snapshot_failed", logging.ERROR, error=error, reason=repr(error))
+            self._updates.forget()
+            if isinstance(error, StreamRrvaeError):
+                event("snapshot_failed", logging.WARNING, reason=str(error))
+            else:
+                event("snapshot_failed", logging.ERROR, error=error, reason=repr(error))
+            return
+        self.published += 1
+        if is_whole:
+            wishes.fulfilled()
+            self._whole_s = now_s
 
 
 def next_deadline(deadline_s: float, now_s: float, period_s: float) -> float:
@@ -101,11 +122,11 @@ def next_deadline(deadline_s: float, now_s: float, period_s: float) -> float:
     return deadline_s + (missed + 1) * period_s
 
 
-def _bound_socket(entrance: Entrance, url: str) -> tuple[zmq.Socket[bytes], Viewers]:
-    socket = entrance.socket(zmq.PUB)
-    socket.setsockopt(zmq.CONFLATE, 1)  # one snapshot waits for each viewer, always the newest
+def _bound_socket(entrance: Entrance, url: str) -> tuple[zmq.Socket[bytes], Viewers, Wishes]:
+    socket = entrance.socket(zmq.XPUB)
+    socket.setsockopt(zmq.SNDHWM, WAITING_LIMIT)
     socket.setsockopt(zmq.LINGER, 0)
-    viewers = Viewers(socket, url)
+    viewers, wishes = Viewers(socket, url), Wishes(socket)
     try:
         socket.bind(url)
     except zmq.ZMQError as error:
@@ -113,4 +134,4 @@ def _bound_socket(entrance: Entrance, url: str) -> tuple[zmq.Socket[bytes], View
         socket.close()
         entrance.close()
         raise ConfigError(f"cannot publish on {url}: {error.strerror}; choose another --feed") from error
-    return socket, viewers
+    return socket, viewers, wishes

@@ -5,7 +5,7 @@ Twenty times a second all maps of 512x512 positions cost 7 ms each time; a look 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -37,6 +37,11 @@ class GrowingMaps:
         known.look(calibration)
         return known.maps
 
+    @property
+    def changed(self) -> Mapping[str, slice]:
+        """Of maps that are the same arrays as at the look before, the positions that may differ, row-major."""
+        return {} if self._known is None else self._known.changed
+
 
 class _Known:
     """One store, and what was found in it."""
@@ -51,6 +56,7 @@ class _Known:
         self._looks = 0
         self._values: PositionValues | None = None
         self.maps = ScanMaps("", {}, {})
+        self.changed: dict[str, slice] = {}
 
     def is_of(self, store: ScanStore) -> bool:
         return self._store is store
@@ -66,6 +72,7 @@ class _Known:
         span = EVERYWHERE if again else _changed(coverage, self._coverage)
         if span.stop != 0 and depends_on_all(store):
             span = EVERYWHERE
+        self.changed = dict.fromkeys(self.maps.maps, span)
         if span.stop != 0:
             self._take(values_of(store, self._learnt, calibration, span), span)
         self._coverage, self._learnt_serial, self._calibration = coverage, serial, calibration
@@ -88,6 +95,7 @@ class _Known:
                 image[span] = product.compute(part)
             else:
                 image[:] = product.compute(values)
+                self.changed[product.name] = EVERYWHERE
         for number, latent in enumerate(part.latents, start=1):
             self.maps.maps[f"latent_{number}"].reshape(-1)[span] = latent
         for name, image, _unit in detector_maps(part):

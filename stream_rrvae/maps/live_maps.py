@@ -28,6 +28,7 @@ class LiveMaps:
         self._maps = GrowingMaps()
         self._with_derived = with_derived
         self._derived: _Derived | None = None
+        self.changed: dict[str, slice] = {}  # as `GrowingMaps.changed`
 
     def look(self, store: ScanStore, calibration: Calibration) -> ScanMaps:
         """All maps of `store` as they are now, as `GrowingMaps.look` gives them, with what is derived from the COM.
@@ -35,6 +36,7 @@ class LiveMaps:
         One of several shards has none of these: its positions' neighbours are other services'.
         """
         found = self._maps.look(store, calibration)
+        self.changed = dict(self._maps.changed)
         if not self._with_derived:
             return found
         com = ComField(found.maps["com_y"], found.maps["com_x"], found.axes, found.units["com_x"], calibration)
@@ -44,6 +46,7 @@ class LiveMaps:
         if self._derived is None or not self._derived.is_of(store, calibration):
             self._derived = _Derived(store, com)
         self._derived.look(com)
+        self.changed |= dict.fromkeys(self._derived.maps, slice(0, 0))  # arrays that are never written again
         return replace(
             found, maps={**found.maps, **self._derived.maps}, units={**found.units, **self._derived.units(com)}
         )

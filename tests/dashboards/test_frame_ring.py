@@ -64,7 +64,8 @@ def test_large_frames_are_fewer(make_snapshot: MakeSnapshot, monkeypatch: pytest
     monkeypatch.setattr(frame_ring, "BYTES_LIMIT", 3 * 400)
     ring = FrameRing()
     for serial in range(9):
-        large = make_snapshot(serial, maps={"sum": np.zeros((10, 10), np.float32)}, pattern=None)
+        maps = {"sum": np.zeros((10, 10), np.float32)}
+        large = make_snapshot(serial, maps=maps, scan_shape=(10, 10), pattern=None)
         ring.add(ViewFrame(large, serial * SPACING_S, 0))
     ring.hold(1, ViewFrame(make_snapshot(99), 1e6, 0))
     assert ring.steps(1) == 3

@@ -14,7 +14,7 @@ import pytest
 import zmq
 
 from stream_rrvae.errors import ConfigError, FeedError, SecurityError, StoreError
-from stream_rrvae.feed.codec import encode_snapshot
+from stream_rrvae.feed.codec import BEGINNING, encode_snapshot
 from stream_rrvae.feed.publisher import MOST_LEFT_OUT, Publisher, next_deadline
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.messages import Snapshot
@@ -184,8 +184,8 @@ def test_rubbish_on_the_feed_is_refused_and_the_next_snapshot_taken(
     with sender:
         port = sender.bind_to_random_port("tcp://127.0.0.1")
         with Subscriber(f"tcp://127.0.0.1:{port}") as viewer:
-            assert sender.poll(20000) and sender.recv() == b"\x01"  # the subscription has arrived
-            sender.send(b"\x91" * 3000)
+            assert sender.poll(20000) and sender.recv() == b"\x01" + BEGINNING  # the subscription has arrived
+            sender.send(BEGINNING + b"\x91" * 3000)
             with pytest.raises(FeedError):
                 viewer.receive(TIMEOUT_S)
             sender.send(encode_snapshot(make_snapshot(2, (3, 2))))
