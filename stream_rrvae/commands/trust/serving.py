@@ -69,6 +69,11 @@ class Serving:
                 found.append(snapshot)
         return found
 
+    def latest_after(self, seconds: float) -> Snapshot:
+        """The last snapshot of so long, or the first after it. Raises StreamRrvaeError when none comes."""
+        seen = self.watch(seconds)
+        return seen[-1] if seen else self.until(lambda _: True)
+
     def next_event(self, name: str) -> dict[str, Any]:
         """The next event of this name in the log."""
         while True:

@@ -56,7 +56,7 @@ def soaked(seconds: float, effort: Effort | None = None) -> tuple[list[Sample], 
             pages.check()
             moments = []
             for _ in range(MOMENTS):
-                latest = service.watch(1.0)[-1]
+                latest = service.latest_after(1.0)
                 moments.append(sample_of(watched, time.monotonic() - begun_s, latest.health.latency_p95_s))
             samples.append(least_of(moments))
             missing += latest.counters.missing
