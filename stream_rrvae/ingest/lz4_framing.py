@@ -6,12 +6,11 @@ from stream_rrvae.ingest.lanes import put_byte
 from stream_rrvae.ingest.libzmq import ZmqCalls
 from stream_rrvae.kernels.c_calls import tell_pair, tell_size, tell_word
 from stream_rrvae.kernels.compiled import compiled
-from stream_rrvae.kernels.memory import copy_1, copy_32
+from stream_rrvae.kernels.memory import copy_bytes
 from stream_rrvae.wire.packing import HEADER, LENGTH
 
 FRAMING_BYTES = HEADER.size + LENGTH.size
 _SIZE_BYTES, _BLOCK_BYTES, _LENGTH_BYTES = 8, 4, 4
-_STEP = 32
 
 
 @compiled
@@ -26,7 +25,7 @@ def put_in_framing(calls: ZmqCalls, message: int, spare: int, frame_bytes: int) 
     at = _put_big(tell_word(calls.msg_data, spare), frame_bytes, _SIZE_BYTES)
     at = _put_big(at, frame_bytes, _BLOCK_BYTES)
     at = _put_big(at, size, _LENGTH_BYTES)
-    _copy(at, block, size)
+    copy_bytes(at, block, size)
     tell_pair(calls.msg_move, message, spare)  # lets go of the bare one and leaves the spare one empty
     return True
 
@@ -37,13 +36,3 @@ def _put_big(at: int, number: int, width: int) -> int:
     for i in range(width):
         put_byte(at + i, number >> (8 * (width - 1 - i)))
     return at + width
-
-
-@compiled
-def _copy(to: int, source: int, size: int) -> None:
-    """Copy bytes between messages."""
-    whole = size - size % _STEP
-    for done in range(0, whole, _STEP):
-        copy_32(to + done, source + done)
-    for done in range(whole, size):
-        copy_1(to + done, source + done)

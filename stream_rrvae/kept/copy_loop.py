@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled, compiled_entry, sources_stamp
-from stream_rrvae.kernels.memory import copy_1, copy_8, copy_32, store_int
+from stream_rrvae.kernels.memory import copy_bytes, store_int
 
 LEVELS = 25
 TOP = LEVELS - 1
@@ -49,20 +49,6 @@ def _level_of(number: int, columns: int) -> int:
 def level_of(number: int, columns: int) -> int:
     """The level that the frame of a position belongs to."""
     return _level_of(number, columns)
-
-
-@compiled
-def _copy(to: int, source: int, size: int) -> None:
-    done = 0
-    while done + 32 <= size:
-        copy_32(to + done, source + done)
-        done += 32
-    while done + 8 <= size:
-        copy_8(to + done, source + done)
-        done += 8
-    while done < size:
-        copy_1(to + done, source + done)
-        done += 1
 
 
 @compiled
@@ -104,7 +90,7 @@ def _entry(stamp: int) -> Callable[..., int]:
             place = table[level]
             if place[USED] + size > place[BYTES] or place[COUNT] >= place[ENTRIES]:
                 return i
-            _copy(place[MEMORY] + place[USED], int(addresses[row]), size)
+            copy_bytes(place[MEMORY] + place[USED], int(addresses[row]), size)
             note = place[INDEX] + NOTE_BYTES * place[COUNT]
             store_int(note, number)
             store_int(note + 8, place[USED])

@@ -6,6 +6,7 @@ one or two of in each detector row.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,31 +64,23 @@ def sum_runs(pixels: NDArray[Any], low: Scalar, high: Scalar, runs: NDArray[np.i
     raise NotImplementedError
 
 
-def _sum_short_numbers(
-    pixels: NDArray[Any], _low: Scalar, high: Scalar, runs: NDArray[np.int64], detected: Any
-) -> None:
-    """Of at most 16 bits: a run lies within one detector row, so that its sum has 32."""
-    flat = pixels.reshape(-1)
-    detected[:] = 0.0
-    for run in range(runs.shape[0]):
-        part = flat[runs[run, 1] : runs[run, 2]]
-        total = np.uint32(0)
-        for at in range(part.size):
-            total = np.uint32(total + np.uint32(part[at] if part[at] <= high else high - high))
-        detected[runs[run, 0]] += float(total)
+def _summing_in(sum_type: type[np.integer[Any]]) -> Callable[..., None]:
+    """`sum_runs` of whole numbers; a run lies within one detector row, so that short ones need few bits for it."""
+
+    def sum_numbers(pixels: NDArray[Any], _low: Scalar, high: Scalar, runs: NDArray[np.int64], detected: Any) -> None:
+        flat = pixels.reshape(-1)
+        detected[:] = 0.0
+        for run in range(runs.shape[0]):
+            part = flat[runs[run, 1] : runs[run, 2]]
+            total = sum_type(0)
+            for at in range(part.size):
+                total = sum_type(total + sum_type(part[at] if part[at] <= high else high - high))
+            detected[runs[run, 0]] += float(total)
+
+    return sum_numbers
 
 
-def _sum_whole_numbers(
-    pixels: NDArray[Any], _low: Scalar, high: Scalar, runs: NDArray[np.int64], detected: Any
-) -> None:
-    flat = pixels.reshape(-1)
-    detected[:] = 0.0
-    for run in range(runs.shape[0]):
-        part = flat[runs[run, 1] : runs[run, 2]]
-        total = np.int64(0)
-        for at in range(part.size):
-            total += np.int64(part[at]) if part[at] <= high else np.int64(0)
-        detected[runs[run, 0]] += float(total)
+_SUM_SHORT_NUMBERS, _SUM_NUMBERS = _summing_in(np.uint32), _summing_in(np.int64)
 
 
 def _sum_floats(pixels: NDArray[Any], low: Scalar, high: Scalar, runs: NDArray[np.int64], detected: Any) -> None:
@@ -105,4 +98,4 @@ def _sum_floats(pixels: NDArray[Any], low: Scalar, high: Scalar, runs: NDArray[n
 def _chosen(pixels: Any, *_others: Any) -> Any:
     if isinstance(pixels.dtype, types.Float):
         return _sum_floats
-    return _sum_short_numbers if pixels.dtype.bitwidth <= 16 else _sum_whole_numbers
+    return _SUM_SHORT_NUMBERS if pixels.dtype.bitwidth <= 16 else _SUM_NUMBERS

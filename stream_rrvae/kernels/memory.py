@@ -35,6 +35,8 @@ def instruction(result: Any, arguments: tuple[Any, ...], build: Callable[..., An
         3: lambda _typing, _a, _b, _c: made,
         4: lambda _typing, _a, _b, _c, _d: made,
         5: lambda _typing, _a, _b, _c, _d, _e: made,
+        6: lambda _typing, _a, _b, _c, _d, _e, _f: made,
+        7: lambda _typing, _a, _b, _c, _d, _e, _f, _g: made,
     }
     return cast(Callable[..., Any], intrinsic(by_arity[len(arguments)]))
 
@@ -119,3 +121,18 @@ def ints_at(address: int, count: int) -> NDArray[np.int64]:
 def add_int(address: int, value: Any) -> None:
     """Add to the 64-bit number there."""
     store_int(address, load_int(address) + value)
+
+
+@compiled
+def copy_bytes(to: int, source: int, count: int) -> None:
+    """Copy, reading nothing behind `source` + `count`."""
+    done = 0
+    while done + 32 <= count:
+        copy_32(to + done, source + done)
+        done += 32
+    while done + 8 <= count:
+        copy_8(to + done, source + done)
+        done += 8
+    while done < count:
+        copy_1(to + done, source + done)
+        done += 1

@@ -13,7 +13,7 @@ from stream_rrvae.kernels.bit_planes import unshuffle
 from stream_rrvae.kernels.compiled import compiled
 from stream_rrvae.kernels.lz4_block import decode_block
 from stream_rrvae.kernels.lz4_zero_runs import DAMAGED, clear, clear_sparse, decode_sparse
-from stream_rrvae.kernels.memory import copy_1, copy_32, load_big_32, load_big_64
+from stream_rrvae.kernels.memory import copy_bytes, load_big_32, load_big_64
 
 MEASURED, SIZE, DECODE = 0, 1, 2  # why a frame is refused, if it is
 PLAIN, LZ4, BSLZ4 = 0, 1, 2
@@ -112,15 +112,3 @@ def _unpack_block(packed: Packed, source: int, length: int, to: int, size: int) 
         copy_bytes(to, source, size)
         return True
     return decode_block(source, length, to, size)
-
-
-@compiled
-def copy_bytes(to: int, source: int, count: int) -> None:
-    """Copy, reading nothing behind `source` + `count`."""
-    done = 0
-    while done + 32 <= count:
-        copy_32(to + done, source + done)
-        done += 32
-    while done < count:
-        copy_1(to + done, source + done)
-        done += 1

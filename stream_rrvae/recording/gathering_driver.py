@@ -145,6 +145,6 @@ def _noting_write(table: int) -> Any:
             store_int(entry + 16, content)
             store_int(table + 8 * COUNT, count + 1)
             return 0
-        return int(call_write(load_int(table + 8 * PLAIN_WRITE), (file, kind, properties, place, size, content)))
+        return int(call_write(load_int(table + 8 * PLAIN_WRITE), file, kind, properties, place, size, content))
 
     return cfunc(types.int32(types.int64, types.int32, *(types.int64,) * 4))(write)

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import ctypes
 from functools import lru_cache
-from typing import Any
 
 import h5py
-from llvmlite import ir
-from numba import types
 
 from stream_rrvae.kernels.c_calls import INT, POINTER, WORD, c_function
-from stream_rrvae.kernels.memory import instruction, load_at
+from stream_rrvae.kernels.compiled import compiled
+from stream_rrvae.kernels.memory import load_int
 
 # Entries of the table of one call: three offsets of the chunk come last, for the library reads them in place.
 DATASET, SKIPPED_FILTERS, SIZE, ADDRESS, OFFSETS, N_ENTRIES = 0, 1, 2, 3, 4, 7
@@ -49,43 +47,16 @@ def find_pwritev() -> int | None:
         return None
 
 
-_SIGNATURE = ir.FunctionType(INT, (WORD, WORD, INT, POINTER, WORD, POINTER))
-
-
-def _call(builder: ir.IRBuilder, function: ir.Value, table: ir.Value) -> ir.Value:
-    """LLVM: herr_t H5Dwrite_chunk(dataset, default properties, filters, offsets, size, content)."""
-
-    def at(entry: int) -> ir.Value:
-        return builder.add(table, ir.Constant(WORD, 8 * entry))
-
-    dataset, filters, size, content = (
-        load_at(builder, at(entry), WORD) for entry in (DATASET, SKIPPED_FILTERS, SIZE, ADDRESS)
-    )
-    answer = builder.call(
-        builder.inttoptr(function, _SIGNATURE.as_pointer()),
-        [
-            dataset,
-            ir.Constant(WORD, 0),
-            builder.trunc(filters, INT),
-            builder.inttoptr(at(OFFSETS), POINTER),
-            size,
-            builder.inttoptr(content, POINTER),
-        ],
-    )
-    return builder.sext(answer, WORD)
-
-
-call_write_chunk = instruction(types.int64, (types.int64, types.int64), _call)
-
-_WRITE = ir.FunctionType(INT, (WORD, INT, WORD, WORD, WORD, WORD))
-
-
-def _call_write(builder: ir.IRBuilder, function: ir.Value, values: ir.Value) -> ir.Value:
-    """LLVM: herr_t write(file, kind, properties, place, size, content), of which there is a tuple."""
-    told = [builder.extract_value(values, place) for place in range(6)]
-    return builder.call(builder.inttoptr(function, _WRITE.as_pointer()), told)
-
-
-_TOLD: Any = types.Tuple((types.int64, types.int32, *(types.int64,) * 4))  # type: ignore[no-untyped-call]
-call_write = instruction(types.int32, (types.int64, _TOLD), _call_write)
+# herr_t H5Dwrite_chunk(dataset, properties, filters, offsets, size, content)
+_write_chunk = c_function(INT, WORD, WORD, INT, POINTER, WORD, POINTER)
+call_write = c_function(INT, WORD, INT, WORD, WORD, WORD, WORD)  # herr_t write(file, kind, properties, place, size, at)
 call_pwritev = c_function(WORD, INT, POINTER, INT, WORD)  # ssize_t pwritev(handle, pieces, count, place)
+
+
+@compiled
+def call_write_chunk(function: int, table: int) -> int:
+    """H5Dwrite_chunk with what stands in the table at this address."""
+    dataset, filters = load_int(table + 8 * DATASET), load_int(table + 8 * SKIPPED_FILTERS)
+    size, content = load_int(table + 8 * SIZE), load_int(table + 8 * ADDRESS)
+    status: int = _write_chunk(function, dataset, 0, filters, table + 8 * OFFSETS, size, content)
+    return status
