@@ -24,19 +24,16 @@ class EndlessSeries:
         """Of the latest scan's frames."""
         return self.index * self.frames_in_scan
 
-    def begins_another(self, frame: Frame) -> bool:
-        """Whether the frame is of a later scan than the latest; if so that is the latest from now on.
-
-        A frame that does not fit, or lies beyond what was announced, begins nothing.
-        """
+    def is_of_another(self, frame: Frame) -> bool:
+        """Whether the frame is of a later scan than the latest: not if it does not fit, or was not announced."""
         start = self.start
         if (frame.series, frame.shape, frame.pixel_type) != (start.series, start.frame_shape, start.pixel_type):
             return False
-        index = frame.number // self.frames_in_scan
-        if index <= self.index or frame.number >= start.frames_expected:
-            return False
-        self.index = index
-        return True
+        return self.first_number + self.frames_in_scan <= frame.number < start.frames_expected
+
+    def go_on_to(self, frame: Frame) -> None:
+        """The frame's scan is the latest from now on."""
+        self.index = frame.number // self.frames_in_scan
 
     def latest(self) -> ScanStart:
         """The announcement of the latest scan alone; the first has the series' own identity."""

@@ -2,7 +2,9 @@
 
 Each endpoint sends in order, but one may be ahead of another by all that is queued between. Whoever is ahead
 is held: what it sent first of the next scan is kept, and its socket is not read until the others have caught
-up. Start and end may come from every endpoint or from one. Without sockets, threads or a clock.
+up. Start and end may come from every endpoint or from one. The scans of an endless series are kept apart in the same
+way; whoever was waited for in vain there is not waited for until something comes from it. Without sockets, threads
+or a clock.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ class EndpointOrder:
         self._held: dict[int, deque[Message]] = {}
         self._give_up_s: dict[int, float] = {}  # when frames without a start are let go
         self._lost: dict[int, int] = {}  # series whose frames are not held again, by endpoint
+        self._given_up: set[int] = set()  # endpoints that were waited for in vain at the end of a scan
 
     @property
     def open(self) -> list[int]:
@@ -62,7 +65,10 @@ class EndpointOrder:
 
     def on_tick(self, now_s: float) -> Sequence[Event]:
         """Let the time pass, for the machine too."""
+        waited_for = self._unheard if self._held else set()
         events = self._machine.on_tick(now_s)
+        if events:
+            self._given_up |= waited_for
         for endpoint, limit_s in self._give_up_s.items():
             if now_s >= limit_s:
                 self._lost[endpoint] = self._held[endpoint][0].series
@@ -79,6 +85,7 @@ class EndpointOrder:
             return self._take_start(endpoint, message, now_s)
         if isinstance(message, ScanEnd):
             return self._take_end(endpoint, message, now_s)
+        self._given_up.discard(endpoint)
         if self._has_to_wait(endpoint, message):
             return self._hold(endpoint, message, now_s)
         return self._machine.on_frame(message, now_s)
@@ -92,6 +99,7 @@ class EndpointOrder:
         if not self._machine.running or self._machine.touched or not self._is_latest(start):
             self._scans.appendleft(_Told(start, {endpoint}))
             self._lost.clear()
+            self._given_up.clear()
         return self._machine.on_start(start)
 
     def _joins(self, endpoint: int, start: ScanStart) -> bool:
@@ -130,9 +138,11 @@ class EndpointOrder:
         return bool(self._scans) and is_same_scan(self._scans[0].start, start)
 
     def _has_to_wait(self, endpoint: int, frame: Frame) -> bool:
-        """Whether another endpoint may be about to announce its scan."""
-        if self._count == 1 or any(told.start.series == frame.series for told in self._scans):
+        """Whether another endpoint may be about to announce its scan, or has more of the one before."""
+        if self._count == 1:
             return False
+        if any(told.start.series == frame.series for told in self._scans):
+            return self._machine.would_cut_short(frame) and bool(self._unheard - self._given_up - {endpoint})
         return endpoint not in self._awaited and self._lost.get(endpoint) != frame.series
 
     def _hold(self, endpoint: int, message: Message, now_s: float) -> Sequence[Event]:

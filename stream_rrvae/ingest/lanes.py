@@ -46,7 +46,8 @@ class Lane(NamedTuple):
     """The only kind of frame that needs no decision; any other message stops the loop."""
 
     series: int
-    n_positions: int
+    first_number: int  # of the scan's frames, which an endless series counts on
+    n_frames: int
     rows: int  # ky
     columns: int  # kx
     type_tag: int  # of the typed array in CBOR
@@ -62,7 +63,7 @@ class Lane(NamedTuple):
 class Notes(NamedTuple):
     """What a loop keeps from call to call: addresses, since counting references to arrays costs more than reading."""
 
-    seen: int  # uint8 [n_positions] of the scan machine: 1 = a frame came for it
+    seen: int  # uint8 [n_frames] of the scan machine: 1 = a frame came for it
     found: int  # int64 [FOUND] of the message at hand
     keys: int  # int64 [2 * MOST_CHANNELS] of the message at hand
     memo: int  # uint8 [MEMO_BYTES] how the latest message began
@@ -75,7 +76,7 @@ class Room(NamedTuple):
     messages: NDArray[np.uint8]  # [slots * MESSAGE_BYTES] zmq_msg_t, alive as long as their frames
     addresses: NDArray[np.uint64]  # [frames] of the payloads
     sizes: NDArray[np.int64]
-    numbers: NDArray[np.int64]
+    numbers: NDArray[np.int64]  # in the scan, from 0
     counts: NDArray[np.int64]  # [N_COUNTS]
     frames_wanted: int  # full from so many on
     bytes_wanted: int
@@ -102,6 +103,13 @@ def entry(table: int, index: int) -> int:
 def set_entry(table: int, index: int, value: int) -> None:
     """Write an entry of an int64 table."""
     put(table + 8 * index, value)
+
+
+@compiled
+def in_scan(number: int, lane: Lane) -> int:
+    """A frame's number in the running scan, from 0; NO where it is of another."""
+    own = number - lane.first_number
+    return own if 0 <= own < lane.n_frames else NO
 
 
 @compiled

@@ -200,7 +200,8 @@ def _lane(
     item_bytes = ITEM_BYTES[kind.pixel_type]
     return Lane(
         series=kind.series,
-        n_positions=scan.seen.size,
+        first_number=scan.first_number,
+        n_frames=scan.seen.size,
         rows=kind.shape[0],
         columns=kind.shape[1],
         type_tag=TYPE_TAGS[kind.pixel_type],

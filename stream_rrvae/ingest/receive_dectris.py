@@ -23,6 +23,7 @@ from stream_rrvae.ingest.lanes import (
     charge,
     entry,
     holds_frame,
+    in_scan,
     is_name,
     is_same,
     mark,
@@ -183,8 +184,9 @@ def _value(at: int, end: int, field: int, lane: Lane, notes: Notes) -> int:
         return NO
     if field == SERIES_SEEN:
         return at if number == lane.series else NO
-    set_entry(notes.found, NUMBER, number)
-    return at if number < lane.n_positions else NO
+    own = in_scan(number, lane)
+    set_entry(notes.found, NUMBER, own)
+    return at if own != NO else NO
 
 
 @compiled

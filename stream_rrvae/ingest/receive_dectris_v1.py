@@ -29,7 +29,19 @@ from stream_rrvae.ingest.json_object import (
     word,
     word_at,
 )
-from stream_rrvae.ingest.lanes import NO, Lane, Notes, Room, charge, entry, holds_frame, is_name, mark, set_entry
+from stream_rrvae.ingest.lanes import (
+    NO,
+    Lane,
+    Notes,
+    Room,
+    charge,
+    entry,
+    holds_frame,
+    in_scan,
+    is_name,
+    mark,
+    set_entry,
+)
 from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
 from stream_rrvae.ingest.lz4_framing import FRAMING_BYTES, put_in_framing
 from stream_rrvae.ingest.sources import STAMP
@@ -207,8 +219,9 @@ def _value(at: int, end: int, field: int, is_first: bool, payload_bytes: int, la
     if field in (FRAME, SERIES, SIZE):
         number, at = number_at(at, end)
         if field == FRAME:
-            set_entry(notes.found, NUMBER, number)
-            return at if number < lane.n_positions else NO
+            own = in_scan(number, lane)
+            set_entry(notes.found, NUMBER, own)
+            return at if own != NO else NO
         return at if number == (lane.series if field == SERIES else payload_bytes) else NO
     text, at = at + 1, after_text(at, end)
     if at == NO:

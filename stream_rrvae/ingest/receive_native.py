@@ -143,11 +143,11 @@ def _value(at: int, end: int, field: int, lane: Lane, notes: Notes, room: Room) 
     """The position after the value of a key, when it is what is wanted."""
     begin, found = room.counts[lanes.FRAMES], notes.found
     if field == NUMBERS:
-        count, at = _list(at, end, room.numbers, begin, lane.n_positions)
+        count, at = _list(at, end, room.numbers, begin, lane.first_number, lane.n_frames)
         set_entry(found, N_NUMBERS, count)
         return at
     if field == SIZES:
-        count, at = _list(at, end, room.sizes, begin, lane.limit_bytes + 1)
+        count, at = _list(at, end, room.sizes, begin, 0, lane.limit_bytes + 1)
         set_entry(found, N_SIZES, count)
         return at
     if field == SHAPE:
@@ -183,16 +183,16 @@ def _shape(at: int, end: int, lane: Lane) -> int:
 
 
 @compiled
-def _list(at: int, end: int, out: NDArray[np.int64], begin: int, below: int) -> tuple[int, int]:
-    """1 to MAX_BATCH numbers less than `below` into `out` from `begin` on; their count, and the position after them."""
+def _list(at: int, end: int, out: NDArray[np.int64], begin: int, first: int, below: int) -> tuple[int, int]:
+    """1 to MAX_BATCH numbers, less `first`, into `out` from `begin` on; their count, and the position after them."""
     count, at = _array_head(at, end)
     if at == NO or count < 1 or count > MAX_BATCH or count > out.size - begin:
         return 0, NO
     for i in range(begin, begin + count):
         number, at = _unsigned(at, end)
-        if at == NO or number >= below:
+        if at == NO or number < first or number - first >= below:
             return 0, NO
-        out[i] = number
+        out[i] = number - first
     return count, at
 
 

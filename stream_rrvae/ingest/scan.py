@@ -42,6 +42,7 @@ class OpenScan:
 
     start: ScanStart
     seen: NDArray[np.uint8]  # [n_frames] 1 = a frame came for it or none will; whoever takes frames marks them here
+    first_number: int = 0  # of its frames, which an endless series counts on
 
 
 def settle_scan_shape(start: ScanStart, wanted: tuple[int, int] | None) -> tuple[int, int]:
@@ -99,9 +100,14 @@ class ScanMachine:
     def open_scan(self) -> OpenScan | None:
         """What is needed to take frames in bulk and tell of them by `on_fitting`; None = ask for each."""
         scan = self._running
-        if scan is None or scan.end_s is not None or scan.first_number:
+        if scan is None or scan.end_s is not None:
             return None
-        return OpenScan(scan.start, scan.seen)
+        return OpenScan(scan.start, scan.seen, scan.first_number)
+
+    def would_cut_short(self, frame: Frame) -> bool:
+        """Whether the frame would end the running scan of an endless series, of which frames are still wanting."""
+        scan, endless = self._running, self._endless
+        return scan is not None and endless is not None and not scan.is_whole and endless.is_of_another(frame)
 
     def on_fitting(self, first_seen: int, now_s: float) -> None:
         """Frames came that fit the open scan; they marked `first_seen` of its positions that were not yet."""
@@ -135,8 +141,9 @@ class ScanMachine:
 
     def _turned_over(self, endless: EndlessSeries, frame: Frame) -> Sequence[Event]:
         """The detector went on to the next scan: what is wanting of the one before is missing."""
-        if not endless.begins_another(frame):
+        if not endless.is_of_another(frame):
             return ()
+        endless.go_on_to(frame)
         events = () if self._running is None else self._close(ScanState.COMPLETE)
         start = endless.latest()
         self._running = _Running(start, endless.scan_shape, endless.first_number)

@@ -117,7 +117,7 @@ def _pixels(config: Fields) -> tuple[tuple[int, int], str]:
 
 
 def _frames(config: Fields) -> int:
-    triggers, images = (integer(config, name, 1, limits.MAX_POSITIONS) for name in ("ntrigger", "nimages"))
+    triggers, images = (integer(config, name, 1, limits.MAX_SERIES_FRAMES) for name in ("ntrigger", "nimages"))
     return triggers if config.get("trigger_mode") in _ONE_IMAGE_A_TRIGGER else triggers * images
 
 

@@ -17,6 +17,7 @@ from stream_rrvae.messages import PIXEL_TYPES, Encoding, Refusal
 MAX_SIDE_PX = 8192
 MAX_SCAN_SIDE = 1 << 16
 MAX_POSITIONS = 1 << 26
+MAX_SERIES_FRAMES = 1 << 40  # of a series that is scan after scan: nothing is as large as all of it
 MAX_CHANNELS = 32
 MAX_TEXT = 256
 MAX_HEADER_BYTES = 64 << 10  # what a message may hold besides pixels

@@ -65,6 +65,11 @@ def sanitised_id(text: str) -> str:
     return "_" + kept[1:] if kept.startswith(".") else kept
 
 
+def most_frames(path: ScanPath, scan_shape: tuple[int, int] | None) -> int:
+    """How many frames may be announced: more than one scan's only where the stream says how they part into scans."""
+    return limits.MAX_SERIES_FRAMES if path.endless and scan_shape is not None else limits.MAX_POSITIONS
+
+
 def check_path(path: ScanPath, scan_shape: tuple[int, int] | None) -> ScanPath:
     """`path` when it can be gone, over not too many frames."""
     try:
@@ -167,7 +172,7 @@ class _Budget:
 def _check_counts(start: ScanStart) -> None:
     counts = to_plain({"series": start.series, "frames": start.frames_expected})
     integer(counts, "series")
-    integer(counts, "frames", 1, limits.MAX_POSITIONS)
+    integer(counts, "frames", 1, most_frames(start.path, start.scan_shape))
     check_shard(start.shard_id, start.shard_count, start.shard_lines)
 
 

@@ -46,11 +46,12 @@ def test_the_next_scan_begins_with_its_first_frame_that_comes() -> None:
     machine = ScanMachine(ScanRules())
     (opened,) = machine.on_start(START)
     assert isinstance(opened, Opened) and opened.start.frames_expected == 4 and not opened.start.path.endless
-    first_is_open = machine.open_scan is not None
     assert machine.on_start(START) == (), "announced twice"
     assert [told(machine.on_frame(frame(n), 0.0)) for n in range(3)] == [[0], [1], [2]]
     assert told(machine.on_frame(frame(5), 0.1)) == [ScanState.COMPLETE, "run.2", 1]
-    assert first_is_open and machine.open_scan is None, "later scans are decided on frame by frame"
+    later = machine.open_scan
+    assert later is not None and (later.start.scan_id, later.first_number) == ("run.2", 4)
+    assert later.seen.tolist() == [0, 1, 0, 0]
     assert told(machine.on_frame(frame(3), 0.2)) == [Refusal.STALE], "late"
     assert told(machine.on_refused(Refusal.DECODE, 6, 0.2)) == [Refusal.DECODE]
     assert told(machine.on_frame(frame(9, shape=(2, 3)), 0.3)) == [Refusal.NUMBER], "begins nothing"

@@ -13,6 +13,7 @@ from stream_rrvae.ingest.endpoint_order import HELD_WITHOUT_START_S, EndpointOrd
 from stream_rrvae.ingest.events import Accepted, Closed, Event, Opened, Rejected
 from stream_rrvae.ingest.scan import ScanMachine, ScanRules
 from stream_rrvae.messages import Encoding, Frame, Message, Refusal, ScanEnd, ScanStart, ScanState
+from stream_rrvae.scan_path import ScanPath
 
 N_FRAMES, N_SCANS = 6, 3
 START = ScanStart("scan-1", 1, (4, 6), "uint16", N_FRAMES, scan_shape=(2, 3))
@@ -174,3 +175,33 @@ def test_one_end_is_enough_when_the_last_frame_comes() -> None:
         pass
     closed = harness.events.index(Closed(ScanState.COMPLETE))
     assert isinstance(harness.events[closed - 1], Accepted)
+
+
+def endless_streams(n_endpoints: int, lost: frozenset[int] = frozenset()) -> list[list[Message]]:
+    """All scans as one series, announced and ended by every endpoint; `lost` are of each scan."""
+    whole = replace(START, frames_expected=N_SCANS * N_FRAMES, path=ScanPath(endless=True))
+    sent: list[list[Message]] = [[whole] for _ in range(n_endpoints)]
+    for number in range(N_SCANS * N_FRAMES):
+        if number % N_FRAMES not in lost:
+            sent[number % n_endpoints].append(frame(1, number))
+    return [[*stream, ScanEnd(1, "scan-1")] for stream in sent]
+
+
+@given(st.integers(1, 3), WISHES, st.sampled_from([frozenset(), frozenset({2}), frozenset({0, 5})]))
+def test_scans_of_an_endless_series_are_kept_apart(n: int, wishes: list[int], lost: frozenset[int]) -> None:
+    harness = Harness(endless_streams(n, lost))
+    harness.read_all(wishes)
+    kept = [number for number in range(N_FRAMES) if number not in lost]
+    assert [e.start.scan_id for e in harness.events if isinstance(e, Opened)] == ["scan-1", "scan-1.2", "scan-1.3"]
+    assert sorted(number for _, number in harness.accepted) == sorted(kept * N_SCANS)
+    assert harness.states == [ScanState.COMPLETE] * N_SCANS
+    assert not any(isinstance(e, Rejected) for e in harness.events), "nothing came too late for its scan"
+
+
+def test_an_endpoint_that_died_is_waited_for_once_in_an_endless_series() -> None:
+    sent = endless_streams(2)
+    sent[1] = sent[1][:2]  # the start and a frame
+    harness = Harness(sent)
+    harness.read_all([])
+    assert [number for _, number in harness.accepted] == [0, 2, 4, 1, 0, 2, 4, 0, 2, 4]
+    assert len(harness.states) == N_SCANS and harness.now_s <= 10.0

@@ -74,3 +74,15 @@ def test_replayed_as_stream_v2_it_is_in_the_appendix() -> None:
     (back,) = DectrisV2Protocol().decode([memoryview(encode_v2_start(start))])
     assert isinstance(back, ScanStart)
     assert back.path == start.path and back.frames_expected == 30
+
+
+@pytest.mark.parametrize("encode", [encode_start, lambda start: [encode_v2_start(start)]])
+def test_only_an_endless_series_has_more_frames_than_a_scan_can(encode: Any) -> None:
+    many = replace(START, frames_expected=2_000_000_000, channels=("threshold_1",), path=ScanPath(endless=True))
+    decoder = NativeProtocol() if encode is encode_start else DectrisV2Protocol()
+    (back,) = decoder.decode([memoryview(part) for part in encode(many)])
+    assert isinstance(back, ScanStart) and back.frames_expected == 2_000_000_000
+    for one in (replace(many, path=RASTER), replace(many, scan_shape=None), replace(many, frames_expected=1 << 41)):
+        with pytest.raises(WireError) as refused:
+            decoder.decode([memoryview(part) for part in encode(one)])
+        assert refused.value.reason is Refusal.FIELD
