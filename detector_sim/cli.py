@@ -23,23 +23,10 @@ def main() -> None:
 
 
 def _run() -> None:
-    import click
-
     from detector_sim.command import command
-    from stream_rrvae.errors import StreamRrvaeError
+    from stream_rrvae.exit_status import run_command
 
-    try:
-        command.main(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(0)
-    except StreamRrvaeError as error:
-        click.echo(f"detector-sim: {error}", err=True)
-        sys.exit(error.exit_status)
+    run_command(command, "detector-sim")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -21,7 +21,7 @@ from stream_rrvae.messages import Encoding
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 120})
 @click.version_option(__version__, prog_name="detector-sim")
-@click.option("--protocol", type=click.Choice(list(FORMATS)), default="native", help="What is spoken.")
+@click.option("--protocol", type=click.Choice(list(FORMATS)), default="native", help="What is sent.")
 @click.option(
     "--bind",
     "urls",
@@ -53,7 +53,7 @@ from stream_rrvae.messages import Encoding
     help="Repeat a structure file's cell to this; 0 = as it is.",
 )
 @click.option("--detector", type=Detector(), default="96x96:float32", help="arina, quadro, merlin, empad or HxW:dtype.")
-@click.option("--scan-shape", type=ScanShape(), default="64x64", help="Positions.")
+@click.option("--scan-shape", type=ScanShape(), default="64x64", help="Positions (y, x).")
 @click.option(
     "--repeat",
     type=ScanShape(),
@@ -61,8 +61,8 @@ from stream_rrvae.messages import Encoding
     help="Send the computed scan so often beside itself, as one larger scan.",
 )
 @path_options
-@click.option("--step-nm", type=Pair(), default="0.02", help="Scan step in nm.")
-@click.option("--field-nm", type=Pair(), default=None, help="Size of the scan in nm, instead of the step.")
+@click.option("--step-nm", type=Pair(), default="0.02", help="Scan step in nm, one number or y,x.")
+@click.option("--field-nm", type=Pair(), default=None, help="Size of the scan in nm (y,x), instead of the step.")
 @click.option("--rate", type=Unbounded("FPS|max", "max"), default="max", help="Frames/s.")
 @click.option(
     "--dose", default="inf", metavar="ELECTRONS|inf", help="Electrons a frame (Poisson); inf or 0 = no noise."

@@ -9,11 +9,12 @@ import click
 
 from detector_sim.detector import DetectorModel, detector_model
 from stream_rrvae.errors import ConfigError
+from stream_rrvae.option_kind import OptionKind
 
 MAX_POSITIONS = 1 << 24
 
 
-class ScanShape(click.ParamType[tuple[int, int]]):
+class ScanShape(OptionKind[tuple[int, int]]):
     """Positions as YxX."""
 
     name = "YxX"
@@ -26,7 +27,7 @@ class ScanShape(click.ParamType[tuple[int, int]]):
         return int(rows), int(columns)
 
 
-class Pair(click.ParamType[tuple[float, float]]):
+class Pair(OptionKind[tuple[float, float]]):
     """One number for both axes, or two."""
 
     name = "Y,X"
@@ -42,7 +43,7 @@ class Pair(click.ParamType[tuple[float, float]]):
         return numbers[0], numbers[-1]
 
 
-class Detector(click.ParamType[DetectorModel]):
+class Detector(OptionKind[DetectorModel]):
     """A detector's name, or HxW:dtype."""
 
     name = "NAME|HxW:dtype"
@@ -55,7 +56,7 @@ class Detector(click.ParamType[DetectorModel]):
             self.fail(str(error), param, ctx)
 
 
-class Unbounded(click.ParamType[float]):
+class Unbounded(OptionKind[float]):
     """A positive number, or the word for "no bound", which becomes infinity."""
 
     def __init__(self, name: str, *words: str) -> None:
@@ -74,7 +75,7 @@ class Unbounded(click.ParamType[float]):
         return number
 
 
-class Fault(click.ParamType[tuple[str, float]]):
+class Fault(OptionKind[tuple[str, float]]):
     """NAME=RATE."""
 
     name = "NAME=RATE"

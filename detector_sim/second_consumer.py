@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
-from typing import Self
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
+
+from stream_rrvae.closing import Closing
 
 _LOOK_MS = 20
 _PATIENCE_MS = 5_000
 
 
-class SecondConsumer:
+class SecondConsumer(Closing):
     """Takes its share of what `endpoint` deals, from being made until it is closed; `taken` counts its messages."""
 
     def __init__(self, endpoint: str) -> None:
@@ -41,11 +41,3 @@ class SecondConsumer:
         self._over.set()
         self._thread.join()
         self._context.destroy(linger=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

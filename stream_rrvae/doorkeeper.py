@@ -9,11 +9,11 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
-from typing import Self
 
 import zmq
 from zmq.utils import z85
 
+from stream_rrvae.closing import Closing
 from stream_rrvae.curve import ServerKeys
 from stream_rrvae.errors import StreamRrvaeError
 from stream_rrvae.log import event
@@ -60,7 +60,7 @@ class Entrance:
             self._context.destroy(linger_ms)
 
 
-class Doorkeeper:
+class Doorkeeper(Closing):
     """Answers for `socket`, which is not bound yet, in a thread of its own until closed; one in a context.
 
     Raises ConfigError or SecurityError when the folder of clients' keys cannot be used.
@@ -90,12 +90,6 @@ class Doorkeeper:
                 os.eventfd_write(self._over, 1)
                 self._thread.join()
                 os.close(self._over)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _run(self) -> None:
         poller = zmq.Poller()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from stream_rrvae import __version__
@@ -12,7 +10,7 @@ from stream_rrvae.cli.live import demo, merge, serve
 from stream_rrvae.cli.machine import bench, doctor, keygen
 from stream_rrvae.cli.measure import analyse_, calibrate, train
 from stream_rrvae.cli.pages import dashboard, recordings
-from stream_rrvae.errors import StreamRrvaeError
+from stream_rrvae.exit_status import run_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -43,15 +41,4 @@ for _command in (
 
 def main() -> None:
     """Entry point: one line on standard error for an error; status 1 = failed, 2 = wrong usage."""
-    try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(0)
-    except StreamRrvaeError as error:
-        click.echo(f"stream-rrvae: {error}", err=True)
-        sys.exit(error.exit_status)
+    run_command(cli, "stream-rrvae")

@@ -29,30 +29,42 @@ from stream_rrvae.log import FORMATS
 @click.option("--record", type=click.Path(file_okay=False, path_type=Path), help="Folder for one recording a scan.")
 @click.option("--scans", type=click.IntRange(1), help="End after so many scans.  [default: run until stopped]")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help=CHECKPOINT_HELP)
-@click.option("--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.")
+@click.option(
+    "--mode", type=click.Choice(["apply", "finetune", "off"]), help="What the learner does.  [default: finetune]"
+)
 @click.option("--decoder", type=click.Choice(DECODERS), help="Kind of model.  [default: harmonic]")
 @click.option("--latents", type=click.IntRange(1, 8), help="Latents of the model.  [default: 2]")
 @click.option(
-    "--context", type=click.Choice(CONTEXTS), help="scan: let lattice and neighbours help counted frames at its end."
+    "--context",
+    type=click.Choice(CONTEXTS),
+    help="scan: let lattice and neighbours help counted frames at its end.  [default: none]",
 )
 @click.option("--channel", help="Detector channel to use.  [default: threshold_1, else the first]")
 @click.option("--feed", metavar="URL", help=f"Where snapshots are published.  [default: {DEFAULT_FEED}]")
-@click.option("--requests", metavar="URL", help="Where to answer who holds the key, such as tcp://127.0.0.1:5557.")
+@click.option(
+    "--requests",
+    metavar="URL",
+    help="Where to answer who holds the key, such as tcp://127.0.0.1:5557.  [default: nowhere]",
+)
 @click.option(
     "--requests-key",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of that key, made if it is not there.  [default: requests.key]",
 )
 @click.option(
-    "--http", metavar="HOST:PORT", help="Where to answer /livez, /readyz and /metrics, such as 127.0.0.1:9464."
+    "--http",
+    metavar="HOST:PORT",
+    help="Where to answer /livez, /readyz and /metrics, such as 127.0.0.1:9464.  [default: nowhere]",
 )
 @click.option(
-    "--log-format", type=click.Choice(FORMATS), help="Of the log on standard error; auto: text on a terminal."
+    "--log-format",
+    type=click.Choice(FORMATS),
+    help="Of the log on standard error.  [default: auto: text on a terminal, else JSON]",
 )
 @scan_options
 @geometry_options
 @detector_option
-@click.option("--seed", type=int, help="Seed of the learner.")
+@click.option("--seed", type=int, help="Seed of the learner.  [default: 0]")
 @curve_options
 @click.option("--curve-source", type=click.Path(path_type=Path), help="NAME.key of what sends our native protocol.")
 @click.option(
@@ -83,7 +95,9 @@ def serve(file: Path | None, **options: Any) -> None:
 @click.option("--scan-shape", type=ScanShape(), default="64x64", help="Positions.")
 @click.option("--rate", default=None, help="Frames/s.  [default: 1000 headless, else 250]")
 @click.option(
-    "--context", type=click.Choice(CONTEXTS), help="scan: let lattice and neighbours help counted frames at its end."
+    "--context",
+    type=click.Choice(CONTEXTS),
+    help="scan: let lattice and neighbours help counted frames at its end.  [default: none]",
 )
 @click.option("--seed", type=int, default=0, help="Seed of simulator and learner.")
 def demo(**options: Any) -> None:

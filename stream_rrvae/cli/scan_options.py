@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from stream_rrvae.option_kind import OptionKind
 from stream_rrvae.scan_path import MOST_FLYBACK, MOST_PASSES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,7 +16,7 @@ NAMES = ("line_flyback", "frame_flyback", "serpentine", "passes", "within", "end
 _PLACE = re.compile(r"(\d{1,6})x(\d{1,6})\+(\d{1,6})\+(\d{1,6})")
 
 
-class Place(click.ParamType[tuple[int, int, int, int]]):
+class Place(OptionKind[tuple[int, int, int, int]]):
     """A shape and where something begins in it, or of how many rows and columns it is and where it begins."""
 
     name = "YxX+Y+X"

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 import click
 
 from stream_rrvae.cli.scan_options import scan_part
+from stream_rrvae.option_kind import OptionKind
 
 CHANNEL_HELP = "Detector channel, of files with several.  [default: threshold_1, else the first]"
 CHECKPOINT_HELP = "Model to start from: a file, or `pretrained` for the one in the package."
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class ScanShape(click.ParamType[tuple[int, int]]):
+class ScanShape(OptionKind[tuple[int, int]]):
     """Positions as YxX, such as 256x256."""
 
     name = "YxX"

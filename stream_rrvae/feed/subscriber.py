@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 import zmq
 
+from stream_rrvae.closing import Closing
 from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.feed.codec import BEGINNING, MESSAGE_BYTES_LIMIT, is_whole
@@ -25,7 +24,7 @@ MOST_AT_ONCE = 1024  # messages to the newest, where one was away for long; smal
 ASK_AGAIN_S = 1.0
 
 
-class Subscriber:
+class Subscriber(Closing):
     """Connects to a service's feed, now or whenever it comes up. Use it in one thread."""
 
     def __init__(self, url: str, keys: ClientKeys | None = None) -> None:
@@ -79,14 +78,6 @@ class Subscriber:
 
     def close(self) -> None:
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _connected_socket(url: str, keys: ClientKeys | None) -> zmq.Socket[bytes]:

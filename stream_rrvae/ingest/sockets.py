@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from typing import Any, Self
 
 import zmq
 
+from stream_rrvae.closing import Closing
 from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.ingest.endpoint import Endpoint
@@ -18,7 +18,7 @@ WAKE = "inproc://wake"
 MOST_IO_THREADS = 4
 
 
-class DetectorSockets:
+class DetectorSockets(Closing):
     """The connections to a detector. Made and connected in one thread, then used in one other.
 
     `endpoints` are those of `sources`; together no more than `queue_bytes` wait in them.
@@ -82,12 +82,6 @@ class DetectorSockets:
         """Let go of everything; from the thread that receives, or when that has ended."""
         with self._wake_lock:
             self._context.destroy(linger=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
 
 
 def _milliseconds(wait_s: float) -> int:

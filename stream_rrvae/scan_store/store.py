@@ -6,12 +6,12 @@ import json
 import mmap
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rrvae.closing import Closing
 from stream_rrvae.errors import StoreError
 from stream_rrvae.messages import Counters, Float32Array, ModelStatus, ScanStart, ScanState
 from stream_rrvae.plain import from_plain, to_plain
@@ -44,7 +44,7 @@ class Account:
     counters: Counters
 
 
-class ScanStore:
+class ScanStore(Closing):
     """One scan's block; make it with `create`, join it with `attach`.
 
     Arrays (views of the shared memory, [n] = row-major positions):
@@ -199,14 +199,6 @@ class ScanStore:
         if self._owner:
             self.path.unlink(missing_ok=True)
             self._owner = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _copy_maps(self, slot: int) -> tuple[bytes, tuple[Float32Array, ...]]:
         arrays = tuple(self._views[name][slot].copy() for name in ("rotation", "confidence", "latents", "misfit"))
