@@ -15,13 +15,14 @@ _ENCODERS = {Encoding.NONE: encode_raw, Encoding.BSLZ4: encode_bslz4, Encoding.L
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """One frame ready for any protocol; `number` is its position in the scan."""
+    """One frame ready for any protocol; `number` is its place in the series."""
 
     number: int
     shape: tuple[int, int]
     pixel_type: str
     encoding: Encoding
     payload: bytes
+    recurs: bool = True  # in every scan under this number: what is made of it is worth keeping
 
 
 def encode_frame(number: int, pixels: NDArray[Any], encoding: Encoding) -> EncodedFrame:

@@ -133,8 +133,8 @@ def _settings(options: dict[str, Any]) -> SimulationSettings:
 
 def _path(options: dict[str, Any]) -> ScanPath:
     path = path_of(options)
-    if options["deal"] == "shards" and not path.is_raster:
-        raise ConfigError("--deal shards sends plain rasters: leave out --flyback, --serpentine and --passes")
+    if options["deal"] == "shards" and (path.endless or not path.is_raster):
+        raise ConfigError("--deal shards sends plain rasters: no --flyback, --serpentine, --passes or --endless")
     return path
 
 
@@ -165,8 +165,8 @@ def _injector(options: dict[str, Any], form: MessageFormat) -> FaultInjector | N
 def _sent_times(options: dict[str, Any], frames: int) -> SentTimes | None:
     if options["sent_times"] is None:
         return None
-    if options["faults"]:
-        raise ConfigError("--sent-times goes by the order of the frames: leave out --fault")
+    if options["faults"] or options["endless"]:
+        raise ConfigError("--sent-times goes by the order of a scan's frames: leave out --fault and --endless")
     return SentTimes(options["sent_times"], frames)
 
 

@@ -1,8 +1,8 @@
-"""Frames of a scan in the order in which a detector exposes them: with flyback, line after line as the path goes."""
+"""Frames in the order in which a detector exposes them: with flyback, line after line, scan after scan."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,3 +22,10 @@ def frames_along(path: ScanPath, frames: Sequence[EncodedFrame], shape: tuple[in
         replace(frames[number * STRIDE % len(frames) if place == NOWHERE else place], number=number)
         for number, place in enumerate(places)
     ]
+
+
+def counted_on(frames: Iterable[EncodedFrame], before: int) -> Iterator[EncodedFrame]:
+    """`frames` of one scan as they come in a series after `before` others."""
+    for frame in frames:
+        number = before + frame.number
+        yield EncodedFrame(number, frame.shape, frame.pixel_type, frame.encoding, frame.payload, recurs=False)

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 import click
 
+from stream_rrvae.option_kind import OptionKind
 from stream_rrvae.scan_path import MOST_PASSES, ScanPath
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_FLYBACK = 4096
 
 
-class Rectangle(click.ParamType[tuple[int, int, int, int]]):
+class Rectangle(OptionKind[tuple[int, int, int, int]]):
     """A part of a scan."""
 
     name = "YxX+Y+X"
@@ -33,8 +34,18 @@ class Rectangle(click.ParamType[tuple[int, int, int, int]]):
 def path_options(command: F) -> F:
     """Adds them to `command`."""
     for option in (
+        click.option(
+            "--endless",
+            is_flag=True,
+            help="Scan after scan in one series, its frames counted on, as of a detector armed once for all of them.",
+        ),
         click.option("--sub-scan", type=Rectangle(), help="Send only this part of the scan, as a scan of its own."),
-        click.option("--passes", type=click.IntRange(1, MOST_PASSES), default=1, help="Over the same positions."),
+        click.option(
+            "--passes",
+            type=click.IntRange(1, MOST_PASSES),
+            default=1,
+            help="Over the same positions, each from the first line on.",
+        ),
         click.option("--serpentine", is_flag=True, help="Scan every second line backwards."),
         click.option(
             "--frame-flyback",
@@ -42,7 +53,12 @@ def path_options(command: F) -> F:
             default=0,
             help="Frames before the first line of a pass that lie nowhere.",
         ),
-        click.option("--flyback", type=click.IntRange(0, MOST_FLYBACK), default=0, help="The same after each line."),
+        click.option(
+            "--flyback",
+            type=click.IntRange(0, MOST_FLYBACK),
+            default=0,
+            help="Frames after each line that lie nowhere.",
+        ),
     ):
         command = option(command)
     return command
@@ -50,4 +66,10 @@ def path_options(command: F) -> F:
 
 def path_of(options: dict[str, Any]) -> ScanPath:
     """The path that they say."""
-    return ScanPath(options["flyback"], options["frame_flyback"], options["serpentine"], options["passes"])
+    return ScanPath(
+        line_flyback=options["flyback"],
+        frame_flyback=options["frame_flyback"],
+        serpentine=options["serpentine"],
+        passes=options["passes"],
+        endless=options["endless"],
+    )

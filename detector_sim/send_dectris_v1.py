@@ -51,7 +51,9 @@ class DectrisV1Format:
     def frames(self, frames: Sequence[EncodedFrame]) -> Parts:
         """See MessageFormat."""
         (frame,) = frames
-        payload = frame.payload if frame.encoding is not Encoding.LZ4 else _bare_block(frame)
+        payload = frame.payload
+        if frame.encoding is Encoding.LZ4:
+            payload = _bare_block(payload, frame.shape, frame.pixel_type)
         return [
             b'{"frame":%d' % frame.number + self._image_end,
             _described(frame.shape, frame.pixel_type, frame.encoding, len(payload)),
@@ -118,13 +120,13 @@ def _times(number: int, offset_ns: int) -> bytes:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _bare_block(frame: EncodedFrame) -> bytes:
-    """This stream has LZ4 without framing; made once a frame."""
-    framed = Frame(0, frame.number, frame.shape, frame.pixel_type, frame.encoding, memoryview(frame.payload))
+def _bare_block(payload: bytes, shape: tuple[int, int], pixel_type: str) -> bytes:
+    """This stream has LZ4 without framing; made once a payload."""
+    framed = Frame(0, 0, shape, pixel_type, Encoding.LZ4, memoryview(payload))
     try:
         return encode_lz4_block(decode_pixels(framed))
     except WireError:  # damaged on purpose: sent as what it is
-        return frame.payload[PACKING_HEADER_BYTES:]
+        return payload[PACKING_HEADER_BYTES:]
 
 
 def _json(**fields: Any) -> bytes:

@@ -62,7 +62,7 @@ class DectrisV2Format:
     def frames(self, frames: Sequence[EncodedFrame]) -> Parts:
         """See MessageFormat."""
         (frame,) = frames
-        if self.clock_offset_s:
+        if self.clock_offset_s or not frame.recurs:
             return [self._head + _frame_head(frame, round(self.clock_offset_s * CLOCK_HZ)) + frame.payload]
         known = self._heads.get(frame.number)
         if known is None or known[0] is not frame:

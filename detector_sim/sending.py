@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from detector_sim.faults import NO_FAULTS, FaultInjector, ScanFaults
 from detector_sim.message_format import MessageFormat, Parts
 from detector_sim.outlets import Outlets
 from detector_sim.pacing import Pacer
+from detector_sim.path_frames import counted_on
 from detector_sim.pool import FramePool
 from detector_sim.second_consumer import SecondConsumer
 from detector_sim.sent_times import SentTimes
 from detector_sim.simulation import Simulation
 from detector_sim.truth import write_truth
+from stream_rrvae.wire.start_limits import most_frames
 
 STALL_S = 2.0
 COUNTED_TOGETHER = 64  # frames at most; so many too many may be in the sum when sending is interrupted
@@ -57,10 +59,16 @@ class ScanSender:
         self.sent = Sent()
 
     def run(self, outlets: Outlets, scans: int, first: int = 1) -> None:
-        """Send `scans` scans, 0 = without end, as series `first` and those after it."""
+        """Send `scans` scans, 0 = without end, as series `first` and those after it, or all of them as one series."""
+        count = self._simulation.count
+        if self._simulation.path.endless:
+            scans = scans or self._most_scans
+            outlets.wait_for_peers()
+            self._send_series(outlets, first, scans * count, self._scan_on_scan(scans))
+            return
         for series in range(first, first + scans) if scans else itertools.count(first):
             outlets.wait_for_peers()
-            self._send_scan(outlets, series)
+            self._send_series(outlets, series, count, self._pool.frames())
             self.sent.scans += 1
 
     def write_truth(self) -> None:
@@ -78,12 +86,24 @@ class ScanSender:
             f"in {seconds:.1f} s, {sent.frames / max(seconds, 1e-9):.0f} frames/s{told}"
         )
 
-    def _send_scan(self, outlets: Outlets, series: int) -> None:
-        scan_id = f"sim-{self._run}-{series:06d}"
-        outlets.announce(self._form, self._simulation.start(series, scan_id))
-        count = self._simulation.count
+    @property
+    def _most_scans(self) -> int:
+        """That one series may announce."""
+        start = self._simulation.start(1, "")
+        return most_frames(start.path, start.scan_shape) // self._simulation.count
+
+    def _scan_on_scan(self, scans: int) -> Iterator[EncodedFrame]:
+        for scan in range(scans):
+            yield from counted_on(self._pool.frames(), scan * self._simulation.count)
+            self.sent.scans += 1
+            self.write_truth()
+
+    def _send_series(self, outlets: Outlets, series: int, count: int, frames: Iterable[EncodedFrame]) -> None:
+        start = self._simulation.start(series, f"sim-{self._run}-{series:06d}")
+        outlets.announce(self._form, replace(start, frames_expected=count))
         faults = self._injector.of_scan(series, count) if self._injector else NO_FAULTS
-        frames = self._pool.frames() if faults.last is None else itertools.islice(self._pool.frames(), faults.last + 1)
+        if faults.last is not None:
+            frames = itertools.islice(frames, faults.last + 1)
         if self._times is not None:
             self._times.begin()
         with ExitStack() as stack:

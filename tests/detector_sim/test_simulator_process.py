@@ -71,6 +71,18 @@ def test_sends_whole_scans_in_order(name: str, rate: str, start_simulator: Start
     assert simulator.ended() == (0, "")
 
 
+@pytest.mark.parametrize("name", ["native", "dectris-v2", "dectris-v1"])
+def test_sends_scan_after_scan_in_one_series(name: str, start_simulator: Start, connect: Connect) -> None:
+    simulator = start_simulator("--protocol", name, "--scans", "3", "--endless", "--compression", "lz4", *SMALL)
+    begin, *frames, _end = scans(name, connect(zmq.PULL, simulator.endpoint()), 1)
+    assert isinstance(begin, ScanStart) and begin.path.endless
+    assert (begin.frames_expected, begin.scan_shape) == (105, (5, 7))
+    found = [frame for frame in frames if isinstance(frame, Frame)]
+    assert [frame.number for frame in found] == list(range(105))
+    assert [bytes(frame.payload) for frame in found[35:70]] == [bytes(frame.payload) for frame in found[:35]]
+    assert simulator.ended() == (0, "")
+
+
 def test_publisher_waits_for_its_subscriber(start_simulator: Start, connect: Connect) -> None:
     simulator = start_simulator("--socket", "pub", "--scans", "1", *SMALL)
     found = scans("native", connect(zmq.SUB, simulator.endpoint()), 1)
@@ -127,6 +139,8 @@ def test_writes_truth_and_faults(tmp_path: Path, start_simulator: Start, connect
         (("--protocol", "dectris-v1"), "--detector HxW:uint16"),  # the usual detector has floats
         (("--protocol", "dectris-v1", "--detector", "empad"), "--protocol dectris-v2"),
         (("--specimen", "absent.cif"), "absent.cif"),
+        (("--endless", "--sent-times", "times.npy"), "--endless"),
+        (("--endless", "--deal", "shards"), "--endless"),
     ],
 )
 def test_wrong_usage_ends_with_status_two_and_a_line_of_advice(
