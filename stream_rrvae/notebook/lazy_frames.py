@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from stream_rrvae.batch.dask_frames import CHUNK_BYTES, frames_as_dask
 from stream_rrvae.batch.inputs import Input
+from stream_rrvae.errors import FileFormatError
 from stream_rrvae.messages import BoolArray
 from stream_rrvae.recording.frame_file import FrameFile
 
@@ -17,7 +18,8 @@ from stream_rrvae.recording.frame_file import FrameFile
 class LazyFrames:
     """[scan_y, scan_x, ky, kx]; positions without a frame read as 0, see `present`.
 
-    Indices are whole numbers, slices and `...`, or one mask [scan_y, scan_x] of positions. Any thread may read.
+    Indices are whole numbers, slices and `...`, or one mask [scan_y, scan_x] of positions. Any thread may read. They
+    are numpy arrays once they are read; `numpy.asarray` reads all of them, `dask` says what to do with larger ones.
     """
 
     ndim = 4
@@ -26,6 +28,7 @@ class LazyFrames:
         self._frames = frames
         self._input = input_
         self._lock = threading.Lock()
+        self._closed = False
         self.shape: tuple[int, int, int, int] = (*frames.scan_shape, *frames.frame_shape)
         self.dtype: np.dtype[Any] = np.dtype(frames.pixel_type)
         self._pattern = np.empty(frames.frame_shape, self.dtype)
@@ -54,15 +57,20 @@ class LazyFrames:
         """The same as a `dask.array`, whose tasks open the file by themselves. Raises ConfigError without Dask."""
         return frames_as_dask(self._input, self.shape, self.dtype, chunk_bytes)
 
+    def close(self) -> None:
+        """They cannot be read any more; the file is closed by who opened it."""
+        with self._lock:
+            self._closed = True
+
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        """Raises IndexError when out of range, FileFormatError when the file cannot be read."""
+        """Raises IndexError when out of range, FileFormatError when the file cannot be read or was closed."""
         if isinstance(key, np.ndarray) and key.dtype == np.bool_:
             return self._masked(key)
         y, x, *detector = _whole_key(key)
-        rows, columns = range(self.shape[0])[y], range(self.shape[1])[x]
+        rows, columns = _along("scan_y", self.shape[0], y), _along("scan_x", self.shape[1], x)
         block = self._block(_listed(rows), _listed(columns), tuple(detector))
         # What was asked for by a whole number has no axis of its own.
         return block[tuple(0 if isinstance(along, int) else slice(None) for along in (rows, columns))]
@@ -96,7 +104,20 @@ class LazyFrames:
 
     def _read(self, first: int, count: int) -> NDArray[Any]:
         with self._lock:
+            if self._closed:
+                raise FileFormatError("the file of these frames is closed: read them while it is open")
             return self._frames.frames(first, first + count)
+
+
+def _along(axis: str, size: int, index: Any) -> int | range:
+    """Which places along an axis are meant. Raises IndexError."""
+    try:
+        found: int | range = range(size)[index]
+        return found
+    except IndexError:
+        raise IndexError(f"{axis} {index} is out of range: there are {size}") from None
+    except TypeError:
+        raise IndexError(f"{index!r} is neither a whole number nor a slice: {axis} takes one of them") from None
 
 
 def _listed(along: int | range) -> range:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from stream_rrvae.closing import Closing
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.maps.report_data import ReportData
 from stream_rrvae.messages import Calibration, Float32Array
@@ -29,8 +29,12 @@ class MapArray:
         return np.asarray(self.values, dtype)
 
 
-class Opened:
-    """Made by `stream_rrvae.open`; use it as a context manager, or `close` it."""
+class Opened(Closing):
+    """Made by `stream_rrvae.open`; use it as a context manager, or `close` it.
+
+    `source` is what was opened, `kind` what it is ("results file", "recording", ...); `calibration` has units in the
+    names of its fields (`mrad_per_px`, `scan_step_nm` (y, x), `beam_center_px` (ky, kx)), None = not known.
+    """
 
     def __init__(
         self, source: str, kind: str, frames: LazyFrames | None, results: ReportData | None,
@@ -52,7 +56,9 @@ class Opened:
 
     @property
     def maps(self) -> Any:
-        """The maps as an `xarray.Dataset`. Raises ConfigError without xarray, FileFormatError where there are none."""
+        """The maps as an `xarray.Dataset` over scan_y and scan_x, float32, NaN = not measured, `units` of each.
+
+        Raises ConfigError without xarray, FileFormatError where there are none."""
         return maps_as_xarray(self._measured)
 
     @property
@@ -80,15 +86,9 @@ class Opened:
 
     def close(self) -> None:
         """Let go of the file; maps stay, frames cannot be read any more."""
+        if self._frames is not None:
+            self._frames.close()
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return "\n".join((f"<{self.source}>", *(f"  {name:<12}{text}" for name, text in self._told())))

@@ -9,6 +9,7 @@ import h5py
 
 from stream_rrvae.batch.inputs import Input
 from stream_rrvae.calibration.override import override
+from stream_rrvae.errors import FileFormatError
 from stream_rrvae.maps.report_data import read_report_data
 from stream_rrvae.maps.results import DEFINITION
 from stream_rrvae.notebook.lazy_frames import LazyFrames
@@ -16,11 +17,16 @@ from stream_rrvae.notebook.opened import Opened
 from stream_rrvae.recording.formats.hdf5_checks import find_item
 from stream_rrvae.recording.layout import MASTER_NAME
 
+RESULTS = "*results.h5"  # as the service names them
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def open_scan(source: str | Path, scan_shape: tuple[int, int] | None, channel: str | None) -> Opened:
     """See `stream_rrvae.open`."""
+    if (folder := Path(source)).is_dir() and (held := sorted(folder.glob(RESULTS))):
+        raise FileFormatError(
+            f"{source} is a folder with {len(held)} results: open one of them, such as {held[-1].name}"
+        )
     input_ = Input.of(str(source), scan_shape, channel)
     holder = input_.path / MASTER_NAME if input_.path.is_dir() else input_.path
     results = read_report_data(holder) if _holds(holder, "entry/maps/sum") else None

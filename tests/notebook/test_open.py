@@ -79,12 +79,25 @@ def test_frames_know_their_size_and_take_a_mask(npy: Path, data: NDArray[np.uint
         assert scan.calibration == Calibration()
 
 
-@pytest.mark.parametrize("key", [(4, 0), (0, -6), (0, 0, 0, 0, 0), (..., ...), [1, 2], (None, 0), (0, 0, 9)])
+@pytest.mark.parametrize("key", [(4, 0), (0, -6), 1.5, "x", (0, 0, 0, 0, 0), (..., ...), [1, 2], (None, 0), (0, 0, 9)])
 def test_what_is_no_index_is_refused(npy: Path, key: Any) -> None:
     with stream_rrvae.open(npy) as scan, pytest.raises(IndexError):
         scan.frames[key]
     with stream_rrvae.open(npy) as scan, pytest.raises(IndexError, match="does not fit"):
         scan.frames[np.ones((5, 4), np.bool_)]
+
+
+def test_closed_frames_say_so_and_maps_stay(
+    npy: Path, results: Path, tmp_path: Path, data: NDArray[np.uint16], record: Callable[..., Path]
+) -> None:
+    start = ScanStart("scan", 1, (6, 7), "uint16", 20, (4, 5))
+    folder = record(tmp_path, start, [encode_bslz4(frame) for frame in data.reshape(-1, 6, 7)], range(20), results)
+    for source in (npy, folder):
+        with stream_rrvae.open(source) as scan:
+            frames = scan.frames
+        with pytest.raises(FileFormatError, match="closed"):
+            frames[0, 0]
+    assert scan.arrays["com_x"].values.shape == (4, 5)
 
 
 def test_frames_are_a_dask_array_that_opens_the_file_by_itself(npy: Path, data: NDArray[np.uint16]) -> None:
@@ -160,6 +173,9 @@ def test_what_is_not_there_or_nothing_of_ours_is_said(tmp_path: Path) -> None:
     for name in ("nowhere.h5", "text.h5"):
         with pytest.raises(FileFormatError, match=name):
             stream_rrvae.open(tmp_path / name)
+    (tmp_path / "scan-1.results.h5").touch()
+    with pytest.raises(FileFormatError, match=r"1 results.* such as scan-1.results.h5"):
+        stream_rrvae.open(tmp_path)
 
 
 def test_the_example_of_the_readme_runs(
