@@ -70,7 +70,7 @@ def test_a_scan_goes_stale_and_its_alarm_stays(viewer: Any, serve: Serve, publis
     assert viewer.driver.title == f"● LIVE {scan.instrument} · Control room"
     assert viewer.driver.execute_script(ALARMS) == []
     assert viewer.text(".picture .high") and viewer.text(".picture .low")
-    assert viewer.illegible(12) == [] and viewer.lost_by_tab(4) == []
+    assert viewer.illegible(20) == [] and viewer.lost_by_tab(4) == []
     viewer.screenshot("control-live")
     publisher.stop()
     viewer.wait(STATES + " === '■ STALE,○ WAITING'")
