@@ -6,6 +6,7 @@ Whoever comes, or has missed something, gets a whole snapshot; from then on what
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from stream_rrvae.messages import Snapshot
 from stream_rrvae.security import check_bind
 
 MOST_LEFT_OUT = 4  # turns one after the other
+SHARE_BEHIND = 0.05  # of a core that snapshots may take while whoever measures is behind
 WAITING_LIMIT = 8  # messages for one viewer, the newest is dropped; then it asks for a whole one
 WHOLE_AGAIN_S = 0.5  # after a whole snapshot: who keeps missing something must not cost others all that changes save
 
@@ -59,6 +61,7 @@ class Publisher:
         self._updates = Updates()
         self._whole_s = float("-inf")  # when the latest whole snapshot was sent
         self._left_out = 0  # turns since the last snapshot
+        self._cost_s = math.inf  # CPU time of a snapshot in this thread, lately
         self._stop = threading.Event()
         self._socket: zmq.Socket[bytes] | None = None
         self._viewers: Viewers | None = None
@@ -87,13 +90,20 @@ class Publisher:
             while not self._stop.wait(max(0.0, deadline - time.monotonic())):
                 self._wishes.look()
                 if viewers.any() and not self._leaves_out():
+                    begun_s = time.thread_time()
                     self._publish_one(self._socket, self._wishes)
+                    self._note_cost(time.thread_time() - begun_s)
                 deadline = next_deadline(deadline, time.monotonic(), self._period_s)
 
     def _leaves_out(self) -> bool:
         """Whether this turn's time is better left to who is behind."""
-        self._left_out = self._left_out + 1 if self._left_out < MOST_LEFT_OUT and self._is_behind() else 0
+        most = int(min(MOST_LEFT_OUT, self._cost_s / (SHARE_BEHIND * self._period_s)))
+        self._left_out = self._left_out + 1 if self._left_out < most and self._is_behind() else 0
         return self._left_out > 0
+
+    def _note_cost(self, taken_s: float) -> None:
+        """Mostly of the last few: now and then one is made of everything."""
+        self._cost_s = taken_s if math.isinf(self._cost_s) else 0.8 * self._cost_s + 0.2 * taken_s
 
     def _publish_one(self, socket: zmq.Socket[bytes], wishes: Wishes) -> None:
         now_s = time.monotonic()

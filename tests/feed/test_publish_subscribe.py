@@ -8,8 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zmq
 
@@ -74,7 +76,13 @@ def test_a_viewer_that_does_not_read_costs_no_memory_and_gets_the_newest(
 ) -> None:
     big = (512, 512)  # two maps of 1 MiB each: 400 of them kept would be 800 MiB
     take = Counting(make_snapshot, big, awaited=450)
-    publisher = publish(take, rate_hz=1000.0)
+
+    def all_new() -> Snapshot:
+        snapshot = take()
+        maps = {name: image + np.float32(snapshot.serial) for name, image in snapshot.maps.items()}
+        return replace(snapshot, maps=maps)
+
+    publisher = publish(all_new, rate_hz=1000.0)
     with Subscriber(publisher.url) as viewer:
         first = viewer.receive(TIMEOUT_S)
         assert first is not None
@@ -123,7 +131,14 @@ def test_while_measuring_is_behind_most_turns_are_left_out_but_not_all(
             often.set()
         return not often.is_set()
 
-    take = Counting(make_snapshot, (3, 2))
+    counting = Counting(make_snapshot, (3, 2))
+
+    def take() -> Snapshot:
+        until_s = time.thread_time() + 0.005  # as long as a turn: too much for who is behind
+        while time.thread_time() < until_s:
+            pass
+        return counting()
+
     publisher = publish(take, rate_hz=200.0, is_behind=is_behind)
     with Subscriber(publisher.url) as viewer:
         assert often.wait(TIMEOUT_S)
@@ -134,6 +149,21 @@ def test_while_measuring_is_behind_most_turns_are_left_out_but_not_all(
             assert snapshot is not None
             serials.append(snapshot.serial)
         assert serials == sorted(set(serials))
+
+
+def test_snapshots_that_cost_little_are_not_left_out(
+    publish: Callable[..., Publisher], make_snapshot: MakeSnapshot
+) -> None:
+    asked = itertools.count()
+
+    def is_behind() -> bool:
+        return next(asked) >= 0
+
+    publisher = publish(Counting(make_snapshot, (3, 2)), rate_hz=20.0, is_behind=is_behind)
+    with Subscriber(publisher.url) as viewer:
+        for _ in range(5):
+            assert viewer.receive(TIMEOUT_S) is not None
+    assert next(asked) == MOST_LEFT_OUT, "only until it was known what they cost"
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "ipc", "inproc"])
