@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboards.control.alarms import Condition
 from dashboards.control.conditions import conditions
-from dashboards.feeds.feed_state import FeedState, clock_text, feed_state
+from dashboards.feeds.feed_state import FeedState, clock_text, feed_state, last_good_unix_s
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.feeds.pattern_means import PatternMean
 from dashboards.feeds.readings import status
@@ -80,7 +80,7 @@ class WallInstrument:
             "kind": state.kind,
             "reason": state.reason,
             "stale": state.stale,
-            "last": "" if snapshot is None else clock_text(_last_good_unix_s(snapshot)),
+            "last": "" if snapshot is None else clock_text(last_good_unix_s(snapshot)),
             "numbers": numbers,
             "trend": [round(rate, 3) for rate in self._trend],
             "seen": 0 if self._mean is None else self._mean.patterns,
@@ -89,12 +89,6 @@ class WallInstrument:
             "aspect": _aspect(self.feed),
             **{name: told.get(name) for name in _TOLD},
         }
-
-
-def _last_good_unix_s(snapshot: Snapshot) -> float:
-    """When the latest frame came, by the service's clock; where it never had one, when it spoke last."""
-    age_s = snapshot.health.last_frame_age_s
-    return snapshot.published_unix_s - age_s if age_s >= 0 else snapshot.published_unix_s
 
 
 def _aspect(feed: LiveFeed) -> float:

@@ -95,6 +95,12 @@ def amiss_shards(snapshot: Snapshot) -> str:
     return ", ".join(f"shard {each.shard_id} {AMISS[each.state]}" for each in snapshot.shards if each.state in AMISS)
 
 
+def last_good_unix_s(snapshot: Snapshot) -> float:
+    """When the latest frame came, by the service's clock; where it never had one, when it spoke last."""
+    age_s = snapshot.health.last_frame_age_s
+    return snapshot.published_unix_s - age_s if age_s >= 0 else snapshot.published_unix_s
+
+
 def clock_text(unix_s: float) -> str:
     """hh:mm:ss with the name of this machine's time zone."""
     if not math.isfinite(unix_s) or not 0 <= unix_s < 2**33:

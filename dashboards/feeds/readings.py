@@ -6,8 +6,9 @@ import math
 import time
 from typing import Any
 
-from dashboards.feeds.feed_state import AMISS, clock_text, feed_state
+from dashboards.feeds.feed_state import AMISS, clock_text, feed_state, last_good_unix_s
 from dashboards.feeds.live_feed import LiveFeed
+from dashboards.feeds.scan_history import SeenScan
 from dashboards.feeds.view_frame import ViewFrame
 from dashboards.pictures.map_styles import style_of
 from dashboards.pictures.numbers_text import UNKNOWN, duration, fixed, seconds, with_unit
@@ -40,7 +41,7 @@ def status(feed: LiveFeed) -> dict[str, Any]:
         "scan": _scan_text(snapshot),
         "scan_id": snapshot.scan_id,
         "recorded": bool(snapshot.scan_id) and snapshot.health.frames_recorded > 0,
-        "since": clock_text(snapshot.published_unix_s),
+        "since": clock_text(last_good_unix_s(snapshot)),
         "axes": snapshot.axes,
         "choices": _choices(feed.newest),
         "tables": {
@@ -139,13 +140,21 @@ def _scans(feed: LiveFeed) -> list[tuple[str, str, str, str]]:
     """The last scans: the end of the name, what is missing, the whole name with how it ended, and the name alone."""
     return [
         (
-            f"{SCAN_SHAPES[each.state]} {shortened(each.scan_id)}",
+            f"{shape} {shortened(each.scan_id)}",
             fixed(each.missing),
-            f"{each.scan_id}: {each.state}, {fixed(each.processed)} frames, {fixed(each.missing)} missing",
+            f"{each.scan_id}: {end}, {fixed(each.processed)} frames, {fixed(each.missing)} missing",
             each.scan_id,
         )
-        for each in feed.history.newest_first()
+        for place, each in enumerate(feed.history.newest_first())
+        for shape, end in [_end(each, is_latest=place == 0)]
     ]
+
+
+def _end(scan: SeenScan, is_latest: bool) -> tuple[str, str]:
+    """Shape and word of how a scan ended; services publish their newest only, which may be the next one's."""
+    if scan.state is ScanState.RUNNING and not is_latest:
+        return UNKNOWN, "its end was not seen"
+    return SCAN_SHAPES[scan.state], str(scan.state)
 
 
 def shortened(name: str) -> str:

@@ -35,6 +35,7 @@ _STYLES = {
     "curl": MapStyle("COM curl", "coolwarm", signed=True),
 }
 LATENT = "latent_"
+_ABBREVIATIONS = frozenset({"abf", "adf", "bf", "com", "df", "dpc", "haadf", "icom", "laadf", "maadf"})
 _WITH_PANELS_OF_THEIR_OWN = ("com_magnitude", "com_direction", "rotation", "rotation_confidence", "coverage")
 
 
@@ -44,8 +45,15 @@ def style_of(name: str) -> MapStyle:
         return MapStyle(f"Latent z{name.removeprefix(LATENT)}", "coolwarm", signed=True)
     if name in _STYLES:
         return _STYLES[name]
-    title, is_component = name.replace("_", " ").capitalize(), name.endswith(("_x", "_y"))
-    return MapStyle(title, "coolwarm" if is_component else "viridis", signed=is_component)
+    is_component = name.endswith(("_x", "_y"))
+    return MapStyle(_title(name), "coolwarm" if is_component else "viridis", signed=is_component)
+
+
+def _title(name: str) -> str:
+    """The name as people write it; what is given may be anything."""
+    words = [word.upper() if word in _ABBREVIATIONS else word for word in name.split("_") if word]
+    title = " ".join(words)
+    return title[:1].upper() + title[1:]
 
 
 def choosable(names: list[str]) -> list[str]:

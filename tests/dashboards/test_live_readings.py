@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dashboards.feeds.feed_state import clock_text
 from dashboards.feeds.live_feed import LiveFeed
 from dashboards.feeds.readings import shortened, status
 from stream_rrvae.found import CalibrationFound, DescanFound, RotationFound
@@ -66,6 +67,20 @@ def test_past_scans_are_told_newest_first(feed: LiveFeed, make_snapshot: MakeSna
     rows = status(feed)["tables"]["scans"]
     assert [row[:2] for row in rows] == [("● …-000002", "0"), ("▲ first", "1\u202f234")]
     assert rows[0][2].startswith("a long name-000002: running") and rows[0][3] == "a long name-000002"
+
+
+def test_a_scan_that_is_over_is_not_told_as_running(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    for name in ("run 1", "run 2"):
+        feed.publish(make_snapshot(scan_id=name, state=ScanState.RUNNING))
+    shown = [(row[0], row[2].split(",")[0]) for row in status(feed)["tables"]["scans"]]
+    assert shown == [("● run 2", "run 2: running"), ("– run 1", "run 1: its end was not seen")]
+
+
+def test_the_last_good_time_is_that_of_the_last_frame(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
+    feed.publish(make_snapshot(health=Health(last_frame_age_s=14.0)))
+    assert status(feed)["since"] == clock_text(1.7e9 - 14.0)
+    feed.publish(make_snapshot(health=Health(last_frame_age_s=-1.0)))
+    assert status(feed)["since"] == clock_text(1.7e9)
 
 
 def test_only_a_service_that_records_has_recordings_of_its_scans(feed: LiveFeed, make_snapshot: MakeSnapshot) -> None:
