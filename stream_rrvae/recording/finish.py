@@ -15,7 +15,7 @@ def finish(part: Path, facts: Facts, results: Path | None = None) -> Path:
     master.unlink(missing_ok=True)  # of an attempt that failed
     write_master(part, facts, results)
     for path in sorted(part.iterdir()):
-        sync_path(path)
+        _put_away(path)
     sync_path(part)
     whole = free_folder(part.with_suffix(""))
     part.rename(whole)
@@ -30,6 +30,16 @@ def free_folder(wanted: Path) -> Path:
         number += 1
         folder = wanted.with_name(f"{wanted.name}-{number}")
     return folder
+
+
+def _put_away(path: Path) -> None:
+    """Have a file on the disk itself, and let go of what memory holds of it: see `disk_sync`."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(handle)
 
 
 def sync_path(path: Path) -> None:

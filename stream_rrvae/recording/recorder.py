@@ -286,6 +286,8 @@ class Recorder:
     def _flags(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Second copies and frames outside the scan, as far as it is known when they come."""
         flags = np.zeros(numbers.size, np.uint8)
+        if self._are_next(numbers):
+            return flags
         inside = (numbers >= 0) & (numbers < self._seen.size)
         flags[~inside] = Flag.OVERFLOW
         at = np.flatnonzero(inside)
@@ -295,6 +297,19 @@ class Recorder:
         flags[at[again | self._seen[numbers[at]]]] |= np.uint8(Flag.COPY)
         self._seen[numbers[at]] = True
         return flags
+
+    def _are_next(self, numbers: NDArray[np.int64]) -> bool:
+        """Whether they are a row of frames of the scan that never came before; then they are noted as seen."""
+        if not numbers.size:
+            return True
+        first, last = int(numbers[0]), int(numbers[-1])
+        if not (first >= 0 and last < self._seen.size and last - first + 1 == numbers.size):
+            return False
+        row = self._seen[first : last + 1]
+        if row.any() or not (numbers[1:] - numbers[:-1] == 1).all():
+            return False
+        row[:] = True
+        return True
 
     def _finish(self, closed: ClosedRecording, calibration: Calibration | None, results: Path | None) -> Path:
         noted = self._undecodable.take(closed.start)

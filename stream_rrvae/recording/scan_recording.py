@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from stream_rrvae.config import CalibrationSettings, RecordingSettings
 from stream_rrvae.messages import BoolArray, Frame, ScanStart, ScanState
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.chunk_loop import checksum_text
+from stream_rrvae.recording.disk_sync import DiskSync
 from stream_rrvae.recording.journal import Journal
 from stream_rrvae.recording.one_frame import read_closed
 from stream_rrvae.recording.places import Places
@@ -86,7 +86,7 @@ class ScanRecording:
             "unix_s": self._opened_unix_s, "scan_shape": list(scan_shape), "start": start_to_json(start),
             "site": given(site), "site_mask": None if usable is None else mask_to_plain(usable),
         })  # fmt: skip
-        self._sync = _Sync(self._journal, settings.fsync_s)
+        self._sync = DiskSync(self._journal, settings.fsync_s)
 
     def write(self, run: FrameRun) -> None:
         """Append frames, whose `received_s` is on the monotonic clock here."""
@@ -97,6 +97,7 @@ class ScanRecording:
             encoding = None if segment.mixed else segment.encoding
             self._places.note(self._n_segments - 1, encoding, segment.count - len(run), run)
             self._unflushed += len(run)
+            self._sync.wrote(int(run.sizes.sum()))
             self._check_space(self.part)  # between two flushes much may come
         self.flush_if_due()
 
@@ -234,51 +235,3 @@ def _new_folder(folder: Path, name: str) -> Path:
                 return part
         number += 1
         stem = f"{name}-{number}"
-
-
-class _Sync:
-    """Has the disk itself take what was flushed, every so often, without holding the writer up."""
-
-    def __init__(self, journal: Journal, every_s: float) -> None:
-        self._journal = journal
-        self._every_s = every_s
-        self._handle: int | None = None
-        self._fault: OSError | None = None
-        self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="fsync", daemon=True)
-        if every_s > 0:
-            self._thread.start()
-
-    def turn_to(self, handle: int) -> None:
-        """From now on this file; the one before was synced when it was closed."""
-        with self._lock:
-            self._let_go()
-            self._handle = handle
-
-    def raise_fault(self) -> None:
-        """Raises the OSError that the disk gave."""
-        if self._fault is not None:
-            raise self._fault
-
-    def stop(self) -> None:
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._let_go()
-
-    def _run(self) -> None:
-        while not self._over.wait(self._every_s):
-            try:
-                with self._lock:
-                    if self._handle is not None:
-                        os.fsync(self._handle)
-                self._journal.sync()
-            except OSError as error:
-                self._fault = error
-                return
-
-    def _let_go(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
