@@ -17,6 +17,7 @@ from stream_rrvae.found import CalibrationFound
 from stream_rrvae.maps.com_field import ComField
 from stream_rrvae.maps.derived import DERIVED
 from stream_rrvae.maps.manifold_file import PLACE
+from stream_rrvae.maps.map_chunks import packed
 from stream_rrvae.maps.merging import merged_maps
 from stream_rrvae.maps.products import COVERAGE
 from stream_rrvae.maps.results import write_not_made
@@ -101,7 +102,7 @@ def _replace_maps(whole: h5py.File, files: Sequence[h5py.File], maps: Mapping[st
         del group[name]
     for name, values in maps.items():
         stored = values.astype(np.uint8) if name == COVERAGE else values
-        group.create_dataset(name, data=stored, compression="gzip", shuffle=True).attrs["units"] = units[name]
+        group.create_dataset(name, data=stored, **packed(stored)).attrs["units"] = units[name]
     group.attrs["auxiliary_signals"] = [name for name in maps if name != group.attrs["signal"]]
 
 
@@ -113,7 +114,7 @@ def _derive_again(whole: h5py.File, field: ComField) -> None:
         reasons[product.name] = field.missing(product.needs)
         if not reasons[product.name]:
             image = product.of(field).astype(np.float32)
-            data = group.create_dataset(product.name, data=image, compression="gzip", shuffle=True)
+            data = group.create_dataset(product.name, data=image, **packed(image))
             data.attrs["units"] = product.unit_of(field)
             if note := product.note_of(field):
                 data.attrs["note"] = note

@@ -27,6 +27,7 @@ from stream_rrvae.errors import FileFormatError
 from stream_rrvae.found import CalibrationFound
 from stream_rrvae.maps.manifold import manifold_of
 from stream_rrvae.maps.manifold_file import write_manifold
+from stream_rrvae.maps.map_chunks import packed
 from stream_rrvae.maps.products import ScanMaps, derived_products, scan_maps
 from stream_rrvae.maps.results_geometry import write_geometry
 from stream_rrvae.messages import Calibration, Counters, LevelChange, ModelStatus
@@ -116,7 +117,7 @@ def _write_maps(group: h5py.Group, maps: ScanMaps, calibration: Calibration, off
     )
     for name, values in maps.maps.items():
         stored = values.astype(np.uint8) if name == "coverage" else values
-        data = group.create_dataset(name, data=stored, compression="gzip", shuffle=True)
+        data = group.create_dataset(name, data=stored, **packed(stored))
         data.attrs["units"] = maps.units[name]
         if name in maps.notes:
             data.attrs["note"] = maps.notes[name]

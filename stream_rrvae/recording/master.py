@@ -31,7 +31,6 @@ from stream_rrvae.recording.undecodable import flag_undecodable
 DEFINITION = "stream_rrvae_recording"
 MOST_PATCHES = 16_384  # of the view as a scan: opening a file with more would take seconds
 SIDE_CHUNK = 65_536
-MAP_CHUNK_BYTES = 4 << 20
 RESULT_PARTS = ("maps", "maps_not_made", "quality", "process", "geometry", "model_version")
 
 
@@ -206,24 +205,11 @@ def _write_axes(group: h5py.Group, facts: Facts) -> None:
 
 
 def _copy_results(entry: h5py.Group, results: Path) -> None:
+    """Maps come as they are packed there, which costs next to nothing."""
     with h5py.File(results, "r") as file:
         for name in RESULT_PARTS:
-            if name in file["entry"] and name == "maps":
-                _copy_maps(file["entry/maps"], entry.create_group("maps"))
-            elif name in file["entry"]:
+            if name in file["entry"]:
                 file.copy(f"entry/{name}", entry, name)
-
-
-def _copy_maps(source: h5py.Group, target: h5py.Group) -> None:
-    """Packed in few large chunks: of noisy maps a tenth less than in those that HDF5 chooses."""
-    target.attrs.update(source.attrs)
-    for name, data in source.items():
-        values = data[()]
-        packed: dict[str, Any] = {}
-        if values.ndim == 2 and values.size:
-            lines = min(len(values), max(1, MAP_CHUNK_BYTES // max(1, values[0].nbytes)))
-            packed = {"chunks": (lines, values.shape[1]), "compression": "gzip", "shuffle": True}
-        target.create_dataset(name, data=values, **packed).attrs.update(data.attrs)
 
 
 def _positions(sides: _Sides, facts: Facts) -> NDArray[np.int64]:
