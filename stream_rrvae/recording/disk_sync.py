@@ -15,10 +15,23 @@ from stream_rrvae.recording.journal import Journal
 STEP_BYTES = 32 << 20  # written between two times that memory is let go of
 KEPT_BEGIN_BYTES = 1 << 20  # HDF5 writes the tables there anew at each flush
 KEPT_END_BYTES = 16 << 20  # the same of its tables for the latest frames; these may be asked for, too
+REMEMBERED = 0.8  # of the longest sync so far, with each one that is shorter
+LEAST_PAUSE = 0.1  # between two syncs, of the time that is allowed
+
+
+def next_sync_s(begun_s: float, takes_s: float, every_s: float) -> float:
+    """When to begin again, so that what came just after `begun_s` is on the disk `every_s` later.
+
+    A disk that takes more than half of that for one sync cannot keep it, and is not asked without a pause.
+    """
+    return begun_s + max(every_s - takes_s, takes_s + LEAST_PAUSE * every_s)
 
 
 class DiskSync:
-    """A thread that syncs the open segment and the journal every `every_s` seconds; 0 = left to the system."""
+    """A thread that syncs the open segment and the journal: what was flushed is on the disk `every_s` later.
+
+    0 = left to the system.
+    """
 
     def __init__(self, journal: Journal, every_s: float) -> None:
         self._journal = journal
@@ -67,11 +80,12 @@ class DiskSync:
             self._fault = error
 
     def _run(self) -> None:
-        due_s = monotonic() + self._every_s
+        due_s, longest_s = monotonic() + self._every_s / 2, 0.0  # nobody knows yet how long one takes
         while self._wait_until(due_s):
-            if monotonic() >= due_s:
+            if (begun_s := monotonic()) >= due_s:
                 self._sync()
-                due_s = monotonic() + self._every_s
+                longest_s = max(monotonic() - begun_s, REMEMBERED * longest_s)
+                due_s = next_sync_s(begun_s, longest_s, self._every_s)
             self._release()
 
     def _wait_until(self, due_s: float) -> bool:
