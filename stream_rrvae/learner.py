@@ -19,13 +19,16 @@ from stream_rrvae.messages import DegradeLevel
 from stream_rrvae.metrics import Metrics
 from stream_rrvae.scan_store import ScanStore
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-PATIENCE_S = 1.5
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
+STEADY_S = 60.0  # one that lived so long has not died of its beginning
+PATIENCE_S = 0.5  # nothing is lost with a learner that is killed; for what it does to end nobody has to wait longer
+NICENESS = 10  # acquisition comes first
 GRACE_S = 30.0  # over its training budget: to start, to encode
 LOOK_S = 0.1
 
 
 def _run(control: Connection, settings: dict[str, Any], level: Any, log_format: LogFormat) -> None:
+    os.nice(NICENESS)  # before torch is imported, which is most of what a start costs
     set_up(log_format=log_format)
     threading.Thread(target=_end_with_service, name="tether", daemon=True).start()
     # Imported here so that torch never loads in the acquiring process.
@@ -40,6 +43,11 @@ def _end_with_service() -> None:
     if service is not None:
         wait([service.sentinel])
         os._exit(0)
+
+
+def pause_after(lived_s: float, before_s: float) -> float:
+    """How long to wait before another is started (s): longer each time that one dies soon; `before_s` 0 = the first."""
+    return FIRST_PAUSE_S if lived_s >= STEADY_S or not before_s else min(2 * before_s, LONGEST_PAUSE_S)
 
 
 class Learner:
@@ -102,11 +110,16 @@ class Learner:
                 return
             time.sleep(LOOK_S)  # the learner is another process: its note in the store is all there is
 
+    def let_go(self) -> None:
+        """Ask the process to end, and wait for nothing: that is for `stop`."""
+        with self._lock:
+            if not self._stopping.is_set():
+                self._stopping.set()
+                self._tell({"stop": True})
+
     def stop(self, patience_s: float = PATIENCE_S) -> None:
         """Ask the process to end; after `patience_s` it is killed."""
-        self._stopping.set()
-        with self._lock:
-            self._tell({"stop": True})
+        self.let_go()
         if self._watcher.is_alive():
             self._watcher.join(patience_s)
         process = self._process
@@ -146,7 +159,7 @@ class Learner:
             event("learner_not_reached", logging.WARNING)
 
     def _watch(self) -> None:
-        pause_s = FIRST_PAUSE_S
+        pause_s = 0.0
         while not self._stopping.is_set():
             process = self._process
             assert process is not None
@@ -157,7 +170,7 @@ class Learner:
             self.restarts += 1
             self._metrics.learner_restarts.inc()
             event("learner_restarted", logging.WARNING, exit_code=process.exitcode, restarts=self.restarts)
+            pause_s = pause_after(time.monotonic() - self._launched_s, pause_s)
             self._stopping.wait(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             if not self._stopping.is_set():
                 self._launch()

@@ -96,6 +96,8 @@ class Service:
         self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)
         self._finisher = threading.Thread(target=self._finish_all, name="finish", daemon=True)
         self._stopping = threading.Event()
+        self._stop_asked_s = 0.0
+        self._no_more_come = False
         self._hurrying = False
         self._degradation = Degradation(settings, self._acquisition, self._learner, self._recorder, self._metrics)
         self._wellbeing = Wellbeing(settings, self._acquisition, self._learner, lambda: self._current)
@@ -158,15 +160,20 @@ class Service:
     def request_stop(self) -> None:
         """End `wait`; a second time, leave out of `stop` all but what was received. Safe in a signal handler."""
         self._hurrying = self._stopping.is_set()
+        self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
+        self._stop_asked_s = self._stop_asked_s or time.monotonic()
         self._stopping.set()
 
     def stop(self) -> None:
         """End acquisition first, so that what was received is finished and written."""
-        self._stopping.set()
+        self._ask_to_stop()
         self._wellbeing.stopping.set()
         self._degradation.stop()
         self._drain()
         self._ended.put(None)
+        self._no_more_come = True  # but what waits in the queue, and the word that ends it
         self._finisher.join()
         if self._recorder:
             self._recorder.stop()
@@ -215,17 +222,25 @@ class Service:
 
     def _finish_all(self) -> None:
         while (ended := self._ended.get()) is not None:
-            if self._learner:
-                self._learner.last_word_on(ended.store, partial(self._patience_s, ended.store))
-            if (self._settings.out is not None or self._recorder) and not self._hurrying:
-                # A look takes as long as a fifth of the fastest scans: only for what stays.
-                ended = replace(ended, found=self._last_calibration_of(ended.store))
+            ended = self._with_last_words(ended)
             results = self._write(ended)
             if self._recorder:
                 self._complete_recording(self._recorder, ended, results)
             self.scans_done += 1
             if self._settings.scans and self.scans_done >= self._settings.scans:
-                self._stopping.set()
+                self._ask_to_stop()
+
+    def _with_last_words(self, ended: _Ended) -> _Ended:
+        """What calibration and learner have to say at the end: the one is looked for while the other goes on."""
+        begun_s = time.monotonic()
+        if (self._settings.out is not None or self._recorder) and not self._hurrying:
+            # A look takes as long as a fifth of the fastest scans: only for what stays.
+            ended = replace(ended, found=self._last_calibration_of(ended.store))
+        if self._learner:
+            self._learner.last_word_on(ended.store, partial(self._patience_s, ended.store, begun_s))
+            if self._no_more_come and self._ended.qsize() == 1:
+                self._learner.let_go()  # it ends while files are written
+        return ended
 
     def _last_calibration_of(self, store: ScanStore) -> CalibrationFound | None:
         found = self._calibrator.last_word_on(store)
@@ -245,13 +260,18 @@ class Service:
         ):
             event("rotation_found", scan_id=store.start.scan_id, rotation_rad=rotation.rotation_rad, flip=rotation.flip)
 
-    def _patience_s(self, store: ScanStore) -> float | None:
-        """How long the learner may still take over a scan that something else waits behind; None = its time."""
+    def _patience_s(self, store: ScanStore, begun_s: float) -> float | None:
+        """How long the learner may still take over a scan that something else waits behind; None = its time.
+
+        `begun_s` is when the scan had ended and its last words were asked for (monotonic).
+        """
         if self._current is store and not self._stopping.is_set():
             return None
         if self._hurrying or self._ended.qsize() > SCANS_TO_WAIT_FOR:
             return 0.0
-        return STOP_WORD_S if self._stopping.is_set() else LAST_WORD_S
+        if not self._stopping.is_set():
+            return LAST_WORD_S
+        return max(0.0, max(begun_s, self._stop_asked_s) + STOP_WORD_S - time.monotonic())
 
     def _write(self, ended: _Ended) -> Path | None:
         """The results file where one is wanted, and could be written."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -28,8 +27,6 @@ from stream_rrvae.rrvae.preparation import basis_of
 from stream_rrvae.rrvae.session import FAILED, READY, Session
 from stream_rrvae.scan_store import ScanStore
 
-NICENESS = 10  # acquisition comes first
-
 
 def run_worker(control: Connection, settings: LearnSettings, level: Callable[[], int] = int) -> None:
     """Work until told to stop or the other end of `control` is gone. Messages are JSON: see `Worker`.
@@ -37,7 +34,6 @@ def run_worker(control: Connection, settings: LearnSettings, level: Callable[[],
     `level` says what is to be left out now (`messages.DegradeLevel`).
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the service, which tells us
-    os.nice(NICENESS)
     torch.set_num_threads(settings.threads)
     Worker(control, settings, level).run()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stream_rrvae.config import LearnSettings
-from stream_rrvae.learner import Learner
+from stream_rrvae.learner import FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S, Learner, pause_after
 from stream_rrvae.messages import Counters, ModelStatus, ScanState
 from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.scan_store import Account, ScanStore
@@ -53,6 +53,23 @@ def test_stop_ends_the_process(learner: Learner) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert learner.restarts == 0
+
+
+def test_one_that_was_let_go_ends_and_is_not_started_again(learner: Learner) -> None:
+    learner.let_go()
+    while learner.is_running:
+        time.sleep(0.01)  # another process: nothing tells
+    learner.stop()
+    assert learner.restarts == 0
+
+
+def test_learners_that_die_soon_wait_longer_each_time_and_one_that_lived_does_not() -> None:
+    pauses_s = [0.0]
+    for _ in range(8):
+        pauses_s.append(pause_after(1.0, pauses_s[-1]))
+    assert pauses_s[1] == FIRST_PAUSE_S
+    assert pauses_s[1:] == sorted(pauses_s[1:]) and pauses_s[-1] == LONGEST_PAUSE_S
+    assert pause_after(STEADY_S, LONGEST_PAUSE_S) == FIRST_PAUSE_S
 
 
 def test_the_wait_for_the_last_word_is_cut_short_when_there_is_no_patience(
