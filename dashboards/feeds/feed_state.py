@@ -39,7 +39,7 @@ _LEFT_OUT: dict[int, str] = {
     DegradeLevel.COM_EVERY_KTH: "coarse maps",
     DegradeLevel.RECORD_ONLY: "no maps",
 }
-TAKES_FRAMES = "another program takes frames of this scan off the detector's stream: end it there"
+TAKES_FRAMES = "another program takes frames off the stream: end it"
 _BY_SCAN = {
     ScanState.IDLE: FeedState("IDLE", "○", "idle", "no scan yet"),
     ScanState.COMPLETE: FeedState("COMPLETE", "✓", "done"),

@@ -149,12 +149,15 @@ def stopped(seconds: float) -> Iterator[Row]:
             os.kill(viewer.process.pid, signal.SIGCONT)
     gone_s = next((each.at_s for each in seen if each.sessions == 1), None)
     unsent = max(each.unsent_mib for each in seen)
-    sizes = [each.rss_mib for each in seen]
-    grown = max(float(np.median(sizes[i : i + SAMPLES])) for i in range(len(sizes) - SAMPLES + 1)) - np.median(before)
+    until_then = [each.rss_mib for each in seen if gone_s is None or each.at_s <= gone_s]
+    grown = max(float(np.median(until_then[i : i + SAMPLES])) for i in range(max(1, len(until_then) - SAMPLES + 1)))
+    in_the_end = float(np.median([each.rss_mib for each in seen[-SAMPLES:]]))
+    size = float(np.median(before))
     told = f"a stopped viewer, {seen[-1].at_s:.0f} s"
     yield Row(f"{told}: given up by the server after", gone_s, "s", None, None, STOPPED_S)
     yield Row(f"{told}: what waited for it at most", unsent, "MiB", None, None, 5.0)
-    yield Row(f"{told}: by how much the server grew at most", float(grown), "MiB", None, None, 5.0)
+    yield Row(f"{told}: by how much the server grew until then", grown - size, "MiB", None, None, 5.0)
+    yield Row(f"{told}: by how much it has grown in the end", in_the_end - size, "MiB")
 
 
 @dataclass(frozen=True, slots=True)
