@@ -9,8 +9,7 @@ from zmq.utils.monitor import parse_monitor_message
 class Viewers:
     """The connections of one socket, as its monitor tells; used by the thread of the socket, made before it is bound.
 
-    No monitor tells of viewers in the same process (inproc): there somebody always looks. XPUB, which tells of
-    subscriptions, has no queue of one snapshot (CONFLATE).
+    No monitor tells of viewers in the same process (inproc): there somebody always looks.
     """
 
     def __init__(self, socket: zmq.Socket[bytes], url: str) -> None:

@@ -39,7 +39,30 @@ def test_a_frame_is_late_by_the_snapshot_that_first_shows_it(snapshot: Snapshot)
     assert rows["99 %"].target == pytest.approx(550.0)
     assert rows["99 % beyond the period"].value == pytest.approx(1e3 * (found.p99_s - 0.5))
     assert rows["frames never in a map"].value == 1
+    assert found.sent_fps == pytest.approx(19 / 3)
+    assert found.seen_hz == pytest.approx(3 / 2.5)  # at 1, 2 and 3 s of the time from 1 to 3.5 s
+    assert found.p99_first_s == pytest.approx(np.percentile(expected[:3], 99))
+    assert found.p99_later_s == pytest.approx(np.percentile(expected[3:], 99))
+    assert not found.kept_up
     assert "1 never seen" in line(found)
+
+
+def kept_up(snapshot: Snapshot, looks_s: list[float], last_sent_s: float, rate_fps: float = 20.0) -> bool:
+    """Of 20 frames sent from 0.05 s on, seen at some times; period 0.1 s."""
+    watch, sent_s = Watch(20), np.linspace(0.05, last_sent_s, 20)
+    for now_s in looks_s:
+        values = np.where(sent_s < now_s - 0.02, 1.0, np.nan).astype(np.float32).reshape(4, 5)
+        watch.look(replace(snapshot, maps={"sum": values}), now_s)
+    return latencies(watch, sent_s, rate_fps, 0.1).kept_up
+
+
+def test_keeping_up_is_pace_rate_and_no_queue(snapshot: Snapshot) -> None:
+    steady = [0.1 * n for n in range(12)]
+    assert kept_up(snapshot, steady, 1.0)
+    assert not kept_up(snapshot, steady, 1.0, rate_fps=25.0), "the sender was held back"
+    assert not kept_up(snapshot, steady[::2] + steady[-1:], 1.0), "snapshots were left out"
+    assert not kept_up(snapshot, [*steady[:11], 1.4], 1.0), "the last came late"
+    assert not kept_up(snapshot, steady[:11], 1.0), "the last never came"
 
 
 def test_other_scans_and_idle_services_are_not_looked_at(snapshot: Snapshot) -> None:
@@ -62,3 +85,4 @@ def test_a_real_scan_is_seen_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.unseen == 0
     assert found.frames > 0
     assert 0 < found.p50_s <= found.p99_s
+    assert found.seen_hz > 0 and found.sent_fps > 0
