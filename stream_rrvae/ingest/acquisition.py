@@ -21,7 +21,8 @@ from stream_rrvae.ingest.line import make_line, warm_up_line
 from stream_rrvae.ingest.meter import Meter
 from stream_rrvae.ingest.receiver import Receiver
 from stream_rrvae.ingest.recording_hook import FrameRecorder, RecordedHandOver
-from stream_rrvae.ingest.scan import ScanMachine, ScanRules
+from stream_rrvae.ingest.scan import ScanMachine
+from stream_rrvae.ingest.scan_rules import ScanRules
 from stream_rrvae.ingest.sockets import DetectorSockets
 from stream_rrvae.ingest.source import parse_sources, source_keys
 from stream_rrvae.ingest.turning import Turning

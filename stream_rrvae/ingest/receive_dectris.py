@@ -14,6 +14,18 @@ from typing import Any
 import numpy as np
 
 from stream_rrvae.ingest import lanes
+from stream_rrvae.ingest.cbor_item import (
+    ARRAY,
+    BYTE_STRING,
+    MAP,
+    TAG,
+    TEXT,
+    UNSIGNED,
+    begin_of,
+    head_of,
+    short_text,
+    skip,
+)
 from stream_rrvae.ingest.lanes import (
     MOST_CHANNELS,
     NO,
@@ -34,19 +46,17 @@ from stream_rrvae.ingest.libzmq import MESSAGE_BYTES, ZmqCalls
 from stream_rrvae.ingest.sources import STAMP
 from stream_rrvae.kernels.c_calls import ask, tell, tell_both, tell_word
 from stream_rrvae.kernels.compiled import compiled, compiled_entry
-from stream_rrvae.kernels.memory import load_big_64, load_byte, load_word
+from stream_rrvae.kernels.memory import load_byte, load_word
 from stream_rrvae.wire.cbor_subset import DECTRIS_COMPRESSION, FLOAT32_LE, MULTI_DIM, UINT8, UINT16_LE, UINT32_LE
 
-UNSIGNED, BYTE_STRING, TEXT, ARRAY, MAP, TAG, OTHER = 0, 2, 3, 4, 5, 6, 7
-MOST_FIELDS, MOST_ITEMS, MOST_KEY_BYTES = 24, 512, 255  # together less than wire's MAX_ITEMS
+MOST_FIELDS = 24
 NUMBER, PAYLOAD, PAYLOAD_BYTES, MEMO_END, MEMO_LEFT, MEMO_SEEN = range(6)  # entries of `Notes.found`
 KNOWN_BYTES, FIELDS_LEFT, FIELDS_SEEN = range(3)  # entries of `Notes.facts`
 TYPE_SEEN, SERIES_SEEN, NUMBER_SEEN, DATA_SEEN, ALL_SEEN = 1, 2, 4, 8, 15
-NOT_ASCII = np.uint64(0x8080808080808080)
 
 
 def _word(text: bytes) -> np.uint64:
-    """Up to 8 bytes as `_begin_of` gives them."""
+    """Up to 8 bytes as `begin_of` gives them."""
     return np.uint64(int.from_bytes(text, "big"))
 
 
@@ -98,15 +108,15 @@ def read_image(at: int, end: int, lane: Lane, notes: Notes) -> bool:
         at = _value(at + entry(facts, KNOWN_BYTES), end, NUMBER_SEEN, lane, notes)
         set_entry(found, MEMO_END, 0)
     else:
-        if end - at > 3 and _begin_of(at, end, 3) == _SELF_DESCRIBED:
+        if end - at > 3 and begin_of(at, end, 3) == _SELF_DESCRIBED:
             at += 3
-        count, at = _head_of(at, end, MAP)
+        count, at = head_of(at, end, MAP)
         seen = 0
         set_entry(found, MEMO_END, 0)
     if at == NO or count > MOST_FIELDS:
         return False
     for left in range(count - 1, -1, -1):
-        key, at = _key(at, end)
+        key, at = short_text(at, end)
         if at == NO:
             return False
         field = _field(key, at, end)
@@ -159,12 +169,12 @@ def _field(key: int, key_end: int, end: int) -> int:
     """Which of the needed keys this is; 0 = another."""
     size = key_end - key
     if size == 4:
-        word = _begin_of(key, end, 4)
+        word = begin_of(key, end, 4)
         return TYPE_SEEN if word == _TYPE else DATA_SEEN if word == _DATA else 0
     if size == 8:
-        return NUMBER_SEEN if _begin_of(key, end, 8) == _IMAGE_ID else 0
+        return NUMBER_SEEN if begin_of(key, end, 8) == _IMAGE_ID else 0
     if size == 9:
-        is_series = _begin_of(key, end, 8) == _SERIES_I and _begin_of(key + 8, end, 1) == _D
+        is_series = begin_of(key, end, 8) == _SERIES_I and begin_of(key + 8, end, 1) == _D
         return SERIES_SEEN if is_series else 0
     return 0
 
@@ -173,13 +183,13 @@ def _field(key: int, key_end: int, end: int) -> int:
 def _value(at: int, end: int, field: int, lane: Lane, notes: Notes) -> int:
     """The position after the value of a field, when it is what is wanted."""
     if field == 0:
-        return _skip(at, end)
+        return skip(at, end)
     if field == DATA_SEEN:
         return _channels(at, end, lane, notes)
     if field == TYPE_SEEN:
-        size, at = _head_of(at, end, TEXT)
-        return at + size if at != NO and size == 5 and end - at >= 5 and _begin_of(at, end, 5) == _IMAGE else NO
-    number, at = _head_of(at, end, UNSIGNED)
+        size, at = head_of(at, end, TEXT)
+        return at + size if at != NO and size == 5 and end - at >= 5 and begin_of(at, end, 5) == _IMAGE else NO
+    number, at = head_of(at, end, UNSIGNED)
     if at == NO:
         return NO
     if field == SERIES_SEEN:
@@ -192,12 +202,12 @@ def _value(at: int, end: int, field: int, lane: Lane, notes: Notes) -> int:
 @compiled
 def _channels(at: int, end: int, lane: Lane, notes: Notes) -> int:
     """The map of channels: arrays all of them, no name twice, the wanted one among them and fitting."""
-    count, at = _head_of(at, end, MAP)
+    count, at = head_of(at, end, MAP)
     if at == NO or count > MOST_CHANNELS:
         return NO
     there, keys = False, notes.keys
     for i in range(count):
-        key, at = _key(at, end)
+        key, at = short_text(at, end)
         if at == NO:
             return NO
         size = at - key
@@ -217,20 +227,20 @@ def _channels(at: int, end: int, lane: Lane, notes: Notes) -> int:
 @compiled
 def _array(at: int, end: int, lane: Lane, wanted: bool, notes: Notes) -> int:
     """Tag 40 over ([rows, columns], typed array); the wanted one must fit the scan, others be whole."""
-    tag, at = _head_of(at, end, TAG)
+    tag, at = head_of(at, end, TAG)
     if at == NO or tag != MULTI_DIM:
         return NO
     for _ in range(2):
-        count, at = _head_of(at, end, ARRAY)
+        count, at = head_of(at, end, ARRAY)
         if at == NO or count != 2:
             return NO
-    rows, at = _head_of(at, end, UNSIGNED)
+    rows, at = head_of(at, end, UNSIGNED)
     if at == NO:
         return NO
-    columns, at = _head_of(at, end, UNSIGNED)
+    columns, at = head_of(at, end, UNSIGNED)
     if at == NO:
         return NO
-    tag, at = _head_of(at, end, TAG)
+    tag, at = head_of(at, end, TAG)
     if at == NO or tag not in (UINT8, UINT16_LE, UINT32_LE, FLOAT32_LE):
         return NO
     if wanted and (rows != lane.rows or columns != lane.columns or tag != lane.type_tag):
@@ -243,20 +253,20 @@ def _payload(at: int, end: int, lane: Lane, wanted: bool, notes: Notes) -> int:
     """A byte string, or tag 56500 over [algorithm, element size, byte string]; its size can hold the frame."""
     packed = at < end and load_byte(at) >> 5 == TAG
     if packed:
-        tag, at = _head_of(at, end, TAG)
+        tag, at = head_of(at, end, TAG)
         if at == NO or tag != DECTRIS_COMPRESSION:
             return NO
-        count, at = _head_of(at, end, ARRAY)
+        count, at = head_of(at, end, ARRAY)
         if at == NO or count != 3:
             return NO
-        name, at = _key(at, end)
+        name, at = short_text(at, end)
         size = at - name
         if at == NO or (wanted and not is_name(name, size, lane.encoding_name)):
             return NO
-        element, at = _head_of(at, end, UNSIGNED)
+        element, at = head_of(at, end, UNSIGNED)
         if at == NO or (wanted and lane.encoding == lanes.BSLZ4 and element != lane.item_bytes):
             return NO
-    size, at = _head_of(at, end, BYTE_STRING)
+    size, at = head_of(at, end, BYTE_STRING)
     if at == NO or size > end - at:
         return NO
     if wanted:
@@ -265,81 +275,3 @@ def _payload(at: int, end: int, lane: Lane, wanted: bool, notes: Notes) -> int:
         set_entry(notes.found, PAYLOAD, at)
         set_entry(notes.found, PAYLOAD_BYTES, size)
     return at + size
-
-
-@compiled
-def _key(at: int, end: int) -> tuple[int, int]:
-    """Begin and end of a short ASCII text, whose end is the position after it."""
-    size, at = _head_of(at, end, TEXT)
-    if at == NO or size > MOST_KEY_BYTES or size > end - at:
-        return 0, NO
-    done = 0
-    while done < size:
-        step = min(8, size - done)
-        if _begin_of(at + done, end, step) & NOT_ASCII != 0:
-            return 0, NO
-        done += step
-    return at, at + size
-
-
-@compiled
-def _begin_of(at: int, end: int, size: int) -> np.uint64:
-    """1 to 8 bytes as a big-endian number; they lie before `end`."""
-    if end - at >= 8:
-        word: np.uint64 = load_big_64(at) >> np.uint64(64 - 8 * size)
-        return word
-    word = np.uint64(0)
-    for i in range(size):
-        word = (word << np.uint64(8)) | np.uint64(load_byte(at + i))
-    return word
-
-
-@compiled
-def _head_of(at: int, end: int, kind: int) -> tuple[int, int]:
-    """The number in the head of an item that must be of `kind`, and the position after the head."""
-    if at >= end or load_byte(at) >> 5 != kind:
-        return 0, NO
-    return _head(at, end)
-
-
-@compiled
-def _head(at: int, end: int) -> tuple[int, int]:
-    """The number in an item's head, below 2^63, and the position after the head."""
-    info = load_byte(at) & 31
-    if info < 24:
-        return info, at + 1
-    if info > 27:
-        return 0, NO
-    width = 1 << (info - 24)
-    if width >= end - at:
-        return 0, NO
-    number: int = np.int64(_begin_of(at + 1, end, width))  # type: ignore[assignment]  # negative from 2^63 on
-    return (number, at + 1 + width) if number >= 0 else (0, NO)
-
-
-@compiled
-def _skip(at: int, end: int) -> int:
-    """The position after an item, whatever it means."""
-    pending, left = 1, MOST_ITEMS
-    while pending > 0:
-        if at >= end or left < 0:
-            return NO
-        kind, info = load_byte(at) >> 5, load_byte(at) & 31
-        children = 0
-        if kind == OTHER or kind < BYTE_STRING:
-            if info > 27:
-                return NO
-            at += 1 if info < 24 else 1 + (1 << (info - 24))
-        else:
-            number, at = _head(at, end)
-            if at == NO or number > end - at:  # no item is shorter than a byte
-                return NO
-            if kind in (ARRAY, TAG):
-                children = number if kind == ARRAY else 1
-            elif kind == MAP:
-                children = 2 * number
-            else:
-                at += number
-        left -= children
-        pending += children - 1
-    return at if at <= end else NO

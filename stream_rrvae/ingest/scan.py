@@ -15,25 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rrvae.config import AS_TOLD, ScanSettings
 from stream_rrvae.ingest.endless import EndlessSeries
 from stream_rrvae.ingest.events import Accepted, Closed, Ended, Event, Opened, Refused, Rejected
+from stream_rrvae.ingest.running_scan import RunningScan
+from stream_rrvae.ingest.scan_rules import ScanRules, settle_scan_shape, with_path
 from stream_rrvae.messages import Frame, Refusal, ScanEnd, ScanStart, ScanState
-from stream_rrvae.scan_path import RASTER
-from stream_rrvae.wire.limits import MAX_POSITIONS
-from stream_rrvae.wire.shards import own_frames
-
-PATH_NOTE = "scan_path_note"  # in a scan's metadata
-
-
-@dataclass(frozen=True, slots=True)
-class ScanRules:
-    """What the site settles: its scan shape (y, x) if it knows better, and the waiting times."""
-
-    scan_shape: tuple[int, int] | None = None
-    scan: ScanSettings = AS_TOLD  # which way it goes
-    end_grace_s: float = 0.5
-    stall_timeout_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,39 +31,12 @@ class OpenScan:
     first_number: int = 0  # of its frames, which an endless series counts on
 
 
-def settle_scan_shape(start: ScanStart, wanted: tuple[int, int] | None) -> tuple[int, int]:
-    """(y, x): as the site wants it, else as announced, else a square, else one line."""
-    shape = wanted or start.scan_shape
-    if shape is not None:
-        return shape
-    side = start.path.square_of(start.frames_expected)
-    return (1, start.frames_expected) if side is None else (side, side)
-
-
-def with_path(start: ScanStart, said: ScanSettings, shape: tuple[int, int]) -> ScanStart:
-    """`start` with the site's word on which way the scan goes; what cannot be is left out, and its metadata say so."""
-    path = said.over(start.path)
-    try:
-        path.check(shape)
-    except ValueError as error:
-        path, start = replace(path, offset=(0, 0), within=None), _noted(start, str(error))
-    if path.frames_due(shape) > MAX_POSITIONS:
-        path, start = RASTER, _noted(start, f"{path.frames_due(shape)} frames are more than {MAX_POSITIONS}")
-    return start if path == start.path else replace(start, path=path)
-
-
-def _noted(start: ScanStart, fault: str) -> ScanStart:
-    return replace(
-        start, metadata={**start.metadata, PATH_NOTE: f"the scan's path was not used as it was said: {fault}"}
-    )
-
-
 class ScanMachine:
     """One connection's scans, one after another. Times are seconds of one monotonic clock."""
 
     def __init__(self, rules: ScanRules) -> None:
         self._rules = rules
-        self._running: _Running | None = None
+        self._running: RunningScan | None = None
         self._closed_series: int | None = None
         self._announced: ScanStart | None = None  # the latest start as it came
         self._endless: EndlessSeries | None = None  # the series of it, if it is one
@@ -127,7 +86,7 @@ class ScanMachine:
         start = with_path(start, self._rules.scan, shape)
         self._endless = EndlessSeries(start, shape) if start.path.endless else None
         start = start if self._endless is None else self._endless.latest()
-        self._running = _Running(start, shape)
+        self._running = RunningScan(start, shape)
         return (*events, Opened(start, shape))
 
     def on_frame(self, frame: Frame, now_s: float) -> Sequence[Event]:
@@ -146,7 +105,7 @@ class ScanMachine:
         endless.go_on_to(frame)
         events = () if self._running is None else self._close(ScanState.COMPLETE)
         start = endless.latest()
-        self._running = _Running(start, endless.scan_shape, endless.first_number)
+        self._running = RunningScan(start, endless.scan_shape, endless.first_number)
         return (*events, Opened(start, endless.scan_shape))
 
     def _on_frame(self, frame: Frame, now_s: float) -> Sequence[Event]:
@@ -229,76 +188,6 @@ class ScanMachine:
             self._closed_series = self._running.start.series
         self._running = None
         return (Closed(state),)
-
-
-class _Running:
-    """What is known of the running scan."""
-
-    def __init__(self, start: ScanStart, scan_shape: tuple[int, int], first_number: int = 0) -> None:
-        self.start = start
-        self.first_number = first_number  # of its frames in an endless series
-        self.n_frames = start.path.frames_due(scan_shape, start.frames_expected)
-        self.last_frame_s: float | None = None
-        self.end_s: float | None = None
-        self.part_over_s: float | None = None
-        self.end_announced = False  # by one of several endpoints
-        self.more_announced = True
-        self._told: set[Refusal] = set()
-        self._marks = bytearray(self.n_frames)  # quicker than an array, one by one
-        self.seen = np.frombuffer(self._marks, np.uint8)
-        self._own = own_frames(start, scan_shape)
-        if self._own is not None:
-            self.seen[~self._own] = 1  # other shards' frames are nothing to wait for
-        self.n_seen = int(self.seen.sum(dtype=np.int64))
-
-    @property
-    def is_whole(self) -> bool:
-        return self.n_seen == self.n_frames
-
-    @property
-    def touched(self) -> bool:
-        return self.last_frame_s is not None or self.end_s is not None
-
-    def expects(self, number: int) -> bool:
-        """Whether it is a frame of the scan, and of this shard."""
-        return 0 <= number < self.n_frames and (self._own is None or bool(self._own[number]))
-
-    def fits(self, frame: Frame, now_s: float) -> Accepted | None:
-        """The frame as one of this scan's, were it not for its number."""
-        alike = (frame.pixel_type, frame.shape) == (self.start.pixel_type, self.start.frame_shape)
-        return Accepted(frame, now_s) if alike else None
-
-    def misfit(self, reason: Refusal, frame: Frame) -> str:
-        """Why a frame does not fit, once a scan: thousands like it cost nothing to tell of."""
-        if reason in self._told:
-            return ""
-        self._told.add(reason)
-        if reason is Refusal.PIXEL_TYPE:
-            return f"its pixels are {frame.pixel_type}, {self.start.pixel_type} was announced"
-        if reason is Refusal.SHAPE:
-            return f"it is {_sides(frame.shape)} pixels, {_sides(self.start.frame_shape)} were announced"
-        within = 0 <= frame.number < self.n_frames
-        return "it belongs to another shard" if within else f"the scan has {self.n_frames} frames"
-
-    def see(self, number: int) -> None:
-        self.n_seen += not self._marks[number]
-        self._marks[number] = 1
-
-    def deadline_s(self, rules: ScanRules) -> tuple[float | None, ScanState]:
-        """When the scan ends if nothing more comes, and as what."""
-        if self.end_s is not None:
-            return self.end_s + rules.end_grace_s, ScanState.COMPLETE
-        heard_s = max((s for s in (self.last_frame_s, self.part_over_s) if s is not None), default=None)
-        if heard_s is None:
-            return None, ScanState.RUNNING
-        if self.is_whole:
-            return heard_s + rules.end_grace_s, ScanState.COMPLETE
-        patience_s = rules.stall_timeout_s if self.more_announced else rules.end_grace_s
-        return heard_s + patience_s, ScanState.COMPLETE if self.end_announced else ScanState.ABORTED
-
-
-def _sides(shape: tuple[int, int]) -> str:
-    return f"{shape[0]}x{shape[1]}"
 
 
 def is_same_scan(one: ScanStart, other: ScanStart) -> bool:

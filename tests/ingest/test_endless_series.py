@@ -13,7 +13,8 @@ import zmq
 from stream_rrvae.config import ScanSettings, Settings
 from stream_rrvae.ingest.acquisition import Acquisition
 from stream_rrvae.ingest.events import Accepted, Closed, Event, Opened, Refused, Rejected
-from stream_rrvae.ingest.scan import ScanMachine, ScanRules
+from stream_rrvae.ingest.scan import ScanMachine
+from stream_rrvae.ingest.scan_rules import ScanRules
 from stream_rrvae.messages import Encoding, Frame, Refusal, ScanEnd, ScanStart, ScanState
 from stream_rrvae.metrics import new_metrics
 from stream_rrvae.scan_path import ScanPath

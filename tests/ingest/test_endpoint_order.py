@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from stream_rrvae.ingest.endpoint_order import HELD_WITHOUT_START_S, EndpointOrder
 from stream_rrvae.ingest.events import Accepted, Closed, Event, Opened, Rejected
-from stream_rrvae.ingest.scan import ScanMachine, ScanRules
+from stream_rrvae.ingest.scan import ScanMachine
+from stream_rrvae.ingest.scan_rules import ScanRules
 from stream_rrvae.messages import Encoding, Frame, Message, Refusal, ScanEnd, ScanStart, ScanState
 from stream_rrvae.scan_path import ScanPath
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from stream_rrvae.ingest.events import Accepted, Closed, Ended, Event, Opened, Refused, Rejected
-from stream_rrvae.ingest.scan import ScanMachine, ScanRules
+from stream_rrvae.ingest.scan import ScanMachine
+from stream_rrvae.ingest.scan_rules import ScanRules
 from stream_rrvae.messages import Encoding, Frame, Refusal, ScanEnd, ScanStart, ScanState
 
 START = ScanStart("scan-a", 7, (4, 6), "uint16", 4, scan_shape=(2, 2))

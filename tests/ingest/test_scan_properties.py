@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from stream_rrvae.ingest.account import ScanAccount
 from stream_rrvae.ingest.events import Accepted, Closed, Ended, Event, Opened, Refused, Rejected
-from stream_rrvae.ingest.scan import ScanMachine, ScanRules
+from stream_rrvae.ingest.scan import ScanMachine
+from stream_rrvae.ingest.scan_rules import ScanRules
 from stream_rrvae.messages import Counters, Encoding, Frame, Refusal, ScanEnd, ScanStart, ScanState
 
 FRAME_SHAPE = (2, 2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_rrvae.ingest.scan import settle_scan_shape
+from stream_rrvae.ingest.scan_rules import settle_scan_shape
 from stream_rrvae.messages import ScanStart
 
 
