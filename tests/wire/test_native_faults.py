@@ -10,33 +10,7 @@ import pytest
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Refusal
 from stream_rrvae.wire.native import NativeProtocol
-
-START = {
-    "p": "stream-rrvae",
-    "v": 1,
-    "t": "start",
-    "scan_id": "a",
-    "series": 1,
-    "frame_shape": [2, 3],
-    "pixel_type": "uint8",
-    "frames_expected": 4,
-}
-FRAMES = {
-    "p": "stream-rrvae",
-    "v": 1,
-    "t": "frames",
-    "series": 1,
-    "numbers": [0],
-    "sizes": [6],
-    "shape": [2, 3],
-    "dtype": "uint8",
-    "encoding": "none",
-}
-
-
-def decode(header: Any, *parts: bytes) -> Any:
-    packed = header if isinstance(header, bytes) else msgpack.packb(header)
-    return NativeProtocol().decode([memoryview(packed), *(memoryview(part) for part in parts)])
+from tests.wire.native_messages import FRAMES, START, decode
 
 
 def refusal(header: Any, *parts: bytes) -> Refusal:

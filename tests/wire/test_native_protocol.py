@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import msgpack
 import numpy as np
 import pytest
 
@@ -17,35 +15,10 @@ from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Calibration, Encoding, Frame, Refusal, ScanEnd, ScanStart
 from stream_rrvae.wire.native import NativeProtocol, encode_end, encode_frames, encode_start
 from stream_rrvae.wire.pixels import decode_pixels, encode_bslz4
+from tests.wire.native_messages import FRAMES, START, decode
 
 Views = Callable[[list[bytes]], list[memoryview]]
 PAGE = Path(stream_rrvae.wire.native.__file__).with_name("native_protocol.md")
-START = {
-    "p": "stream-rrvae",
-    "v": 1,
-    "t": "start",
-    "scan_id": "a",
-    "series": 1,
-    "frame_shape": [2, 3],
-    "pixel_type": "uint8",
-    "frames_expected": 4,
-}
-FRAMES = {
-    "p": "stream-rrvae",
-    "v": 1,
-    "t": "frames",
-    "series": 1,
-    "numbers": [0],
-    "sizes": [6],
-    "shape": [2, 3],
-    "dtype": "uint8",
-    "encoding": "none",
-}
-
-
-def decode(header: Any, *parts: bytes) -> Any:
-    packed = header if isinstance(header, bytes) else msgpack.packb(header)
-    return NativeProtocol().decode([memoryview(packed), *(memoryview(part) for part in parts)])
 
 
 def example(kind: str) -> list[memoryview]:
