@@ -29,6 +29,7 @@ SMOOTH = (
     0.5  # of the rest: above it, the specimen's field shows less than a period or two, and part of it is in the walk
 )
 SMOOTH_ORDER = 4  # of a polynomial
+SAME = 1e-14  # of the largest eigenvalue of the terms' products: below it two terms cannot be told apart
 
 Float = NDArray[np.float64]
 AnyFloat = NDArray[np.floating[Any]]
@@ -41,6 +42,15 @@ def shifts_px(descan: DescanFound, scan_shape: tuple[int, int]) -> tuple[Float, 
     return walk[:, 0], walk[:, 1]
 
 
+def fit_surface(com_y: AnyFloat, com_x: AnyFloat, scan_shape: tuple[int, int], kind: DescanKind) -> DescanFound | None:
+    """The same as `fit_descan` gives without a look at how certain it is, which takes most of the time."""
+    at = _looked_at(np.flatnonzero(np.isfinite(com_y) & np.isfinite(com_x)))
+    if at.size < FEWEST_POSITIONS * N_TERMS[kind] / N_TERMS["plane"]:
+        return None
+    com = np.stack([com_y[at], com_x[at]], axis=1).astype(np.float64)
+    return DescanFound(kind, _as_terms(_fit(com, at, scan_shape, kind)), None, False)
+
+
 def fit_descan(
     com_y: AnyFloat, com_x: AnyFloat, scan_shape: tuple[int, int], kind: DescanKind = "plane"
 ) -> DescanFound | None:
@@ -51,7 +61,7 @@ def fit_descan(
     com = np.stack([com_y[at], com_x[at]], axis=1).astype(np.float64)
     walk = _fit(com, at, scan_shape, kind)
     over_rows, over_columns = (_disagreement(com, at, scan_shape, axis) for axis in (0, 1))
-    found: tuple[tuple[float, float], ...] = tuple((y, x) for y, x in walk.tolist())
+    found = _as_terms(walk)
     if over_rows is None or over_columns is None:
         return DescanFound(kind, found, None, False)
     agree = np.hypot(over_rows, over_columns) <= CERTAIN * np.linalg.norm(walk[:2])
@@ -81,6 +91,10 @@ def _looked_at(measured: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).choice(measured, MOST_POSITIONS, replace=False))
 
 
+def _as_terms(walk: Float) -> tuple[tuple[float, float], ...]:
+    return tuple((y, x) for y, x in walk.tolist())
+
+
 def _fit(com: Float, at: NDArray[np.int64], scan_shape: tuple[int, int], kind: DescanKind) -> Float:
     """Walk [terms, 2] in px; 0 along an axis of which too little is measured to tell."""
     design = terms(at, scan_shape, kind) * _told(at, scan_shape, kind)
@@ -88,11 +102,12 @@ def _fit(com: Float, at: NDArray[np.int64], scan_shape: tuple[int, int], kind: D
     weights: Float = taper
     solution: Float = np.zeros((design.shape[1], 2))
     for _ in range(ROUNDS):
-        root = np.sqrt(weights)[:, None]
         # Least squares about the means: what does not vary gets nothing instead of a share of the mean.
-        varied, moved = (part - np.average(part, axis=0, weights=weights) for part in (design, com))
-        solution = np.asarray(np.linalg.lstsq(varied * root, moved * root, rcond=1e-9)[0], np.float64)
-        distance = np.hypot.reduce(moved - varied @ solution, axis=1)
+        varied, moved = (part - weights @ part / weights.sum() for part in (design, com))
+        held = varied.T * weights
+        solution = np.asarray(np.linalg.pinv(held @ varied, SAME, hermitian=True) @ (held @ moved), np.float64)
+        off = moved - varied @ solution
+        distance = np.sqrt(off[:, 0] ** 2 + off[:, 1] ** 2)
         reach = CUT_OFF * max(float(np.median(distance)), 1e-12)
         weights = np.asarray(taper * np.square(np.maximum(1 - np.square(distance / reach), 0.0)), np.float64)
     return np.asarray(solution)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 from scipy.special import erfc
 
 from stream_rrvae.calibration.cells import Cells
+from stream_rrvae.calibration.damped_fit import damped_fit
 
 WINDOW = 1.5  # radii around the first guess; further out diffracted discs may lie
 OUTLIER = 6.0  # standard deviations: dead, hot and stuck pixels
@@ -21,7 +21,7 @@ LARGEST_STRETCH = 0.4
 LARGEST_LOG_ERROR = 10.0  # of the edge's width: it is not told by the pattern
 ROUNDS = 3
 STEPS = 40
-TOLERANCE = 1e-5
+TOLERANCE, ROUGH = 1e-5, 1e-3  # of the last round, and of those before, which only tell what is an outlier
 ROUND, ELLIPTIC = 6, 8  # numbers that are fitted
 
 # [n] values of cells, or [8] center_y, center_x, radius, log edge, plateau, background, stretch along x, along x = y
@@ -75,8 +75,8 @@ def fit_with_errors(cells: Cells, guess: SoftDisc, numbers: int) -> FittedDisc:
     fit, sigma, good = _by_rounds(seen, guess, numbers)
     # By the lit cells: in the dark, where counts are rare, most residuals are far smaller than their spread.
     sigma = sigma * _spread(((seen.values - _soft(fit, seen)) / sigma)[good & (_soft(fit, seen) > LIT)])
-    slopes = _misfit_slopes(fit[:numbers], seen, np.where(good, 1 / sigma, 0.0))
-    errors = _with_all(np.sqrt(np.maximum(np.diag(np.linalg.pinv(slopes.T @ slopes)), 0.0)))
+    slopes = _soft_with_slopes(fit[:numbers], seen)[1] * np.where(good, 1 / sigma, 0.0)
+    errors = _with_all(np.sqrt(np.maximum(np.diag(np.linalg.pinv(slopes @ slopes.T)), 0.0)))
     errors[3] = min(errors[3], LARGEST_LOG_ERROR)
     return FittedDisc(_as_disc(fit, guess.plateau), _as_disc(errors, guess.plateau))
 
@@ -89,7 +89,7 @@ def _by_rounds(seen: _Seen, guess: SoftDisc, numbers: int) -> tuple[Vector, Vect
     for turn in range(ROUNDS):
         sigma = np.sqrt(np.maximum(_soft(fit, seen), SMALLEST_EXPECTED) / seen.weights)
         sigma *= _spread(((seen.values - _soft(fit, seen)) / sigma)[good])
-        fit = _fitted(fit, seen, np.where(good, 1 / sigma, 0.0), guess.radius, numbers, robust=turn == 0)
+        fit = _fitted(fit, seen, np.where(good, 1 / sigma, 0.0), guess.radius, numbers, turn)
         residuals = (seen.values - _soft(fit, seen)) / sigma
         good = np.abs(residuals) < OUTLIER * _spread(residuals)
     return fit, sigma, good
@@ -109,64 +109,67 @@ def _near(cells: Cells, guess: SoftDisc) -> _Seen:
     return _Seen(cy[near], cx[near], cells.means[near] / guess.plateau, cells.weights[near])
 
 
-def _fitted(fit: Vector, seen: _Seen, inverse_sigma: Vector, radius: float, numbers: int, robust: bool) -> Vector:
+def _fitted(fit: Vector, seen: _Seen, inverse_sigma: Vector, radius: float, numbers: int, turn: int) -> Vector:
     low, high = np.full(numbers, -np.inf), np.full(numbers, np.inf)
     low[3], high[3] = math.log(SHARPEST_EDGE), math.log(max(radius, 1.0)) + 1
     low[ROUND:], high[ROUND:] = -LARGEST_STRETCH, LARGEST_STRETCH
-    result = least_squares(
-        _misfit,
-        np.clip(fit[:numbers], low + 1e-9, high - 1e-9),
-        jac=_misfit_slopes,
-        args=(seen, inverse_sigma),
-        bounds=(low, high),
-        loss="soft_l1" if robust else "linear",
-        x_scale=np.array([1.0, 1.0, 1.0, 0.5, 0.1, 0.1, 0.05, 0.05])[:numbers],
-        xtol=TOLERANCE,
-        ftol=TOLERANCE,
-        max_nfev=STEPS,
+
+    def model(numbers_now: Vector) -> tuple[Vector, Vector]:
+        expected, slopes = _soft_with_slopes(numbers_now, seen)
+        return (expected - seen.values) * inverse_sigma, slopes * inverse_sigma
+
+    return _with_all(
+        damped_fit(model, fit[:numbers], low, high, TOLERANCE if turn == ROUNDS - 1 else ROUGH, STEPS, turn == 0)
     )
-    return _with_all(result.x)
 
 
 def _with_all(numbers: Vector) -> Vector:
     return np.concatenate([numbers, np.zeros(ELLIPTIC - numbers.size)])
 
 
-def _misfit(fit: Vector, seen: _Seen, inverse_sigma: Vector) -> Vector:
-    return np.asarray((_soft(fit, seen) - seen.values) * inverse_sigma)
-
-
-def _misfit_slopes(fit: Vector, seen: _Seen, inverse_sigma: Vector) -> NDArray[np.float64]:
-    return np.asarray(_slopes(fit, seen)[:, : fit.size] * inverse_sigma[:, None])
-
-
 def _soft(fit: Vector, seen: _Seen) -> Vector:
-    r, radius, _, _ = _polar(fit, seen)
+    dy, dx = seen.cy - fit[0], seen.cx - fit[1]
+    r = np.maximum(np.sqrt(dy * dy + dx * dx), 1e-9)
+    radius = fit[2] * _stretched(fit, *_twice_the_angle(dy, dx, r))
     return np.asarray(fit[4] * erfc((r - radius) / np.exp(fit[3])) / 2 + fit[5])
 
 
-def _polar(fit: Vector, seen: _Seen) -> tuple[Vector, Vector, Vector, Vector]:
-    """Distance from the centre, the edge's distance there, cosine and sine of twice the angle."""
-    dy, dx = seen.cy - fit[0], seen.cx - fit[1]
-    r = np.maximum(np.hypot(dy, dx), 1e-9)
-    cosine, sine = (dx**2 - dy**2) / r**2, 2 * dx * dy / r**2
+def _twice_the_angle(dy: Vector, dx: Vector, r: Vector) -> tuple[Vector, Vector]:
+    """Cosine and sine of it."""
+    over = 1 / r**2
+    return (dx - dy) * (dx + dy) * over, 2 * dx * dy * over
+
+
+def _stretched(fit: Vector, cosine: Vector, sine: Vector) -> Vector:
+    """The edge's distance over the radius."""
     along_x, along_diagonal = _with_all(fit)[ROUND:]
-    return r, fit[2] * (1 + along_x * cosine + along_diagonal * sine), cosine, sine
+    return np.asarray(1 + along_x * cosine + along_diagonal * sine)
 
 
-def _slopes(fit: Vector, seen: _Seen) -> NDArray[np.float64]:
-    """Derivatives of `_soft` by its eight parameters [n, 8]; the edge's angle is taken not to move with the centre."""
+def _soft_with_slopes(fit: Vector, seen: _Seen) -> tuple[Vector, NDArray[np.float64]]:
+    """`_soft` and its derivatives by the numbers of `fit` [numbers, n].
+
+    The edge's angle is taken not to move with the centre.
+    """
     dy, dx = seen.cy - fit[0], seen.cx - fit[1]
-    r, radius, cosine, sine = _polar(fit, seen)
-    edge = np.exp(fit[3])
-    u = (r - radius) / edge
-    bell = fit[4] * np.exp(-np.minimum(u**2, 700.0)) / np.sqrt(np.pi)
+    r = np.maximum(np.sqrt(dy * dy + dx * dx), 1e-9)
+    edge, is_round = np.exp(fit[3]), fit.size == ROUND
+    cosine, sine = (dx, dy) if is_round else _twice_the_angle(dy, dx, r)
+    stretched = np.float64(1.0) if is_round else _stretched(fit, cosine, sine)
+    u = (r - fit[2] * stretched) / edge
+    slopes = np.empty((fit.size, r.size))
+    bell = fit[4] / np.sqrt(np.pi) * np.exp(-np.minimum(u * u, 700.0))
     by_edge = bell / edge
-    columns = (
-        by_edge * dy / r, by_edge * dx / r, by_edge * radius / fit[2], bell * u, erfc(u) / 2, np.ones(r.size),
-        by_edge * fit[2] * cosine, by_edge * fit[2] * sine,
-    )  # fmt: skip
-    return np.stack(columns, axis=1)
+    over_r = by_edge / r
+    np.multiply(over_r, dy, out=slopes[0])
+    np.multiply(over_r, dx, out=slopes[1])
+    np.multiply(by_edge, stretched, out=slopes[2])
+    np.multiply(bell, u, out=slopes[3])
+    np.multiply(erfc(u), 0.5, out=slopes[4])
+    slopes[5] = 1.0
+    for row, turned in zip(slopes[ROUND:], (cosine, sine), strict=False):
+        np.multiply(by_edge * fit[2], turned, out=row)
+    return fit[4] * slopes[4] + fit[5], slopes
 
 
 def _spread(residuals: Vector) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from stream_rrvae.calibration.descan import fit_descan, shifts_px
+from stream_rrvae.calibration.descan import fit_surface, shifts_px
 from stream_rrvae.errors import CalibrationError
 from stream_rrvae.messages import BoolArray
 
@@ -96,7 +96,7 @@ def _measured_part(measured: BoolArray) -> tuple[slice, slice]:
 
 
 def _without_descan(com_y: Float, com_x: Float) -> tuple[Float, Float]:
-    surface = fit_descan(com_y.ravel(), com_x.ravel(), (com_y.shape[0], com_y.shape[1]), "quadratic")
+    surface = fit_surface(com_y.ravel(), com_x.ravel(), (com_y.shape[0], com_y.shape[1]), "quadratic")
     if surface is None:
         raise CalibrationError("too few positions are measured so far")
     shift_y, shift_x = shifts_px(surface, (com_y.shape[0], com_y.shape[1]))
