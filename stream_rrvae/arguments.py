@@ -19,6 +19,11 @@ class Arguments:
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
 
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """All of them as they came, for whoever passes them on unseen."""
+        return self._given
+
     def number(self, name: str, least: float = -math.inf, most: float = math.inf, default: T = _REQUIRED) -> float | T:
         """A finite number within both limits."""
         value = self._given.get(name)

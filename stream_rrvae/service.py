@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,7 +36,17 @@ from stream_rrvae.learner import PATIENCE_S, Learner
 from stream_rrvae.log import event
 from stream_rrvae.maps.live_maps import LiveMaps
 from stream_rrvae.maps.results import Provenance, free_name, write_results
-from stream_rrvae.messages import BoolArray, Counters, DegradeLevel, FrameSkip, Health, ScanStart, Snapshot
+from stream_rrvae.messages import (
+    BoolArray,
+    Counters,
+    DegradeLevel,
+    FrameSkip,
+    Health,
+    ModelStatus,
+    ScanStart,
+    ScanState,
+    Snapshot,
+)
 from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.operations.health_server import HealthServer
 from stream_rrvae.recording import layout
@@ -92,6 +103,8 @@ class Service:
             lambda: self._maps.changed,
         )  # fmt: skip
         self._current: ScanStore | None = None
+        self._left: deque[ScanStore] = deque(maxlen=1)  # whose end the feed has not told; nobody else tells of a shard
+        self._told_end_of: ScanStore | None = None
         self._opened_unix_s = 0.0
         self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)
         self._finisher = threading.Thread(target=self._finish_all, name="finish", daemon=True)
@@ -205,9 +218,13 @@ class Service:
         """A scan begins: the learner and the feed turn to it."""
         self._rotation.begin(store.start, store.features_info.get(ORIGIN, {}).get(ROTATION, ""))
         previous, self._current = self._current, store
+        if previous and previous.start.shard_count > 1 and self._told_end_of is not previous:
+            self._left.append(previous)
         self._opened_unix_s = time.time()
         self._calibrator.work_on(store)
         if self._learner:
+            # "off" would tell whoever waits for the last word that none will come.
+            store.write_status(ModelStatus(state="waiting", mode=self._settings.learn.mode))
             self._learner.work_on(store.path)
         if previous and previous.read_account().state != "running":
             previous.close()
@@ -334,10 +351,13 @@ class Service:
             health = replace(health, learner_restarts=self._learner.restarts)
         if self._recorder:
             health = replace(health, frames_recorded=self._recorder.acknowledged, recording_fault=self._recorder.fault)
-        store, rotation = self._current, self._rotation.now
+        store, rotation = self._left.popleft() if self._left else self._current, self._rotation.now
         calibration = None if store is None else self._rotation.of(store.start)
+        snapshot = build_snapshot(store, self._settings.instrument, self._serial, health, calibration, self._maps.look)
+        if snapshot.state is not ScanState.RUNNING:
+            self._told_end_of = store
         return replace(
-            build_snapshot(store, self._settings.instrument, self._serial, health, calibration, self._maps.look),
+            snapshot,
             requests_url=self._requests.url if self._requests else None,
             rotation_origin=rotation.origin,
             rotation_locked=rotation.locked,

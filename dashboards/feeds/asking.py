@@ -8,17 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from dashboards.feeds.live_feed import LiveFeed
 from stream_rrvae.curve import ClientKeys
 from stream_rrvae.errors import ConfigError, RequestError
 from stream_rrvae.feed.asker import TIMEOUT_S, Asker
+from stream_rrvae.feed.reachable import reachable
 from stream_rrvae.messages import Plain
-from stream_rrvae.security import is_local
-
-EVERYWHERE = ("0.0.0.0", "::", "*")
-SCHEMES = ("tcp", "ipc", "inproc")
 
 
 class Asking:
@@ -82,20 +78,3 @@ class Asking:
             known[1].close()
         self._askers[feed_url] = url, asker
         return asker
-
-
-def reachable(told: str, feed_url: str) -> str:
-    """Where the service that told `told` on `feed_url` is asked from here. Raises RequestError."""
-    try:
-        parts, feed = urlsplit(told), urlsplit(feed_url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise RequestError("the service told of an address that is none") from error
-    if parts.scheme not in SCHEMES:
-        raise RequestError("the service told of an address that is none")
-    if is_local(told) and not is_local(feed_url):
-        raise RequestError("this service takes requests on its own machine alone")
-    if host in EVERYWHERE and feed.hostname:
-        name = f"[{feed.hostname}]" if ":" in feed.hostname else feed.hostname
-        return f"tcp://{name}:{port}"
-    return told

@@ -109,11 +109,21 @@ def demo(**options: Any) -> None:
 
 @click.command()
 @click.argument("results", metavar="[RESULTS.h5]...", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Merge RESULTS, one a shard, into this.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Merge RESULTS, one a shard, into this file; of feeds, a folder."
+)
 @click.option("--feed", "feeds", metavar="URL", multiple=True, help="Feed of each shard's service, instead of RESULTS.")
 @click.option("--to", metavar="URL", default=DEFAULT_FEED, help="Where the whole scan is published.")
 @click.option("--instrument", default="instrument", help="Name shown on the dashboard.")
 @click.option("--rate", "rate_hz", type=click.FloatRange(0.1, 60), default=20.0, help="Snapshots a second.")
+@click.option("--requests", metavar="URL", help="Where the merged scan is asked; each shard is asked for what it has.")
+@click.option(
+    "--requests-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("requests.key"),
+    show_default=True,
+    help="Key of those who ask, and of the shards' services.",
+)
 @curve_options
 @click.option(
     "--curve-server",
@@ -127,9 +137,9 @@ def merge(results: tuple[Path, ...], out: Path | None, **options: Any) -> None:
     """The feeds of a scan's shards as one feed, for dashboards; or their results files as one."""
     from stream_rrvae.commands.merge import MergeOptions, run_merge, run_merge_results
 
-    if bool(results) != (out is not None) or bool(results) == bool(options["feeds"]):
+    if bool(results) == bool(options["feeds"]) or (results and out is None):
         raise click.UsageError("give either RESULTS.h5 files and --out, or feeds (--feed)")
-    if out is not None:
+    if results and out is not None:
         run_merge_results(results, out)
     else:
-        run_merge(MergeOptions(**options))
+        run_merge(MergeOptions(out=out, **options))

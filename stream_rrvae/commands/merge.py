@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -18,12 +18,17 @@ import click
 from stream_rrvae import log
 from stream_rrvae.allocator import keep_freed_memory
 from stream_rrvae.curve import client_keys_each, server_keys
-from stream_rrvae.errors import ConfigError, FeedError
+from stream_rrvae.errors import ConfigError, FeedError, FileFormatError
+from stream_rrvae.feed.ended_scans import EndedScan, EndedScans
 from stream_rrvae.feed.publisher import Publisher
+from stream_rrvae.feed.request_server import RequestServer
+from stream_rrvae.feed.shard_answers import ShardAnswers
 from stream_rrvae.feed.shards import Shards
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.log import event
 from stream_rrvae.messages import ShardStatus, Snapshot
+from stream_rrvae.operations.disk import why_not_writable
+from stream_rrvae.security import make_key
 
 WAKE_S = 0.25  # longest that stopping waits for a reader
 LOOK_S = 0.5  # how soon it is said that a shard fell silent
@@ -38,6 +43,9 @@ class MergeOptions:
     instrument: str = "instrument"
     rate_hz: float = 20.0
     allow_remote: bool = False
+    out: Path | None = None  # folder for results; None = none are written
+    requests: str | None = None  # where the merged scan is asked; None: nowhere
+    requests_key: Path = Path("requests.key")  # of ours and of the shards' services
     curve_key: Path | None = None  # ours, towards the feeds and those who read the merged one
     curve_clients: Path | None = None  # folder with the keys of the latter
     curve_servers: tuple[Path, ...] = ()  # the feeds' keys: one for all, or one each
@@ -67,9 +75,23 @@ class Merger:
         keys = client_keys_each(options.curve_key, options.curve_servers, len(options.feeds))
         self._subscribers = [Subscriber(url, own) for url, own in zip(options.feeds, keys, strict=True)]
         self._told: dict[int, str] = {}  # state of each shard, as last said in the log
+        self._options = options
+        self._ended = None if options.out is None else EndedScans(len(options.feeds), options.instrument)
+        self._answers: ShardAnswers | None = None
+        self._requests: RequestServer | None = None
+        self.error: FileFormatError | None = None
+        if options.requests is not None:
+            key = make_key(options.requests_key)
+            self._answers = ShardAnswers(options.feeds, self._latest, key, keys)
+            own_keys = server_keys(options.curve_key, options.curve_clients)
+            self._requests = RequestServer(
+                options.requests, key, self._answers.quick(), self._answers.slow(), options.allow_remote, keys=own_keys
+            )
 
     def start(self) -> None:
         """Bind and begin. Raises ConfigError."""
+        if self._requests is not None:
+            self._requests.start()
         self._publisher.start()
         for reader in self._readers:
             reader.start()
@@ -79,7 +101,9 @@ class Merger:
         while not self._stopping.wait(LOOK_S):
             with self._lock:
                 statuses = self._shards.statuses(time.monotonic())
+                ended = self._ended.due(time.monotonic()) if self._ended else []
             self._tell(statuses)
+            self._write(ended)
 
     def request_stop(self) -> None:
         """End `run`; safe in a signal handler."""
@@ -92,6 +116,11 @@ class Merger:
             if reader.is_alive():
                 reader.join()
             subscriber.close()
+        self._write(self._ended.rest() if self._ended else [])
+        if self._requests is not None:
+            self._requests.stop()
+        if self._answers is not None:
+            self._answers.close()
         self._publisher.stop()
 
     def _read(self, number: int, url: str) -> None:
@@ -105,10 +134,34 @@ class Merger:
                 if snapshot is not None:
                     with self._lock:
                         self._shards.take(number, snapshot, time.monotonic())
+                        if self._ended is not None:
+                            self._ended.take(number, snapshot, time.monotonic())
 
     def _merged(self) -> Snapshot:
         with self._lock:
-            return self._shards.merged(time.monotonic())
+            merged = self._shards.merged(time.monotonic())
+        return replace(merged, requests_url=self._requests.url if self._requests else None)
+
+    def _latest(self) -> list[Snapshot | None]:
+        with self._lock:
+            return self._shards.latest()
+
+    def _write(self, ended: Sequence[EndedScan]) -> None:
+        from stream_rrvae.maps.results import free_name
+        from stream_rrvae.maps.results_of_snapshot import Course, write_results_of
+
+        for scan in ended:
+            assert self._options.out is not None
+            path = free_name(self._options.out, scan.snapshot.scan_id)
+            settings = {"merged": list(self._options.feeds)}
+            course = Course(scan.started_unix_s, scan.ended_unix_s, scan.levels, settings)
+            try:
+                write_results_of(scan.snapshot, course, path)
+            except FileFormatError as error:
+                self.error = error
+                event("results_not_written", logging.ERROR, path=str(path), reason=str(error))
+            else:
+                event("results_written", path=str(path))
 
     def _tell(self, statuses: Sequence[ShardStatus]) -> None:
         for shard in statuses:
@@ -129,6 +182,8 @@ def run_merge(options: MergeOptions) -> None:
     """Run until SIGTERM or Ctrl-C. Raises ConfigError or SecurityError before it begins."""
     log.set_up()
     keep_freed_memory()
+    if options.out is not None and (fault := why_not_writable(options.out)):
+        raise ConfigError(f"{fault}: choose another --out")
     merger = Merger(options)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -142,3 +197,5 @@ def run_merge(options: MergeOptions) -> None:
         click.echo("ready")
         sys.stdout.flush()
         merger.run()
+    if merger.error is not None:
+        raise merger.error

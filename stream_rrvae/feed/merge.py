@@ -76,6 +76,7 @@ def merged_snapshot(parts: Sequence[Part], absent: Sequence[ShardStatus], instru
         descan_removed=first.descan_removed,
         calibration_origin=first.calibration_origin,
         rotation_origin=first.rotation_origin,
+        rotation_locked=first.rotation_locked,
         path=first.path,
         not_made=first.not_made,
     )

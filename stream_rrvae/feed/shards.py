@@ -62,6 +62,10 @@ class Shards:
         parts, absent = self._parts(now_s)
         return [*(part.status for part in parts), *absent]
 
+    def latest(self) -> list[Snapshot | None]:
+        """What each feed told last of the scan that is shown."""
+        return [feed.of_scan for feed in self._feeds]
+
     def _parts(self, now_s: float) -> tuple[list[Part], list[ShardStatus]]:
         told = [feed.of_scan for feed in self._feeds if feed.of_scan is not None]
         first = min(told, key=lambda snapshot: snapshot.shard_id, default=None)

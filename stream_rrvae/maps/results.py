@@ -88,8 +88,8 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     entry["definition"] = DEFINITION
     entry["program_name"] = "stream-rrvae"
     entry["program_name"].attrs["version"] = __version__
-    entry["start_time"] = _iso(provenance.started_unix_s)
-    entry["end_time"] = _iso(provenance.ended_unix_s)
+    entry["start_time"] = iso(provenance.started_unix_s)
+    entry["end_time"] = iso(provenance.ended_unix_s)
     entry["scan_id"] = store.start.scan_id
     entry["state"] = str(account.state)
     entry["configuration"] = json.dumps(dict(provenance.settings), default=str)
@@ -99,16 +99,18 @@ def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: 
     entry["model_version"] = status.version
     entry["scan_path"] = json.dumps(to_plain(store.start.path))
     calibration = provenance.calibration or store.start.calibration
-    _write_maps(entry.create_group("maps"), maps, calibration, store.start.path.offset)
+    write_maps(entry.create_group("maps"), maps, calibration, store.start.path.offset)
     write_not_made(entry, maps.not_made)
     write_geometry(entry.create_group("geometry"), store, maps.descan, provenance.found)
     quality = entry.create_group("quality")
-    _write_quality(quality, account.counters, status)
-    _write_levels(quality, provenance.levels)
-    _write_process(entry.create_group("process"), store, status, provenance.settings.get("learn", {}))
+    write_quality(quality, account.counters, status)
+    write_levels(quality, provenance.levels)
+    learn = provenance.settings.get("learn", {})
+    write_process(entry.create_group("process"), status, store.features_info, learn)
 
 
-def _write_maps(group: h5py.Group, maps: ScanMaps, calibration: Calibration, offset: tuple[int, int]) -> None:
+def write_maps(group: h5py.Group, maps: ScanMaps, calibration: Calibration, offset: tuple[int, int]) -> None:
+    """Fill /entry/maps; `offset` is the first position in the larger scan that it is part of."""
     group.attrs.update({"NX_class": "NXdata", "signal": "com_magnitude", "axes": ["scan_y", "scan_x"]})
     group.attrs["auxiliary_signals"] = [name for name in maps.maps if name != "com_magnitude"]
     group.attrs["vector_axes"] = maps.axes
@@ -137,7 +139,8 @@ def write_not_made(entry: h5py.Group, reasons: Mapping[str, str]) -> None:
         group[name] = reason
 
 
-def _write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -> None:
+def write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -> None:
+    """Fill /entry/quality: the account, and the model's figures."""
     group.attrs["NX_class"] = "NXcollection"
     for name in ACCOUNT:
         group[f"frames_{name}"] = getattr(counters, name)
@@ -149,19 +152,22 @@ def _write_quality(group: h5py.Group, counters: Counters, status: ModelStatus) -
         group[name] = np.asarray(value, np.float64)
 
 
-def _write_levels(group: h5py.Group, levels: Sequence[LevelChange]) -> None:
+def write_levels(group: h5py.Group, levels: Sequence[LevelChange]) -> None:
     """`messages.DegradeLevel`: the highest during the scan, and from when on each held."""
     group["degrade_level_highest"] = max((change.level for change in levels), default=0)
     if levels:
         group["degrade_levels"] = np.array([change.level for change in levels], np.uint8)
-        group["degrade_levels"].attrs["since"] = [_iso(change.unix_s) for change in levels]
+        group["degrade_levels"].attrs["since"] = [iso(change.unix_s) for change in levels]
         group["degrade_levels"].attrs["reason"] = [change.reason for change in levels]
 
 
-def _write_process(group: h5py.Group, store: ScanStore, status: ModelStatus, learn: Mapping[str, Any]) -> None:
+def write_process(
+    group: h5py.Group, status: ModelStatus, features: Mapping[str, Any], learn: Mapping[str, Any]
+) -> None:
+    """Fill /entry/process: what the maps were learnt with."""
     group.attrs["NX_class"] = "NXprocess"
     group["mode"], group["state"], group["detail"] = status.mode, status.state, status.detail
-    group["features"] = json.dumps(store.features_info)
+    group["features"] = json.dumps(features)
     for name, value in status.model.items():
         group[f"model/{name}"] = value
     for name, value in learn.items():
@@ -169,7 +175,8 @@ def _write_process(group: h5py.Group, store: ScanStore, status: ModelStatus, lea
             group[f"settings/{name}"] = value
 
 
-def _iso(unix_s: float) -> str:
+def iso(unix_s: float) -> str:
+    """As it is written."""
     return datetime.fromtimestamp(unix_s, UTC).isoformat()
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from dashboards.feeds.asking import Asking, reachable
+from dashboards.feeds.asking import Asking
 from dashboards.feeds.live_feed import LiveFeed
 from stream_rrvae.errors import RequestError
+from stream_rrvae.feed.reachable import reachable
 from stream_rrvae.feed.request_server import RequestServer
 from stream_rrvae.messages import Snapshot
 

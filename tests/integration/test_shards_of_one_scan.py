@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
 from stream_rrvae.commands.children import Child
+from stream_rrvae.errors import RequestError
+from stream_rrvae.feed.asker import Asker
 from stream_rrvae.feed.subscriber import Subscriber
+from stream_rrvae.maps.merged_results import merge_results
+from stream_rrvae.maps.results import summary
 from stream_rrvae.messages import Counters, ScanState, Snapshot
+from stream_rrvae.security import make_key
 
 SCAN = ("--detector", "48x48:uint16", "--dose", "50000", "--scan-shape", "16x16")
 TWO = ("--bind", "tcp://127.0.0.1:*") * 2
@@ -27,8 +35,8 @@ class Site:
         self.stack = ExitStack()
         self.endpoints: list[str] = []
 
-    def start(self, name: str, module: str, *arguments: str) -> Child:
-        return self.stack.enter_context(Child(name, module, *arguments))
+    def start(self, name: str, module: str, *arguments: str, log: bool = False) -> Child:
+        return self.stack.enter_context(Child(name, module, *arguments, log=log))
 
     def simulate(self, *options: str) -> None:
         """`options` over those of two shards, two lines in turn."""
@@ -49,10 +57,11 @@ class Site:
     def feed(self, shard: int) -> str:
         return f"ipc://{self.folder}/shard-{shard}"
 
-    def merge(self) -> Subscriber:
+    def merge(self, *options: str) -> Subscriber:
         whole = f"ipc://{self.folder}/whole"
         feeds = ("--feed", self.feed(1), "--feed", self.feed(0))
-        self.start("merge", "stream_rrvae", "merge", *feeds, "--to", whole).line_with("ready")
+        self.merger = self.start("merge", "stream_rrvae", "merge", *feeds, "--to", whole, *options, log=True)
+        self.merger.line_with("ready")
         subscriber = Subscriber(whole)
         self.stack.callback(subscriber.close)
         return subscriber
@@ -103,6 +112,66 @@ def test_two_shards_make_one_scan_and_one_model_makes_one_map(site: Site, tmp_pa
         if name == "latent_1":  # shards count it from where the checkpoint says, the scan from its mean
             together -= together.mean()
         np.testing.assert_allclose(last.maps[name], together, atol=1e-5)
+
+
+def test_the_merged_scan_is_written_and_can_be_asked(site: Site, tmp_path: Path) -> None:
+    key, whole = tmp_path / "requests.key", f"ipc://{tmp_path}/ask-whole"
+    site.simulate("--scans", "1")
+    feed = site.merge("--out", str(tmp_path / "merged"), "--requests", whole, "--requests-key", str(key))
+    urls = [f"ipc://{tmp_path}/ask-{shard}" for shard in (0, 1)]
+    for shard, url in enumerate(urls):
+        site.serve(shard, "--mode", "off", "--requests", url, "--requests-key", str(key))
+    last = until(feed, lambda s: s.state is ScanState.COMPLETE)
+    assert last.requests_url == whole
+    with ExitStack() as stack:
+        askers = [Asker(url, make_key(key)) for url in (*urls, whole)]
+        for asker in askers:
+            stack.callback(asker.close)
+        shards, merged = [partial(answer_of, asker) for asker in askers[:2]], partial(answer_of, askers[2])
+        for y, owner in ((0, 0), (3, 1), (15, 1)):
+            answer, own = merged("pattern", y=y, x=5, exact=True), shards[owner]("pattern", y=y, x=5, exact=True)
+            np.testing.assert_array_equal(answer.pop("pattern"), own.pop("pattern"))
+            assert answer == own and answer["exact"]
+        with pytest.raises(RequestError, match="y must be a whole number from 0 to 15"):
+            merged("pattern", y=16, x=0)
+        assert merged("kept")["positions"] == 256
+        assert merged("set_rotation", degrees=30)["degrees"] == pytest.approx(30)
+        assert [ask("rotation")["degrees"] for ask in shards] == pytest.approx([30, 30])
+        disc = merged("virtual_detector", outer=7.5)
+        assert disc["coverage"] == 1.0 and np.isfinite(disc["map"]).all()
+        centre = {name: disc[name] for name in ("center_ky", "center_kx")}
+        for lines, ask in zip((slice(0, 2), slice(2, 4)), shards, strict=True):
+            own_map = ask("virtual_detector", outer=7.5, **centre)["map"]
+            np.testing.assert_array_equal(disc["map"][lines], own_map[lines])
+    written = logged(site.merger, "results_written")["path"]
+    together = merge_results(sorted((tmp_path / "out").glob("*.results.h5")), tmp_path / "together.h5")
+    assert_same_scan(Path(written), together)
+
+
+def logged(child: Child, name: str) -> dict[str, Any]:
+    """The next line of its log that is of this event."""
+    while True:
+        line: dict[str, Any] = json.loads("{" + child.line_with("{"))
+        if line["event"] == name:
+            return line
+
+
+def answer_of(asker: Asker, name: str, **arguments: Any) -> dict[str, Any]:
+    return asker.ask(name, arguments, timeout_s=30).result()
+
+
+def assert_same_scan(live: Path, of_files: Path) -> None:
+    """What was written of the feeds is what is made of the shards' own files; these were not turned."""
+    with h5py.File(live) as found, h5py.File(of_files) as expected:
+        for name in ("entry/scan_id", "entry/state", "entry/definition"):
+            assert found[name][()] == expected[name][()]
+        for name in ("sum", "com_magnitude", "coverage", "bright_field"):
+            np.testing.assert_array_equal(found[f"entry/maps/{name}"][()], expected[f"entry/maps/{name}"][()])
+            assert found[f"entry/maps/{name}"].attrs["units"] == expected[f"entry/maps/{name}"].attrs["units"]
+        for name in ("frames_processed", "frames_missing", "frames_expected", "degrade_level_highest"):
+            assert found[f"entry/quality/{name}"][()] == expected[f"entry/quality/{name}"][()]
+        assert set(expected["entry/maps"]) <= set(found["entry/maps"])
+    assert "256 frames received, 0 missing" in summary(live)
 
 
 @pytest.mark.slow
