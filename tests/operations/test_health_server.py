@@ -91,7 +91,8 @@ def test_metrics_are_whole_and_begin_at_zero(server: HealthServer) -> None:
 def test_who_says_nothing_takes_nobody_elses_place(server: HealthServer) -> None:
     at = urlsplit(server.url)
     assert at.hostname and at.port
-    silent = [socket.create_connection((at.hostname, at.port)) for _ in range(MOST_AT_ONCE - 1)]
+    # Room for two: the place of who was answered is free a little later than he has the answer.
+    silent = [socket.create_connection((at.hostname, at.port)) for _ in range(MOST_AT_ONCE - 2)]
     try:
         assert fetched(server, "/livez") == (200, "ok")
         client = HTTPConnection(at.hostname, at.port, timeout=30)
