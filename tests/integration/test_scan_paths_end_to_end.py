@@ -68,3 +68,30 @@ def test_the_maps_are_those_of_a_plain_raster(serve: Callable[..., Serving], tmp
             np.testing.assert_array_equal(store.sum.reshape(8, 9), 2 * sums)
             assert store.read_account().counters.flyback == n_frames - 2 * 72
             assert np.corrcoef(store.com_y, com_y.ravel())[0, 1] > 0.999 or store.start.calibration.detector_flip
+
+
+def test_an_endless_series_is_served_and_recorded_scan_by_scan(serve: Callable[..., Serving], tmp_path: Path) -> None:
+    with Child(
+        "simulator", "detector_sim", "--protocol", "dectris-v2", "--bind", "tcp://127.0.0.1:*", "--scans", "3",
+        "--endless", *SCENE,
+    ) as simulator:  # fmt: skip
+        source = f"dectris-v2://{simulator.line_with('bound tcp://')}"
+        record = tmp_path / "recorded"
+        serving = serve(source, "--mode", "off", "--scans", "3", "--record", str(record))
+        assert serving.process.process.wait(60) == 0
+    results = sorted(serving.out.glob("*.results.h5"))
+    assert sorted(path.name.removesuffix(".results.h5")[-2:] for path in results) == [".2", ".3", "01"]
+    sums = []
+    for path in results:
+        with h5py.File(path) as file:
+            sums.append(file["entry/maps/sum"][()])
+            quality = file["entry/quality"]
+            counts = [int(quality[f"frames_{name}"][()]) for name in ("expected", "received", "missing", "refused")]
+        assert counts == [12 * 14, 12 * 14, 0, 0]
+    assert all(np.array_equal(each, sums[0]) for each in sums) and sums[0].min() > 10_000
+    recordings = sorted(record.glob("*/master.h5"))
+    assert len(recordings) == 3
+    for path in recordings:
+        with open_frames(str(path)) as file:
+            assert file.present.all()
+            np.testing.assert_array_equal(file.frames(0, 168).sum(axis=(1, 2)).reshape(12, 14), sums[0])
