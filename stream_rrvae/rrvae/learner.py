@@ -8,23 +8,22 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from stream_rrvae.errors import CheckpointError, ConfigError
+from stream_rrvae.errors import ConfigError
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.messages import Float32Array
-from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.plain import to_plain
 from stream_rrvae.rrvae.encode import encode, encode_seen, gauge_of, left_over
 from stream_rrvae.rrvae.folded import FoldedModel
 from stream_rrvae.rrvae.harmonic import Gauge, HarmonicModel, HarmonicSpec, Readout, kl_divergence
-from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
+from stream_rrvae.rrvae.leading import Leading, leading_of
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport, Sight
+from stream_rrvae.rrvae.model_settings import LARGEST_LATENTS, read_settings
 from stream_rrvae.rrvae.on_device import whole_on
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.principal import LatentGauge, split_off_gauge
 from stream_rrvae.rrvae.subspace import signal_subspace
 from stream_rrvae.rrvae.training import Trainer, TrainSpec
 from stream_rrvae.rrvae.weights import put_weights, weights_of
-
-LARGEST_LATENTS, LARGEST_HIDDEN, LARGEST_BASIS = 8, 1024, 32
 
 
 class HarmonicLearner:
@@ -62,14 +61,8 @@ class HarmonicLearner:
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], device: str) -> Self:
         """The model that `settings` describe, weights to be restored. Raises CheckpointError."""
-        try:
-            spec = from_plain(HarmonicSpec, settings.get("spec"))
-            order = settings["leading_order"]
-        except (TypeError, ValueError, KeyError) as error:
-            raise CheckpointError(f"the checkpoint's model settings do not make sense: {error}") from error
-        _check(spec, order)
-        leading = center_of_mass(spec.basis)
-        return cls(spec, Leading(order, leading.real, leading.imaginary), 0, cls._device(device), TrainSpec())
+        spec, leading = read_settings(HarmonicSpec, settings, _is_sound)
+        return cls(spec, leading, 0, cls._device(device), TrainSpec())
 
     @property
     def basis(self) -> BasisSpec:
@@ -157,16 +150,6 @@ def torch_device(setting: str) -> str:
     return "cuda" if available and setting != "cpu" else "cpu"
 
 
-def _check(spec: HarmonicSpec, order: Any) -> None:
-    basis = spec.basis
-    sizes_fit = (
-        1 <= spec.latents <= LARGEST_LATENTS
-        and 0 <= spec.spare <= LARGEST_LATENTS
-        and 1 <= spec.hidden <= LARGEST_HIDDEN
-        and 1 <= basis.max_order <= LARGEST_BASIS
-        and 1 <= basis.n_radial <= LARGEST_BASIS
-    )
-    if not sizes_fit or spec.gauge not in ("decoder", "free", "data") or spec.readout not in ("linear", "decoded"):
-        raise CheckpointError(f"the checkpoint's model settings are out of bounds: {to_plain(spec)}")
-    if type(order) is not int or not 1 <= order <= basis.max_order:
-        raise CheckpointError(f"the checkpoint's leading order is {order!r}")
+def _is_sound(spec: HarmonicSpec) -> bool:
+    kinds_known = spec.gauge in ("decoder", "free", "data") and spec.readout in ("linear", "decoded")
+    return kinds_known and 0 <= spec.spare <= LARGEST_LATENTS

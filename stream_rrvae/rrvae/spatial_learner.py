@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stream_rrvae.errors import CheckpointError
 from stream_rrvae.kernels.basis import BasisSpec
 from stream_rrvae.maps.statistics import wrapped
 from stream_rrvae.messages import Float32Array
-from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.plain import to_plain
 from stream_rrvae.rrvae.harmonic import turned
-from stream_rrvae.rrvae.leading import Leading, center_of_mass, leading_of
-from stream_rrvae.rrvae.learner import LARGEST_BASIS, LARGEST_HIDDEN, LARGEST_LATENTS, torch_device
+from stream_rrvae.rrvae.leading import Leading, leading_of
+from stream_rrvae.rrvae.learner import torch_device
 from stream_rrvae.rrvae.model import Arrays, Encoding, RoundReport
+from stream_rrvae.rrvae.model_settings import read_settings
 from stream_rrvae.rrvae.on_device import batches_on, whole_on
 from stream_rrvae.rrvae.preparation import Prepared
 from stream_rrvae.rrvae.principal import LatentGauge, principal_gauge, split_off_gauge
@@ -63,14 +63,8 @@ class SpatialLearner:
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], device: str) -> SpatialLearner:
         """The model that `settings` describe, weights to be restored. Raises CheckpointError."""
-        try:
-            spec = from_plain(SpatialSpec, settings.get("spec"))
-            order = settings["leading_order"]
-        except (TypeError, ValueError, KeyError) as error:
-            raise CheckpointError(f"the checkpoint's model settings do not make sense: {error}") from error
-        _check(spec, order)
-        leading = center_of_mass(spec.basis)
-        return cls(spec, Leading(order, leading.real, leading.imaginary), 0, torch_device(device), SPATIAL_TRAINING)
+        spec, leading = read_settings(SpatialSpec, settings, _is_sound)
+        return cls(spec, leading, 0, torch_device(device), SPATIAL_TRAINING)
 
     @property
     def basis(self) -> BasisSpec:
@@ -155,18 +149,10 @@ def _numpy(values: Tensor) -> Float32Array:
     return found
 
 
-def _check(spec: SpatialSpec, order: Any) -> None:
-    basis = spec.basis
-    sizes_fit = (
-        1 <= spec.latents <= LARGEST_LATENTS
-        and 1 <= spec.hidden <= LARGEST_HIDDEN
+def _is_sound(spec: SpatialSpec) -> bool:
+    return (
+        spec.angle in ("upright", "line")
         and SMALLEST_GRID_PX <= spec.grid_px <= LARGEST_GRID_PX
-        and 1 <= basis.max_order <= LARGEST_BASIS
-        and 1 <= basis.n_radial <= LARGEST_BASIS
-        and 0 < basis.radius <= 10
+        and 0 < spec.basis.radius <= 10
         and 0 < spec.angle_prior_rad <= 100
     )
-    if not sizes_fit or spec.angle not in ("upright", "line"):
-        raise CheckpointError(f"the checkpoint's model settings are out of bounds: {to_plain(spec)}")
-    if type(order) is not int or not 1 <= order <= basis.max_order:
-        raise CheckpointError(f"the checkpoint's leading order is {order!r}")
