@@ -52,6 +52,7 @@ from stream_rrvae.operations.health_server import HealthServer
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.recorder import Recorder
 from stream_rrvae.scan_store import ScanStore, sweep
+from stream_rrvae.thread_names import show_name
 from stream_rrvae.wellbeing import Wellbeing
 from stream_rrvae.wire.shards import name_of_files
 
@@ -238,6 +239,7 @@ class Service:
         self._ended.put(_Ended(store, self._opened_unix_s, time.time()))
 
     def _finish_all(self) -> None:
+        show_name()
         while (ended := self._ended.get()) is not None:
             ended = self._with_last_words(ended)
             results = self._write(ended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
@@ -61,6 +61,7 @@ class Turn:
     cpu_us: float  # of all its processes, a frame
     frames: int
     lost: int = 0
+    threads_us: Mapping[str, float] = field(default_factory=dict)  # of its process, by their names, a frame
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from detector_sim.send_native import frames_a_message
 from stream_rrvae.bench.ingest import CASES, Case, Contestant, Standing, Standings, Turn, head, rows_of, table
-from stream_rrvae.bench.process_cpu import tree_cpu_s
+from stream_rrvae.bench.process_cpu import threads_cpu_s, tree_cpu_s
 from stream_rrvae.bench.rows import Row
 from stream_rrvae.commands.children import Child
 from stream_rrvae.errors import StreamRrvaeError
@@ -140,6 +140,7 @@ def _scans(child: Child, seconds: float) -> Turn:
     """Whole scans for at least `seconds`; what a scan says of its own time counts, else the time between their ends."""
     _closed(child)  # its first scan may begin in the middle, and finds caches cold
     begun_s, begun_cpu_s = time.perf_counter(), tree_cpu_s(child.process.pid)
+    begun_threads_s = threads_cpu_s(child.process.pid)
     frames, lost, taken_s, own_s = 0, 0, 0.0, 0.0
     while taken_s < seconds:
         scan = _closed(child)
@@ -147,7 +148,11 @@ def _scans(child: Child, seconds: float) -> Turn:
         frames += scan["processed"]
         lost += scan.get("missing", 0) + scan.get("refused", 0)
         own_s += scan.get("seconds", 0.0)
-    return Turn(frames / (own_s or taken_s), 1e6 * cpu_s / frames, frames, lost)
+    threads_us = {
+        name: 1e6 * (now_s - begun_threads_s.get(name, 0.0)) / frames
+        for name, now_s in threads_cpu_s(child.process.pid).items()
+    }
+    return Turn(frames / (own_s or taken_s), 1e6 * cpu_s / frames, frames, lost, threads_us)
 
 
 def _closed(child: Child) -> dict[str, Any]:

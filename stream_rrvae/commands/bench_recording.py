@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-from stream_rrvae.bench.ingest import CASES
+from stream_rrvae.bench.ingest import CASES, Standing
 from stream_rrvae.bench.recording import recording_rows
 from stream_rrvae.bench.rows import Row
 from stream_rrvae.commands.bench_ingest import FREE_PORT, senders_of, service_turn
@@ -20,8 +20,10 @@ from stream_rrvae.wire.dectris_v2_encode import ImageEncoder
 
 TARGET = 0.9  # of the rate without a recording
 TARGET_BYTES = 1.02  # of what was received, maps and all
-SCAN_SHAPE = (256, 256)
+SCAN_SHAPES = ((256, 256), (1024, 1024))  # short scans: more work behind each; long ones: no pause for it
+SIZED_SHAPE = SCAN_SHAPES[0]
 ALL_MEASURED = '[ladder]\nskip_frames = "never"\n'  # the sender is held back: all that is recorded is in the maps
+PARTS = {"record": "writing", "finish": "calibration, results, master file"}  # threads
 
 
 def measure_recording(seconds: float, rounds: int, show: Callable[[str], None]) -> list[Row]:
@@ -29,31 +31,49 @@ def measure_recording(seconds: float, rounds: int, show: Callable[[str], None]) 
     with tempfile.TemporaryDirectory(prefix="stream-rrvae-bench-") as name:
         rows = recording_rows(Path(name), rounds)
         _show(rows, show)
-        rows += _show(_beside_measuring(Path(name), seconds, rounds), show)
+        for scan_shape in SCAN_SHAPES:
+            rows += _show(_beside_measuring(Path(name), scan_shape, seconds, rounds), show)
     return rows
 
 
-def _beside_measuring(folder: Path, seconds: float, rounds: int) -> list[Row]:
-    """The rate at which frames are measured, in turn with a recording and without; and what a recording takes."""
+def _beside_measuring(folder: Path, scan_shape: tuple[int, int], seconds: float, rounds: int) -> list[Row]:
+    """The rate at which frames are measured, in turn without a recording and with one; and what a recording takes."""
     case = CASES[0]
-    with_fps, without_fps = [], []
+    recorded, plain = Standing(), Standing()
     sizes: list[Row] = []
     settings = folder / "serve.toml"
     settings.write_text(ALL_MEASURED)
-    recorded = ("--feed", FREE_PORT, "--config", str(settings))
-    with senders_of(case, SCAN_SHAPE) as senders:
+    told = ("--feed", FREE_PORT, "--config", str(settings))
+    with senders_of(case, scan_shape) as senders:
         source = f"dectris-v2://{senders.main}"
         for _ in range(rounds):
-            without_fps.append(service_turn(source, seconds).fps)
+            plain.turns.append(service_turn(source, seconds, told))
             with tempfile.TemporaryDirectory(dir=folder) as to:
-                with_fps.append(service_turn(source, seconds, (*recorded, "--record", to)).fps)
-                sizes = _sizes(Path(to)) or sizes
-    ours, without = median(with_fps), median(without_fps)
-    spread = (min(with_fps), max(with_fps))
-    return [
-        Row(f"{case.name}: recorded", ours, "frames/s", "not recorded", without, TARGET * without, spread),
-        *sizes,
+                recorded.turns.append(service_turn(source, seconds, (*told, "--record", to)))
+                if scan_shape == SIZED_SHAPE:
+                    sizes = _sizes(Path(to)) or sizes
+    return [*_rows(f"{case.name}, {scan_shape[0]}x{scan_shape[1]}", recorded, plain), *sizes]
+
+
+def _rows(name: str, recorded: Standing, plain: Standing) -> list[Row]:
+    """Rates, CPU time of the service, and of that what the threads take that there are for a recording only."""
+    assert plain.fps is not None
+    rows = [
+        Row(
+            f"{name}: recorded",
+            recorded.fps,
+            "frames/s",
+            "not recorded",
+            plain.fps,
+            TARGET * plain.fps,
+            recorded.spread,
+        ),
+        Row(f"{name}: CPU recorded", recorded.cpu_us, "us/frame", "not recorded", plain.cpu_us),
     ]
+    for thread, does in PARTS.items():
+        taken_us = median(turn.threads_us.get(thread, 0.0) for turn in recorded.turns)
+        rows.append(Row(f"{name}: {does}", taken_us, "us/frame", "all of the service", recorded.cpu_us))
+    return rows
 
 
 def _sizes(folder: Path) -> list[Row]:
@@ -65,7 +85,7 @@ def _sizes(folder: Path) -> list[Row]:
         lines = read_journal(recording / JOURNAL_NAME) if is_complete(recording) else []
         marks = {line["segment"]: line for line in lines if "segment" in line}
         frames, payload_bytes = (sum(int(mark[name]) for mark in marks.values()) for name in ("frames", "bytes"))
-        if frames == math.prod(SCAN_SHAPE):
+        if frames == math.prod(SIZED_SHAPE):
             taken = sum(path.stat().st_size for path in recording.iterdir()) / frames
             head = ImageEncoder(start_from_json(lines[0]["start"])).encode(frames, Encoding.BSLZ4, memoryview(b""))
             references = {"payloads": payload_bytes / frames, "messages": payload_bytes / frames + len(head)}
@@ -78,5 +98,6 @@ def _sizes(folder: Path) -> list[Row]:
 
 def _show(rows: Sequence[Row], show: Callable[[str], None]) -> list[Row]:
     for row in rows:
-        show(f"{row.name:32s} {row.value:10,.0f} {row.unit} = {row.ratio:.3f} of {row.reference}")
+        digits = 2 if row.unit == "us/frame" else 0
+        show(f"{row.name:62s} {row.value:10,.{digits}f} {row.unit} = {row.ratio:.3f} of {row.reference}")
     return list(rows)

@@ -11,6 +11,7 @@ import threading
 from time import monotonic
 
 from stream_rrvae.recording.journal import Journal
+from stream_rrvae.thread_names import show_name
 
 STEP_BYTES = 32 << 20  # written between two times that memory is let go of
 KEPT_BEGIN_BYTES = 1 << 20  # HDF5 writes the tables there anew at each flush
@@ -74,6 +75,7 @@ class DiskSync:
         self._let_go()
 
     def _guarded(self) -> None:
+        show_name()
         try:
             self._run()
         except OSError as error:

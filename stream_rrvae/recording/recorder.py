@@ -33,6 +33,7 @@ from stream_rrvae.recording.master import Facts
 from stream_rrvae.recording.scan_recording import ClosedRecording, ScanRecording
 from stream_rrvae.recording.segment import FrameRun
 from stream_rrvae.recording.undecodable import UndecodableFrames
+from stream_rrvae.thread_names import show_name
 
 MOST_LEVELS = 256  # between two flushes
 
@@ -160,6 +161,7 @@ class Recorder:
 
     def _guarded(self) -> None:
         """Whatever happens here, nobody waits for this thread for ever."""
+        show_name()
         try:
             self._run()
         except BaseException as error:
