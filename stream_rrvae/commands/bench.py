@@ -153,7 +153,7 @@ def _replay(options: BenchOptions) -> list[Row]:
 def _trust(options: BenchOptions) -> list[Row]:
     with _counting_cpu_time():
         from stream_rrvae.commands.bench_trust import measure_trust
-    return measure_trust(options.only, options.long_form, options.table, click.echo)
+    return measure_trust(options.only, options.long_form, options.table, click.echo, peers_python=options.peers_python)
 
 
 def _drained(sender: Child) -> Drained:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 
 from stream_rrvae.bench.rows import Row
@@ -81,13 +82,21 @@ LAST = (2,)  # which looks back at the others
 
 
 def measure_trust(
-    only: Sequence[int], long: bool, table: bool, show: Callable[[str], None], checks: Sequence[Check] = CHECKS
+    only: Sequence[int],
+    long: bool,
+    table: bool,
+    show: Callable[[str], None],
+    checks: Sequence[Check] = CHECKS,
+    peers_python: str = sys.executable,
 ) -> list[Row]:
-    """Run the checks (`only` these), shown as they come. Raises ConfigError for a number that there is not."""
+    """Run the checks (`only` these), shown as they come; `peers_python` has the programs of others.
+
+    Raises ConfigError for a number that there is not.
+    """
     unknown = [number for number in only if number not in {check.number for check in checks}]
     if unknown:
         raise ConfigError(f"there is no check {unknown[0]}; there are 1 to {len(checks)}")
-    effort = Effort(long)
+    effort = Effort(long, peers_python=peers_python)
     wanted = [check for check in checks if not only or check.number in only]
     results = {check.number: (check, _run(check, effort, show)) for check in _in_order(wanted)}
     ordered = [results[check.number] for check in wanted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -45,6 +46,7 @@ class Effort:
 
     long: bool = False
     accounts: list[Counters] = field(default_factory=list)
+    peers_python: str = sys.executable  # which may have LiberTEM
 
     def either(self, quick: int, long: int) -> int:
         """How often something is done."""

@@ -27,13 +27,13 @@ LIBERTEM_PYTHON = "STREAM_RRVAE_PEER_PYTHON"  # as the tests have it
 PATIENCE_S = 120.0
 
 
-def old_readers(_effort: Effort) -> Found:
+def old_readers(effort: Effort) -> Found:
     """Plain h5py, LiberTEM and HDF5's own tool, as far as they are here."""
     with TemporaryDirectory(prefix="stream-rrvae-trust-") as folder:
         master, total = _recorded(Path(folder))
         sums = {
             "plain h5py": _said(sys.executable, "-I", "-c", PLAIN_H5PY, str(master)),
-            "LiberTEM": _said(os.environ.get(LIBERTEM_PYTHON, sys.executable), "-I", "-c", LIBERTEM, str(master)),
+            "LiberTEM": _said(os.environ.get(LIBERTEM_PYTHON, effort.peers_python), "-I", "-c", LIBERTEM, str(master)),
         }
         tool = shutil.which(H5DUMP)
         sums["h5dump"] = _said(tool, "-H", "-d", "/entry/data/data", str(master)) if tool else None
