@@ -12,7 +12,7 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,12 +30,15 @@ GUIDING = (
 BLIND = "segment"  # what reads it is another process, whose coverage is not seen here
 LARGEST_INPUT_BYTES = 1 << 16
 SLOWEST_INPUT_S = 5
+FORGET_PEAK = b"5"  # proc(5), clear_refs
 _KIB = 1 << 10
+
+Target = Callable[[bytes], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Fuzzed:
-    """`peak_bytes` is the resident memory above what the process had after its first inputs."""
+    """`peak_bytes` is the most resident memory that one input took; `grown_bytes` what all left, and who guides."""
 
     target: str
     executions: int
@@ -43,6 +46,7 @@ class Fuzzed:
     crashes: int
     peak_bytes: int
     guided: bool
+    grown_bytes: int = 0
     contained: int = 0  # deaths of the process that reads damaged files, as is meant
     first_crash: str = ""
 
@@ -73,6 +77,35 @@ def peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
 
 
+class MemoryOfOne:
+    """The most memory that one input took, of many: the process's peak is forgotten before each (Linux)."""
+
+    def __init__(self) -> None:
+        self.most_bytes = 0
+        self._forget, self._now = (
+            os.open("/proc/self/clear_refs", os.O_WRONLY),
+            os.open("/proc/self/statm", os.O_RDONLY),
+        )
+        self._first_bytes = self._resident_bytes()
+
+    @property
+    def grown_bytes(self) -> int:
+        """What the process has more than when this was made."""
+        return self._resident_bytes() - self._first_bytes
+
+    def of(self, target: Target, data: bytes) -> None:
+        """Give `data` to the target."""
+        os.pwrite(self._forget, FORGET_PEAK, 0)
+        before_bytes = self._resident_bytes()
+        try:
+            target(data)
+        finally:
+            self.most_bytes = max(self.most_bytes, peak_resident_bytes() - before_bytes)
+
+    def _resident_bytes(self) -> int:
+        return int(os.pread(self._now, 100, 0).split()[1]) * resource.getpagesize()
+
+
 def fuzz_blindly(name: str, seconds: float, more: Sequence[bytes] = (), seed: int = 0) -> Fuzzed:
     """Mutations of the target's seeds and of `more`, for so long."""
     from stream_rrvae.bench.trust.fuzz_targets import target_of
@@ -81,17 +114,17 @@ def fuzz_blindly(name: str, seconds: float, more: Sequence[bytes] = (), seed: in
     inputs, rng = [*seeds, *more], random.Random(seed)
     for data in inputs:
         target(data)
-    base, begun_s, executions, crashes, first = peak_resident_bytes(), time.monotonic(), 0, 0, ""
+    memory, begun_s, executions, crashes, first = MemoryOfOne(), time.monotonic(), 0, 0, ""
     while time.monotonic() - begun_s < seconds:
         data = mutated(rng.choice(inputs), rng)
         executions += 1
         try:
-            target(data)
+            memory.of(target, data)
         except Exception as error:  # whatever it is, it is what is looked for
             crashes += 1
             first = first or f"{type(error).__name__}: {error} by {data[:200]!r}"
-    peak, taken_s = peak_resident_bytes() - base, time.monotonic() - begun_s
-    return Fuzzed(name, executions, taken_s, crashes, peak, False, getattr(target, "died", 0), first)
+    taken_s, most, grown = time.monotonic() - begun_s, memory.most_bytes, memory.grown_bytes
+    return Fuzzed(name, executions, taken_s, crashes, most, False, grown, getattr(target, "died", 0), first)
 
 
 def fuzz_guided(name: str, seconds: float, corpus: Sequence[Path], new: Path) -> None:
@@ -105,14 +138,15 @@ def fuzz_guided(name: str, seconds: float, corpus: Sequence[Path], new: Path) ->
     target, seeds = target_of(name)
     for data in seeds:
         target(data)
-    base, begun_s, executions = peak_resident_bytes(), time.monotonic(), 0
+    memory, begun_s, executions = MemoryOfOne(), time.monotonic(), 0
 
     def counted(data: bytes) -> None:
         nonlocal executions
         executions += 1
-        target(data)
+        memory.of(target, data)
         if executions % 64 == 0 and time.monotonic() - begun_s > seconds:
-            _say(Fuzzed(name, executions, seconds, 0, peak_resident_bytes() - base, True, getattr(target, "died", 0)))
+            died = getattr(target, "died", 0)
+            _say(Fuzzed(name, executions, seconds, 0, memory.most_bytes, True, memory.grown_bytes, died))
             os._exit(0)  # an exception would be taken for a finding
 
     for index, data in enumerate(seeds):

@@ -18,21 +18,21 @@ CORPUS = Path(__file__).parents[3] / "tests" / "fuzz" / "corpus"
 def decoder_fuzz(effort: Effort) -> Found:
     """Every target for a while, each in a process of its own."""
     seconds = effort.either(4, 3600)
-    told, crashes, most = [], 0, 0
-    guided = False
+    told, crashes, most, guided = list[str](), 0, 0, set[str]()
     for name in TARGETS:
         corpus = [str(CORPUS / name)] if (CORPUS / name).is_dir() else []
         with Child("fuzzer", "stream_rrvae.bench.trust.fuzz", name, str(seconds), *corpus) as child:
             try:
                 found = json.loads("{" + child.line_with("{", 60.0 + 2 * seconds))
             except StreamRrvaeError:
-                found = {"executions": 0, "crashes": 1, "peak_bytes": 0, "guided": guided, "contained": 0}
-        crashes, most, guided = crashes + found["crashes"], max(most, found["peak_bytes"]), found["guided"]
+                found = {"executions": 0, "crashes": 1, "peak_bytes": 0, "guided": False, "contained": 0}
+        crashes, most = crashes + found["crashes"], max(most, found["peak_bytes"])
+        guided |= {name} if found["guided"] else set()
         contained = f" ({found['contained']} deaths of HDF5 contained)" if found["contained"] else ""
         told.append(f"{name} {found['executions']:,}{contained}")
-    how = "guided by coverage" if guided else "blind: atheris is not installed"
+    how = f"guided by coverage but {', '.join(set(TARGETS) - guided)}" if guided else "blind: atheris is not installed"
     tried = f"{', '.join(told)} executions, {how}"
-    figure = f"{crashes} crashes in {seconds} s each ({tried}); {most / 2**20:.1f} MiB above base"
+    figure = f"{crashes} crashes in {seconds} s each ({tried}); at most {most / 2**20:.1f} MiB for one input"
     return judged(not crashes and most < MOST_BYTES, figure, crashes, "crashes")
 
 

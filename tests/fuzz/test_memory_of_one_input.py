@@ -1,0 +1,22 @@
+"""What one input takes is seen beside what larger ones took before it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_rrvae.bench.trust.fuzz import MemoryOfOne
+
+MIB = 1 << 20
+
+
+def _takes(data: bytes) -> None:
+    np.ones(len(data) * MIB, np.uint8)
+
+
+def test_the_peak_of_an_input_is_its_own() -> None:
+    MemoryOfOne().of(_takes, bytes(96))
+    memory = MemoryOfOne()
+    for size in (8, 32, 16):
+        memory.of(_takes, bytes(size))
+    assert 30 * MIB < memory.most_bytes < 40 * MIB
+    assert memory.grown_bytes < 16 * MIB
