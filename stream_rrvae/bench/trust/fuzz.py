@@ -127,8 +127,10 @@ def fuzz_blindly(name: str, seconds: float, more: Sequence[bytes] = (), seed: in
     return Fuzzed(name, executions, taken_s, crashes, most, False, grown, getattr(target, "died", 0), first)
 
 
-def fuzz_guided(name: str, seconds: float, corpus: Sequence[Path], new: Path) -> None:
-    """Hand this process over to atheris; it ends with it. Its last lines say how it went."""
+def fuzz_guided(
+    name: str, seconds: float, corpus: Sequence[Path], new: Path, at_end: Callable[[], object] = int
+) -> None:
+    """Hand this process over to atheris; it ends with it. Its last lines say how it went; `at_end` is called then."""
     import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # optional
 
     from stream_rrvae.bench.trust.fuzz_targets import target_of
@@ -147,6 +149,7 @@ def fuzz_guided(name: str, seconds: float, corpus: Sequence[Path], new: Path) ->
         if executions % 64 == 0 and time.monotonic() - begun_s > seconds:
             died = getattr(target, "died", 0)
             _say(Fuzzed(name, executions, seconds, 0, memory.most_bytes, True, memory.grown_bytes, died))
+            at_end()
             os._exit(0)  # an exception would be taken for a finding
 
     for index, data in enumerate(seeds):
@@ -185,7 +188,7 @@ def main(arguments: Sequence[str]) -> None:
     with ExitStack() as stack:
         new: Any = folders[1] if folders[1:] else stack.enter_context(TemporaryDirectory(prefix="stream-rrvae-fuzz-"))
         if has_atheris() and name != BLIND:
-            fuzz_guided(name, float(seconds), corpus, Path(new))
+            fuzz_guided(name, float(seconds), corpus, Path(new), stack.close)
         else:
             more = [path.read_bytes() for folder in corpus for path in sorted(folder.glob("*")) if path.is_file()]
             _say(fuzz_blindly(name, float(seconds), more))
