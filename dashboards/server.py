@@ -14,7 +14,6 @@ from typing import Any
 import click
 from bokeh.document import Document
 from bokeh.server.server import BaseServer
-from bokeh.server.tornado import BokehTornado
 from bokeh.settings import settings
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop, PeriodicCallback
@@ -31,6 +30,7 @@ from dashboards.live.page import LivePages, chosen_feed
 from dashboards.live.snapshot_downloads import SnapshotDownloads, snapshot_handlers
 from dashboards.metrics import DashboardMetrics
 from dashboards.options import DashboardOptions, host_text
+from dashboards.pages.lean_bokeh import LeanBokehTornado
 from dashboards.pages.login import login_handlers
 from dashboards.replay.part import ReplayPart
 from dashboards.sessions import Sessions
@@ -119,7 +119,7 @@ def make_server(
 
     listening = bound(options)
     names = origins(options, listening.getsockname()[1])
-    tornado = BokehTornado(
+    tornado = LeanBokehTornado(
         {
             "/live": sessions.application("live", live),
             "/replay": sessions.application("replay", replayed),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from bokeh.document import Document
@@ -20,6 +22,8 @@ from dashboards.live.snapshot_downloads import SnapshotDownloads
 from dashboards.pages.page_document import plain_document
 from dashboards.pages.templates import template
 
+SPARE_S = 3.0  # after a page was asked for, when it has all it needs
+
 
 class LivePages:
     """Makes live pages; those of one feed share what they are sent. `path` is the server's prefix."""
@@ -36,6 +40,8 @@ class LivePages:
         self._lines = Lines()
         self._has_recordings = has_recordings
         self._pushes: dict[str, Pushes] = {}
+        self._spare: LiveModels | None = None
+        self._is_preparing = False
 
     @property
     def unsent_bytes(self) -> int:
@@ -53,10 +59,10 @@ class LivePages:
         """
         variables = {"assets": self._assets, "line": self._path + PATH, "has_recordings": self._has_recordings}
         plain_document(document, template("live.html"), variables)
-        models = LiveModels()
-        for plot in models.figures:
-            document.add_root(plot)
-        document.js_on_event("document_ready", models.hook())
+        models, self._spare = self._spare or LiveModels(), None
+        _fill(document, models)
+        with suppress(RuntimeError):  # no loop runs: no server that would have a next page
+            self._prepare_soon(asyncio.get_running_loop())
         orders = Orders(
             None if self._downloads is None else self._downloads.make, refusal or (lambda: why_viewer(document))
         )
@@ -70,10 +76,28 @@ class LivePages:
         document.on_session_destroyed(lambda _context: self._ended(who))
         return session
 
+    def _prepare_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the next page's models ready: of all that a page waits for, making them takes longest."""
+        if not self._is_preparing:
+            self._is_preparing = True
+            loop.call_later(SPARE_S, self._prepare)
+
+    def _prepare(self) -> None:
+        self._is_preparing = False
+        self._spare = self._spare or LiveModels()
+
     def _ended(self, who: str) -> None:
         session = self._lines.sessions.pop(who, None)
         if session is not None:
             session.close()
+
+
+def _fill(document: Document, models: LiveModels) -> None:
+    ready = models.hook()
+    with document.models.freeze():  # or all models would be looked through for each figure
+        for plot in models.figures:
+            document.add_root(plot)
+        document.js_on_event("document_ready", ready)
 
 
 def chosen_feed(feeds: Sequence[LiveFeed], argument: Sequence[bytes]) -> LiveFeed:

@@ -42,6 +42,8 @@ def linear_limits(values: Values, signed: bool = False, percentiles: tuple[float
     if not visited.size:
         return Limits(-1.0, 1.0) if signed else Limits(0.0, 1.0)
     low, high = (float(value) for value in np.percentile(visited, percentiles))
+    if low == high == 0 and not signed:
+        return Limits(0.0, 1.0)  # magnitudes and counts are not negative
     if signed:
         high = max(abs(low), abs(high))
         low = -high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -122,3 +123,21 @@ def test_pages_are_documents_that_can_be_sent(feed: LiveFeed, make_snapshot: Mak
 def test_the_instrument_is_chosen_by_number(argument: list[bytes], index: int) -> None:
     feeds = [LiveFeed("tcp://127.0.0.1:1"), LiveFeed("tcp://127.0.0.1:2")]
     assert chosen_feed(feeds, argument) is feeds[index]
+
+
+def test_the_next_pages_models_are_made_while_nobody_waits(feed: LiveFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboards.live.page.SPARE_S", 0.0)
+    pages = LivePages("", "/assets")
+    first, second = Document(), Document()
+
+    async def two_pages() -> LiveModels | None:
+        pages.page(first, feed)
+        while pages._spare is None:
+            await asyncio.sleep(0)
+        ready = pages._spare
+        pages.page(second, feed)
+        return ready
+
+    ready = asyncio.run(two_pages())
+    assert ready is not None and list(second.roots) == list(ready.figures)
+    assert not set(first.roots) & set(second.roots)

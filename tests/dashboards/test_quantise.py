@@ -55,7 +55,7 @@ def test_the_limits_are_the_first_and_the_last_colour_and_beyond_is_clipped() ->
     [
         (np.full((3, 3), np.nan), Limits(0.0, 1.0)),
         (np.array([[7.0]]), Limits(3.5, 10.5)),
-        (np.zeros((3, 3)), Limits(-1.0, 1.0)),
+        (np.zeros((3, 3)), Limits(0.0, 1.0)),
         (np.zeros((0, 0)), Limits(0.0, 1.0)),
     ],
 )
