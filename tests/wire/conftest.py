@@ -35,6 +35,7 @@ class Sender:
     end: Callable[[ScanEnd], Parts]
     names_the_scan: bool = True  # its end says which scan it is, not only which series
     optional_parts: int = 0  # last parts of a start without a pixel mask that can be wrong and do not lose the scan
+    knows_floats: bool = True
 
 
 def native_frame(series: int, number: int, pixels: Pixels, encoding: Encoding) -> Parts:
@@ -170,7 +171,7 @@ def v1_end(end: ScanEnd) -> Parts:
 SENDERS: dict[str, Sender] = {
     "native": Sender(encode_start, native_frame, encode_end),
     "dectris-v2": Sender(lambda start: v2_message(v2_start_fields(start)), v2_frame, v2_end),
-    "dectris-v1": Sender(v1_start, v1_frame, v1_end, names_the_scan=False, optional_parts=3),
+    "dectris-v1": Sender(v1_start, v1_frame, v1_end, names_the_scan=False, optional_parts=3, knows_floats=False),
 }
 
 
