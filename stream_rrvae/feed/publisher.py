@@ -26,7 +26,7 @@ from stream_rrvae.security import check_bind
 
 MOST_LEFT_OUT = 4  # turns one after the other
 SHARE_BEHIND = 0.05  # of a core that snapshots may take while whoever measures is behind
-WAITING_LIMIT = 8  # messages for one viewer, the newest is dropped; then it asks for a whole one
+WAITING_LIMIT = 4  # messages for one viewer, the newest is dropped; then it asks for a whole one
 WHOLE_AGAIN_S = 0.5  # after a whole snapshot: who keeps missing something must not cost others all that changes save
 
 
