@@ -15,7 +15,10 @@ def finish(part: Path, facts: Facts, results: Path | None = None) -> Path:
     master.unlink(missing_ok=True)  # of an attempt that failed
     write_master(part, facts, results)
     for path in sorted(part.iterdir()):
-        _put_away(path)
+        if path.name == layout.MASTER_NAME or path.suffix != ".h5":
+            sync_path(path)
+        else:
+            put_away(path)
     sync_path(part)
     whole = free_folder(part.with_suffix(""))
     part.rename(whole)
@@ -32,8 +35,8 @@ def free_folder(wanted: Path) -> Path:
     return folder
 
 
-def _put_away(path: Path) -> None:
-    """Have a file on the disk itself, and let go of what memory holds of it: see `disk_sync`."""
+def put_away(path: Path) -> None:
+    """Have a file on the disk itself, and let go of what the system's memory holds of it: see `disk_sync`."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
