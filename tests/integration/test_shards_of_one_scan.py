@@ -123,6 +123,7 @@ def test_the_merged_scan_is_written_and_can_be_asked(site: Site, tmp_path: Path)
         site.serve(shard, "--mode", "off", "--requests", url, "--requests-key", str(key))
     last = until(feed, lambda s: s.state is ScanState.COMPLETE)
     assert last.requests_url == whole
+    written = logged(site.merger, "results_written")["path"]  # before the scan is turned
     with ExitStack() as stack:
         askers = [Asker(url, make_key(key)) for url in (*urls, whole)]
         for asker in askers:
@@ -143,7 +144,6 @@ def test_the_merged_scan_is_written_and_can_be_asked(site: Site, tmp_path: Path)
         for lines, ask in zip((slice(0, 2), slice(2, 4)), shards, strict=True):
             own_map = ask("virtual_detector", outer=7.5, **centre)["map"]
             np.testing.assert_array_equal(disc["map"][lines], own_map[lines])
-    written = logged(site.merger, "results_written")["path"]
     together = merge_results(sorted((tmp_path / "out").glob("*.results.h5")), tmp_path / "together.h5")
     assert_same_scan(Path(written), together)
 
