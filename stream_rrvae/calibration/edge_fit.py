@@ -45,10 +45,15 @@ class SoftDisc:
 
 @dataclass(frozen=True, slots=True)
 class FittedDisc:
-    """A fit and the standard errors of its numbers; that of the edge is the factor by which it is uncertain."""
+    """A fit and the standard errors of its numbers; that of the edge is the factor by which it is uncertain.
+
+    Of a round fit, `errors.stretch` is what that of an ellipse would be, `leaning` what its stretch would be, by one
+    step towards it that outliers have some say in: the edge of an ellipse is many of them.
+    """
 
     disc: SoftDisc
     errors: SoftDisc
+    leaning: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +78,27 @@ def fit_with_errors(cells: Cells, guess: SoftDisc, numbers: int) -> FittedDisc:
     """The same with the standard errors; `numbers` is ROUND or ELLIPTIC."""
     seen = _near(cells, guess)
     fit, sigma, good = _by_rounds(seen, guess, numbers)
+    expected, slopes = _soft_with_slopes(fit, seen)
     # By the lit cells: in the dark, where counts are rare, most residuals are far smaller than their spread.
-    sigma = sigma * _spread(((seen.values - _soft(fit, seen)) / sigma)[good & (_soft(fit, seen) > LIT)])
-    slopes = _soft_with_slopes(fit[:numbers], seen)[1] * np.where(good, 1 / sigma, 0.0)
-    errors = _with_all(np.sqrt(np.maximum(np.diag(np.linalg.pinv(slopes @ slopes.T)), 0.0)))
+    sigma = sigma * _spread(((seen.values - expected) / sigma)[good & (expected > LIT)])
+    residuals = (expected - seen.values) / sigma
+    leaning = _leaning(fit, residuals, slopes / sigma)
+    slopes *= np.where(good, 1 / sigma, 0.0)
+    spreads = _inverse(slopes @ slopes.T)
+    errors = np.sqrt(np.maximum(np.diag(spreads), 0.0))
+    errors[:numbers] = np.sqrt(np.maximum(np.diag(_inverse(slopes[:numbers] @ slopes[:numbers].T)), 0.0))
     errors[3] = min(errors[3], LARGEST_LOG_ERROR)
-    return FittedDisc(_as_disc(fit, guess.plateau), _as_disc(errors, guess.plateau))
+    return FittedDisc(_as_disc(fit, guess.plateau), _as_disc(errors, guess.plateau), leaning)
+
+
+def _leaning(fit: Vector, residuals: Vector, slopes: NDArray[np.float64]) -> tuple[float, float]:
+    weighted = slopes / np.sqrt(1 + residuals**2)  # as in the first round, with no cell left out
+    along_x, along_diagonal = (fit - _inverse(weighted @ slopes.T) @ (weighted @ residuals))[ROUND:].tolist()
+    return along_x, along_diagonal
+
+
+def _inverse(products: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.pinv(products), np.float64)
 
 
 def _by_rounds(seen: _Seen, guess: SoftDisc, numbers: int) -> tuple[Vector, Vector, NDArray[np.bool_]]:

@@ -30,16 +30,23 @@ def fit_pattern(mean_pattern: NDArray[Any], usable: BoolArray | None = None, fra
     size_px = max(1, min(seen.cells.size_px, round(seen.disc.radius_px / FINE_CELLS)))
     cells = in_cells(np.asarray(mean_pattern, np.float64), seen.good, size_px)
     start = _in_other_cells(seen, cells)
-    ellipse = fit_with_errors(cells, start, ELLIPTIC)
-    if _is_elliptic(ellipse):
-        return _as_found(ellipse, cells, ellipse, frames)
-    return _as_found(fit_with_errors(cells, start, ROUND), cells, ellipse, frames)
+    circle = fit_with_errors(cells, start, ROUND)
+    if _may_be_elliptic(circle):
+        ellipse = fit_with_errors(cells, start, ELLIPTIC)
+        return _as_found(ellipse if _is_elliptic(ellipse) else circle, cells, ellipse, frames)
+    return _as_found(circle, cells, circle, frames)
 
 
 def _in_other_cells(seen: Seen, cells: Cells) -> SoftDisc:
     (ky, kx), ratio = seen.disc.center_px, seen.cells.size_px / cells.size_px
     center = cells.to_cells(ky), cells.to_cells(kx)
     return replace(seen.fit, center=center, radius=seen.fit.radius * ratio, edge=seen.fit.edge * ratio)
+
+
+def _may_be_elliptic(circle: FittedDisc) -> bool:
+    """Whether the second fit is worth its time."""
+    least = max(LEAST_STRETCH, SIGNIFICANT * math.hypot(*circle.errors.stretch) / math.sqrt(2))
+    return math.hypot(*circle.leaning) > least / 2
 
 
 def _is_elliptic(fit: FittedDisc) -> bool:
