@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from stream_rrvae.allocator import fetch_memory
 from stream_rrvae.back_channel import request_server
@@ -49,6 +48,7 @@ from stream_rrvae.messages import (
 )
 from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.operations.health_server import HealthServer
+from stream_rrvae.private_folder import private_folder
 from stream_rrvae.recording import layout
 from stream_rrvae.recording.recorder import Recorder
 from stream_rrvae.scan_store import ScanStore, sweep
@@ -322,9 +322,9 @@ class Service:
     def _complete_recording(self, recorder: Recorder, ended: _Ended, results: Path | None) -> None:
         """The recording gets the scan's maps as well, by way of a results file."""
         start = ended.store.start
-        with TemporaryDirectory(prefix="stream-rrvae-") as folder:
+        with private_folder("maps") as folder:
             if results is None:
-                results = Path(folder) / layout.RESULTS_NAME
+                results = folder / layout.RESULTS_NAME
                 try:
                     self._write_results(results, ended)
                 except FileFormatError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dashboards.options import DashboardOptions, Keyed
 from dashboards.server import serve
@@ -14,6 +13,7 @@ from stream_rrvae.commands.kept_child import KeptChild
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.log import LogFormat, set_up
 from stream_rrvae.operations.systemd import Systemd
+from stream_rrvae.private_folder import private_folder
 from stream_rrvae.security import make_key
 
 
@@ -37,7 +37,7 @@ def run_dashboard(options: DashboardOptions, choice: RecordingsChoice, log_forma
         raise ConfigError(f"--recordings {choice.folder} is no folder")
     options.checked()  # before anything is started for it
     with ExitStack() as stack:
-        private = Path(stack.enter_context(TemporaryDirectory(prefix="stream-rrvae-recordings-")))
+        private = stack.enter_context(private_folder("recordings"))
         at = Keyed(f"ipc://{private}/requests", private / "key")
         make_key(at.key)
         stack.enter_context(KeptChild(lambda: _recordings(choice, at)))

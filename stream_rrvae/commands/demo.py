@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from stream_rrvae.commands.children import Child, end_on_sigterm
 from stream_rrvae.commands.progress import ScanProgress
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.messages import Snapshot
+from stream_rrvae.private_folder import private_folder
 from stream_rrvae.security import make_key
 
 LOOK_S = 0.5
@@ -53,8 +53,8 @@ def run_demo(options: DemoOptions) -> None:
     end_on_sigterm()
     before = set(options.out.glob("*.results.h5"))
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-rrvae-demo-"))
-        feed, requests, key = f"ipc://{folder}/feed", f"ipc://{folder}/requests", Path(folder) / "requests.key"
+        folder = stack.enter_context(private_folder("demo"))
+        feed, requests, key = f"ipc://{folder}/feed", f"ipc://{folder}/requests", folder / "requests.key"
         make_key(key)
         simulator = stack.enter_context(_simulator(options))
         endpoint = simulator.line_with("bound tcp://")

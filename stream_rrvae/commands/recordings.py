@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import FrameType
 
 import click
@@ -21,6 +20,7 @@ from stream_rrvae.archive.archive import Archive
 from stream_rrvae.commands.recordings_work import RecordingsWork
 from stream_rrvae.errors import ConfigError
 from stream_rrvae.feed.request_server import RequestServer
+from stream_rrvae.private_folder import private_folder
 from stream_rrvae.security import make_key
 
 NICE = 10  # whoever acquires on this machine comes first
@@ -46,7 +46,7 @@ def run_recordings(options: RecordingsOptions) -> None:
     os.nice(NICE)
     stopped = threading.Event()
     with _signals_set(stopped), ExitStack() as stack:
-        exports = Path(stack.enter_context(TemporaryDirectory(prefix="stream-rrvae-exports-")))
+        exports = stack.enter_context(private_folder("exports"))
         archive = Archive(options.folder.resolve(), options.results, options.checkpoints)
         answers, work = ArchiveAnswers(archive), RecordingsWork(archive, exports)
         stack.callback(answers.close)
