@@ -120,5 +120,6 @@ def test_the_snapshot_holds_the_pinned_pattern(page: Any) -> None:
         old.unlink()
     page.press("s")
     page.until(lambda: list(page.downloads.glob("*.zip")), 60)
+    page.until(lambda: page.data("measured", "com_x") is not None)
     assert np.isfinite(page.data("measured", "com_x"))
     page.press("\ue00c")

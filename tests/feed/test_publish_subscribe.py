@@ -90,10 +90,13 @@ def test_a_viewer_that_does_not_read_costs_no_memory_and_gets_the_newest(
         assert take.reached.wait(60)
         grown = resident_bytes() - before
         assert grown < 150 << 20
-        # At most what the two kernel buffers hold is older than the newest.
-        later = [viewer.receive(TIMEOUT_S) for _ in range(4)]
-        assert later[-1] is not None
-        assert later[-1].serial > 120
+        # At most what the queues and the two kernel buffers hold is older than the newest.
+        serials = [first.serial]
+        while serials[-1] <= 150:
+            later = viewer.receive(TIMEOUT_S)
+            assert later is not None
+            serials.append(later.serial)
+        assert np.diff(serials).min() > 0 and np.diff(serials).max() > 75
 
 
 def test_a_viewer_may_come_before_its_service(publish: Callable[..., Publisher], make_snapshot: MakeSnapshot) -> None:
