@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def listening() -> set[tuple[str, int]]:
 def test_the_local_cluster_listens_on_loopback_and_tells_nothing(cluster: Any) -> None:
     assert len(cluster.nthreads()) == 2
     places = listening()
-    assert {ip for ip, _port in places} == {"127.0.0.1"}
+    assert places and all(ip_address(ip).is_loopback for ip, _port in places)  # a test browser's driver has ::1 too
     for path in ("info", "health", "metrics", "json/counts.json"):
         for _ip, port in places:
             with pytest.raises((urllib.error.URLError, OSError)):
