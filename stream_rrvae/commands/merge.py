@@ -60,13 +60,14 @@ class Merger:
         self._shards = Shards(len(options.feeds), options.instrument)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        own_keys = server_keys(options.curve_key, options.curve_clients)
         self._publisher = Publisher(
             options.to,
             options.instrument,
             options.rate_hz,
             self._merged,
             allow_remote=options.allow_remote,
-            keys=server_keys(options.curve_key, options.curve_clients),
+            keys=own_keys,
         )
         self._readers = [
             threading.Thread(target=self._read, args=(number, url), name=f"read {url}", daemon=True)
@@ -83,7 +84,6 @@ class Merger:
         if options.requests is not None:
             key = make_key(options.requests_key)
             self._answers = ShardAnswers(options.feeds, self._latest, key, keys)
-            own_keys = server_keys(options.curve_key, options.curve_clients)
             self._requests = RequestServer(
                 options.requests, key, self._answers.quick(), self._answers.slow(), options.allow_remote, keys=own_keys
             )

@@ -12,8 +12,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +30,9 @@ from stream_rrvae.maps.manifold_file import write_manifold
 from stream_rrvae.maps.map_chunks import packed
 from stream_rrvae.maps.products import ScanMaps, derived_products, scan_maps
 from stream_rrvae.maps.results_geometry import write_geometry
-from stream_rrvae.messages import Calibration, Counters, LevelChange, ModelStatus
+from stream_rrvae.messages import Calibration, Counters, LevelChange, ModelStatus, ScanState
 from stream_rrvae.plain import to_plain
+from stream_rrvae.scan_path import ScanPath
 from stream_rrvae.scan_store import ScanStore
 
 DEFINITION = "stream_rrvae_results"
@@ -54,21 +55,45 @@ class Provenance:
     levels: Sequence[LevelChange] = ()  # of what was left out to keep up; empty = nothing was
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands at the beginning of every results file."""
+
+    scan_id: str
+    state: ScanState
+    started_unix_s: float
+    ended_unix_s: float
+    settings: Mapping[str, Any]
+    calibration: Calibration
+    rotation_origin: str
+    metadata: Mapping[str, Any]
+    model_version: int
+    path: ScanPath
+
+
 def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
     """Write the store's scan to `path`, which appears whole or not at all. Raises FileFormatError."""
     maps = scan_maps(store, derived_products(), provenance.calibration)
+    with new_results(path) as file:
+        _write_entry(file, store, maps, provenance)
+        write_manifold(file, manifold_of(store))
+    return path
+
+
+@contextmanager
+def new_results(path: Path, *faults: type[Exception]) -> Iterator[h5py.File]:
+    """A file that appears at `path` whole or not at all. Raises FileFormatError for those of the disk and `faults`."""
     part = path.with_name(f".{path.name}.part")
+    refusals: tuple[type[Exception], ...] = (OSError, *faults)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(part, "w") as file:
-            _write_entry(file, store, maps, provenance)
-            write_manifold(file, manifold_of(store))
+            yield file
         part.replace(path)
-    except OSError as error:
+    except refusals as error:
         with suppress(OSError):
             part.unlink()
         raise FileFormatError(f"cannot write {path}: {error}; free some space or choose another --out") from error
-    return path
 
 
 def free_name(folder: Path, stem: str) -> Path:
@@ -80,26 +105,33 @@ def free_name(folder: Path, stem: str) -> Path:
     return path
 
 
-def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: Provenance) -> None:
+def new_entry(file: h5py.File, head: Head) -> h5py.Group:
+    """/entry with what stands at its beginning."""
     file.attrs["default"] = "entry"
     entry = file.create_group("entry")
     entry.attrs.update({"NX_class": "NXentry", "default": "maps", "format_version": FORMAT_VERSION})
-    account, status = store.read_account(), store.read_status()
     entry["definition"] = DEFINITION
     entry["program_name"] = "stream-rrvae"
     entry["program_name"].attrs["version"] = __version__
-    entry["start_time"] = iso(provenance.started_unix_s)
-    entry["end_time"] = iso(provenance.ended_unix_s)
-    entry["scan_id"] = store.start.scan_id
-    entry["state"] = str(account.state)
-    entry["configuration"] = json.dumps(dict(provenance.settings), default=str)
-    entry["calibration"] = json.dumps(to_plain(provenance.calibration or store.start.calibration))
-    entry["rotation_origin"] = provenance.rotation_origin
-    entry["metadata"] = json.dumps(to_plain(store.start.metadata), default=str)
-    entry["model_version"] = status.version
-    entry["scan_path"] = json.dumps(to_plain(store.start.path))
-    calibration = provenance.calibration or store.start.calibration
-    write_maps(entry.create_group("maps"), maps, calibration, store.start.path.offset)
+    entry["start_time"], entry["end_time"] = _iso(head.started_unix_s), _iso(head.ended_unix_s)
+    entry["scan_id"], entry["state"] = head.scan_id, str(head.state)
+    entry["configuration"] = json.dumps(dict(head.settings), default=str)
+    entry["calibration"] = json.dumps(to_plain(head.calibration))
+    entry["rotation_origin"] = head.rotation_origin
+    entry["metadata"] = json.dumps(to_plain(head.metadata), default=str)
+    entry["model_version"] = head.model_version
+    entry["scan_path"] = json.dumps(to_plain(head.path))
+    return entry
+
+
+def _write_entry(file: h5py.File, store: ScanStore, maps: ScanMaps, provenance: Provenance) -> None:
+    start, account, status = store.start, store.read_account(), store.read_status()
+    calibration = provenance.calibration or start.calibration
+    entry = new_entry(file, Head(
+        start.scan_id, account.state, provenance.started_unix_s, provenance.ended_unix_s, provenance.settings,
+        calibration, provenance.rotation_origin, start.metadata, status.version, start.path,
+    ))  # fmt: skip
+    write_maps(entry.create_group("maps"), maps, calibration, start.path.offset)
     write_not_made(entry, maps.not_made)
     write_geometry(entry.create_group("geometry"), store, maps.descan, provenance.found)
     quality = entry.create_group("quality")
@@ -157,7 +189,7 @@ def write_levels(group: h5py.Group, levels: Sequence[LevelChange]) -> None:
     group["degrade_level_highest"] = max((change.level for change in levels), default=0)
     if levels:
         group["degrade_levels"] = np.array([change.level for change in levels], np.uint8)
-        group["degrade_levels"].attrs["since"] = [iso(change.unix_s) for change in levels]
+        group["degrade_levels"].attrs["since"] = [_iso(change.unix_s) for change in levels]
         group["degrade_levels"].attrs["reason"] = [change.reason for change in levels]
 
 
@@ -175,8 +207,7 @@ def write_process(
             group[f"settings/{name}"] = value
 
 
-def iso(unix_s: float) -> str:
-    """As it is written."""
+def _iso(unix_s: float) -> str:
     return datetime.fromtimestamp(unix_s, UTC).isoformat()
 
 

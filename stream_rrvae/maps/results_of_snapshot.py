@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from stream_rrvae import __version__
-from stream_rrvae.errors import FileFormatError
 from stream_rrvae.maps.com_field import ComField
 from stream_rrvae.maps.derived import DERIVED, DerivedProduct
 from stream_rrvae.maps.live_maps import PHASE_NAME
 from stream_rrvae.maps.products import ScanMaps
 from stream_rrvae.maps.results import (
-    DEFINITION,
-    FORMAT_VERSION,
-    iso,
+    Head,
+    new_entry,
+    new_results,
     write_levels,
     write_maps,
     write_not_made,
@@ -49,33 +46,16 @@ class Course:
 
 def write_results_of(snapshot: Snapshot, course: Course, path: Path) -> Path:
     """Write the last snapshot of a scan to `path`, which appears whole or not at all. Raises FileFormatError."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(part, "w") as file:
-            _write_entry(file, snapshot, course)
-        part.replace(path)
-    except (OSError, KeyError) as error:
-        with suppress(OSError):
-            part.unlink()
-        raise FileFormatError(f"cannot write {path}: {error}; free some space or choose another --out") from error
+    with new_results(path, KeyError) as file:
+        _write_entry(file, snapshot, course)
     return path
 
 
 def _write_entry(file: h5py.File, snapshot: Snapshot, course: Course) -> None:
-    file.attrs["default"] = "entry"
-    entry = file.create_group("entry")
-    entry.attrs.update({"NX_class": "NXentry", "default": "maps", "format_version": FORMAT_VERSION})
-    entry["definition"] = DEFINITION
-    entry["program_name"] = "stream-rrvae"
-    entry["program_name"].attrs["version"] = __version__
-    entry["start_time"], entry["end_time"] = iso(course.started_unix_s), iso(course.ended_unix_s)
-    entry["scan_id"], entry["state"] = snapshot.scan_id, str(snapshot.state)
-    entry["rotation_origin"], entry["model_version"] = snapshot.rotation_origin, snapshot.model.version
-    entry["configuration"] = json.dumps(dict(course.settings), default=str)
-    for name in ("calibration", "metadata"):
-        entry[name] = json.dumps(to_plain(getattr(snapshot, name)), default=str)
-    entry["scan_path"] = json.dumps(to_plain(snapshot.path))
+    entry = new_entry(file, Head(
+        snapshot.scan_id, snapshot.state, course.started_unix_s, course.ended_unix_s, course.settings,
+        snapshot.calibration, snapshot.rotation_origin, snapshot.metadata, snapshot.model.version, snapshot.path,
+    ))  # fmt: skip
     maps = _maps_of(snapshot)
     write_maps(entry.create_group("maps"), maps, snapshot.calibration, snapshot.path.offset)
     write_not_made(entry, maps.not_made)
