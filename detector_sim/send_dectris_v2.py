@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ _WRAP = cbor2.dumps(cbor2.CBORTag(SELF_DESCRIBED, {}))[:-1]  # without the empty
 
 _PAIR = b"\x82"
 _IMAGE_ID, _CLOCK = cbor2.dumps("image_id"), cbor2.dumps(CLOCK_HZ)
+_WHOLE, _BYTES = b"\x1b", b"\x5a"  # a number in 64 bits and a byte string of a length in 32 follow
 _START, _STOP = cbor2.dumps("start_time") + _PAIR, cbor2.dumps("stop_time") + _PAIR
 
 
@@ -86,17 +88,36 @@ def _items(fields: Mapping[str, Any]) -> bytes:
 
 def _frame_head(frame: EncodedFrame, offset_ticks: int = 0) -> bytes:
     number, begin = frame.number, max(0, frame.number * FRAME_TICKS + offset_ticks)
-    numbers = (_IMAGE_ID, _whole(number), _START, _whole(begin), _CLOCK, _STOP, _whole(begin + FRAME_TICKS), _CLOCK)
-    array = _array_head(frame.shape, frame.pixel_type, frame.encoding)
-    return b"".join((*numbers, array, struct.pack(">BI", 0x5A, len(frame.payload))))
+    head = _frame_layout(frame.shape, frame.pixel_type, frame.encoding)
+    return head.numbered(number, begin, begin + FRAME_TICKS, len(frame.payload))
 
 
-def _whole(number: int) -> bytes:
-    """A whole number in 64 bits, by hand: every frame of a first scan has three new ones, and they must not slow it."""
-    return struct.pack(">BQ", 0x1B, number)
+@dataclass(frozen=True, slots=True)
+class _FrameLayout:
+    """What is between the numbers of a frame's head; packed in one go: every frame of a first scan has new ones."""
+
+    packed: struct.Struct
+    between: tuple[bytes, bytes, bytes, bytes]
+
+    def numbered(self, number: int, begin_ticks: int, end_ticks: int, payload_bytes: int) -> bytes:
+        """The head of one frame."""
+        first, second, third, last = self.between
+        return self.packed.pack(first, number, second, begin_ticks, third, end_ticks, last, payload_bytes)
 
 
 @lru_cache
+def _frame_layout(shape: tuple[int, int], pixel_type: str, encoding: Encoding) -> _FrameLayout:
+    array = _array_head(shape, pixel_type, encoding)
+    between = (
+        _IMAGE_ID + _WHOLE,
+        _START + _WHOLE,
+        _CLOCK + _STOP + _WHOLE,
+        _CLOCK + array + _BYTES,
+    )
+    lengths = [len(piece) for piece in between]
+    return _FrameLayout(struct.Struct(">{}sQ{}sQ{}sQ{}sI".format(*lengths)), between)
+
+
 def _array_head(shape: tuple[int, int], pixel_type: str, encoding: Encoding) -> bytes:
     return cbor2.dumps("data") + cbor2.dumps({CHANNEL: _array(shape, pixel_type, encoding)})[:-1]
 

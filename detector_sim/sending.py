@@ -23,6 +23,7 @@ from detector_sim.second_consumer import SecondConsumer
 from detector_sim.sent_times import SentTimes
 from detector_sim.simulation import Simulation
 from detector_sim.truth import write_truth
+from detector_sim.without_pauses import without_pauses
 from stream_rrvae.wire.start_limits import most_frames
 
 STALL_S = 2.0
@@ -68,7 +69,8 @@ class ScanSender:
             return
         for series in range(first, first + scans) if scans else itertools.count(first):
             outlets.wait_for_peers()
-            self._send_series(outlets, series, count, self._pool.frames())
+            with without_pauses():
+                self._send_series(outlets, series, count, self._pool.frames())
             self.sent.scans += 1
 
     def write_truth(self) -> None:
@@ -94,7 +96,8 @@ class ScanSender:
 
     def _scan_on_scan(self, scans: int) -> Iterator[EncodedFrame]:
         for scan in range(scans):
-            yield from counted_on(self._pool.frames(), scan * self._simulation.count)
+            with without_pauses():
+                yield from counted_on(self._pool.frames(), scan * self._simulation.count)
             self.sent.scans += 1
             self.write_truth()
 
