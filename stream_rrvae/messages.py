@@ -264,3 +264,5 @@ class Snapshot:
     rotation_locked: bool = False
     path: ScanPath = RASTER  # which way the scan goes, and where it lies in a larger one
     not_made: Mapping[str, str] = field(default_factory=dict)  # maps that cannot be made, and why
+    mean_pattern: Float32Array | None = None  # [ky, kx] of a shard that is over, for who merges; NaN = no data
+    mean_frames: int = 0  # that it is the mean of

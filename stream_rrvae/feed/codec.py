@@ -16,13 +16,14 @@ from typing import Any
 
 import msgpack
 
-from stream_rrvae.errors import FeedError
+from stream_rrvae.errors import FeedError, WireError
 from stream_rrvae.feed.array_codec import decode_map, decode_run, decode_shape
 from stream_rrvae.feed.message_of_arrays import message_of
 from stream_rrvae.feed.plain_msgpack import check_plain, unpack_map
 from stream_rrvae.feed.runs import Run
 from stream_rrvae.messages import Float32Array, Snapshot
 from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.wire.start_limits import check_path, check_shard
 
 PROTOCOL = "stream-rrvae-feed"
 PROTOCOL_OF_CHANGES = "stream-rrvae-feed-changes"
@@ -32,7 +33,8 @@ MESSAGE_BYTES_LIMIT = 256 << 20
 IMAGE_BYTES_LIMIT = 64 << 20
 MAPS_LIMIT = 64
 NAME_LIMIT = 64
-_ARRAYS = ("maps", "runs", "pattern")
+_PATTERNS = ("pattern", "mean_pattern")
+_ARRAYS = ("maps", "runs", *_PATTERNS)
 _KIND_AT = 3  # behind the map's head
 _WHAT = "a snapshot"
 
@@ -81,7 +83,8 @@ def encode_changes(snapshot: Snapshot, runs: Mapping[str, Run], mark: Mark) -> m
 def _message(protocol: str, snapshot: Snapshot, told: Mapping[str, Any], arrays: Mapping[str, Any]) -> memoryview:
     plain = {field: to_plain(getattr(snapshot, field)) for field in Snapshot.__slots__ if field not in _ARRAYS}
     check_plain(plain, _WHAT)
-    return message_of({"p": protocol, "v": VERSION, **plain, **told, **arrays, "pattern": snapshot.pattern}, _WHAT)
+    patterns = {name: getattr(snapshot, name) for name in _PATTERNS}
+    return message_of({"p": protocol, "v": VERSION, **plain, **told, **arrays, **patterns}, _WHAT)
 
 
 def is_whole(message: bytes | memoryview) -> bool:
@@ -113,10 +116,11 @@ def decode_message(message: bytes | memoryview) -> Whole | Changes:
 
 
 def _decode_fields(plain: Mapping[str, Any], maps: Mapping[str, Float32Array]) -> Snapshot:
-    pattern = None if plain.get("pattern") is None else decode_map("the pattern", plain["pattern"], IMAGE_BYTES_LIMIT)
+    given = {name: plain[name] for name in _PATTERNS if plain.get(name) is not None}
+    patterns = {name: decode_map(f"the {name}", image, IMAGE_BYTES_LIMIT) for name, image in given.items()}
     check_plain({name: value for name, value in plain.items() if name not in _ARRAYS}, _WHAT)
     try:
-        snapshot = from_plain(Snapshot, {**plain, "maps": maps, "pattern": pattern})
+        snapshot = from_plain(Snapshot, {**plain, "maps": maps, **patterns})
     except (TypeError, ValueError) as error:
         raise FeedError(f"the snapshot does not fit: {error}") from error
     _check_consistent(snapshot)
@@ -168,6 +172,16 @@ def _check_consistent(snapshot: Snapshot) -> None:
         raise FeedError(f"the pattern's position {position} lies outside the scan {shape}")
     if not math.isfinite(snapshot.published_unix_s):
         raise FeedError("the time of publication is not a number")
+    _check_lines(snapshot)
+
+
+def _check_lines(snapshot: Snapshot) -> None:
+    """Whoever merges shards reckons with these."""
+    try:
+        check_shard(snapshot.shard_id, snapshot.shard_count, snapshot.shard_lines)
+        check_path(snapshot.path, snapshot.scan_shape)
+    except WireError as error:
+        raise FeedError(f"the scan is told of as it cannot be: {error.detail}") from error
 
 
 def _check_values(name: str, mapping: Any, kind: Any) -> None:

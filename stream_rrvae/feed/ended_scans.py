@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stream_rrvae.feed.merge import Part, alike, merged_snapshot
 from stream_rrvae.feed.shards import SCANS_REMEMBERED
+from stream_rrvae.maps.merging import merged_mean
 from stream_rrvae.messages import LevelChange, ScanState, ShardStatus, Snapshot
 
 SCANS_HELD = 4  # that are not over; each holds a map of every shard
@@ -95,7 +96,10 @@ class EndedScans:
         unlike = [ShardStatus(each.shard_id, "unlike") for each in held.told.values() if not alike(first, each)]
         there = {each.shard_id for each in held.told.values()}
         absent = [ShardStatus(shard_id, "silent") for shard_id in range(first.shard_count) if shard_id not in there]
-        return merged_snapshot(parts, [*unlike, *absent], self._instrument, 1)
+        merged = merged_snapshot(parts, [*unlike, *absent], self._instrument, 1)
+        told = [part.snapshot for part in parts]
+        mean = merged_mean((each.mean_frames, each.mean_pattern) for each in told if each.mean_pattern is not None)
+        return merged if mean is None else replace(merged, mean_frames=mean[0], mean_pattern=mean[1])
 
 
 def _news(before: Snapshot | None, now: Snapshot) -> bool:

@@ -35,6 +35,7 @@ def build_snapshot(
     calibration = calibration or store.start.calibration
     maps = look(store, calibration) if look else scan_maps(store, calibration=calibration)
     latest = store.read_pattern()
+    mean = store.read_mean() if _is_wanted_by_mergers(store, account.state) else None
     return Snapshot(
         instrument=instrument,
         serial=serial,
@@ -59,7 +60,14 @@ def build_snapshot(
         calibration_origin=store.features_info.get(ORIGIN, {}),
         path=store.start.path,
         not_made=maps.not_made,
+        mean_pattern=None if mean is None else mean[1],
+        mean_frames=0 if mean is None else mean[0],
     )
+
+
+def _is_wanted_by_mergers(store: ScanStore, state: ScanState) -> bool:
+    """The mean pattern is final when the scan is over, and every part's own: of whole scans it is in the results."""
+    return store.start.shard_count > 1 and state is not ScanState.RUNNING
 
 
 def shown_metadata(metadata: Mapping[str, Plain]) -> dict[str, Plain]:

@@ -18,14 +18,16 @@ from stream_rrvae.maps.com_field import ComField
 from stream_rrvae.maps.derived import DERIVED
 from stream_rrvae.maps.manifold_file import PLACE
 from stream_rrvae.maps.map_chunks import packed
-from stream_rrvae.maps.merging import merged_maps
+from stream_rrvae.maps.merging import merged_maps, merged_mean
 from stream_rrvae.maps.products import COVERAGE
 from stream_rrvae.maps.results import write_not_made
+from stream_rrvae.maps.results_geometry import MEAN_PATTERN, write_mean_pattern
 from stream_rrvae.messages import Calibration, Float32Array, ScanState
 from stream_rrvae.plain import from_plain, to_plain
 
 MAPS, QUALITY, PROCESS = "entry/maps", "entry/quality", "entry/process"
-FOUND = "entry/geometry/found"
+GEOMETRY = "entry/geometry"
+FOUND = f"{GEOMETRY}/found"
 
 
 def merge_results(paths: Sequence[Path], out: Path) -> Path:
@@ -84,6 +86,7 @@ def _write_merged(whole: h5py.File, files: Sequence[h5py.File]) -> None:
     _derive_again(whole, field)
     _replace_account(whole, files)
     _replace_found(whole, files)
+    _replace_mean_pattern(whole, files)
     _replace(whole, "entry/state", str(_state(files)))
     _replace(whole, "entry/model_version", min(int(file["entry/model_version"][()]) for file in files))
     if len(models) > 1:
@@ -154,6 +157,15 @@ def _replace_found(whole: h5py.File, files: Sequence[h5py.File]) -> None:
     if found is not None:
         whole.pop(FOUND, None)
         whole[FOUND] = json.dumps(to_plain(found))
+
+
+def _replace_mean_pattern(whole: h5py.File, files: Sequence[h5py.File]) -> None:
+    """That of all frames that are in those of the shards."""
+    told = [file[f"{GEOMETRY}/{MEAN_PATTERN}"] for file in files if f"{GEOMETRY}/{MEAN_PATTERN}" in file]
+    mean = merged_mean((int(data.attrs["frames"]), data[()]) for data in told)
+    if mean is not None:
+        whole[GEOMETRY].pop(MEAN_PATTERN, None)
+        write_mean_pattern(whole[GEOMETRY], *mean)
 
 
 def _state(files: Sequence[h5py.File]) -> ScanState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
@@ -22,6 +22,24 @@ def merged_maps(parts: Sequence[Mapping[str, Float32Array]], one_model: bool) ->
     chosen = [name for name in names if one_model or not name.startswith(LEARNT)]
     lines = lines_of_each(parts)
     return {name: _merged(name, [part[name] for part in parts if name in part], lines) for name in chosen}
+
+
+def merged_mean(parts: Iterable[tuple[int, Float32Array]]) -> tuple[int, Float32Array] | None:
+    """The mean pattern [ky, kx] of all frames, of which each part has the mean of so many; None where there is none.
+
+    A pixel that has no data in a part (NaN) is the mean of the others. Parts of another shape than the first's are
+    left out.
+    """
+    told = [(frames, mean) for frames, mean in parts if frames > 0]
+    alike = [(frames, mean) for frames, mean in told if mean.shape == told[0][1].shape]
+    if not alike:
+        return None
+    means = np.stack([mean for _, mean in alike]).astype(np.float64)
+    weights = np.array([float(frames) for frames, _ in alike])[:, None, None] * np.isfinite(means)
+    weight = weights.sum(axis=0)
+    total = np.where(weights > 0, weights * np.nan_to_num(means), 0.0).sum(axis=0)
+    known = np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
+    return sum(frames for frames, _ in alike), known.astype(np.float32)
 
 
 def _merged(name: str, parts: Sequence[Float32Array], lines: Sequence[BoolArray] | None) -> Float32Array:

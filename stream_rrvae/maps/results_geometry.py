@@ -13,8 +13,11 @@ import h5py
 
 from stream_rrvae.calibration.origin import ORIGIN, SITE
 from stream_rrvae.found import CalibrationFound, DescanFound
+from stream_rrvae.messages import Float32Array
 from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_store import ScanStore
+
+MEAN_PATTERN = "mean_pattern"
 
 
 def write_geometry(
@@ -31,14 +34,19 @@ def write_geometry(
         group["descan_removed"] = json.dumps(to_plain(removed))
     latest = store.read_mean()
     if latest is not None:
-        mean = group.create_dataset("mean_pattern", data=latest[1], compression="gzip", shuffle=True)
-        mean.attrs.update({"units": "counts", "frames": latest[0]})
+        write_mean_pattern(group, *latest)
     site = store.features_info.get(SITE)
     if site is not None:
         group["site_file"] = site["text"]
         group["site_file"].attrs.update({"path": site["path"], "sha256": site["sha256"]})
         if site["camera_length_mm"] is not None:
             group["site_file"].attrs["camera_length_mm"] = site["camera_length_mm"]
+
+
+def write_mean_pattern(group: h5py.Group, frames: int, pattern: Float32Array) -> None:
+    """Put `pattern` [ky, kx], the mean of so many frames, into /entry/geometry."""
+    mean = group.create_dataset(MEAN_PATTERN, data=pattern, compression="gzip", shuffle=True)
+    mean.attrs.update({"units": "counts", "frames": frames})
 
 
 def descan_in_words(removed: DescanFound | None) -> str:

@@ -1,6 +1,6 @@
 """The results file of a scan of which only snapshots are there, as the one that several services share; see `results`.
 
-What no snapshot tells is not in it: the frames' settings, the mean pattern, the manifold. Whoever needs them merges the
+What no snapshot tells is not in it: the frames' settings, the manifold. Whoever needs them merges the
 shards' own files (`merged_results`).
 """
 
@@ -29,7 +29,7 @@ from stream_rrvae.maps.results import (
     write_process,
     write_quality,
 )
-from stream_rrvae.maps.results_geometry import descan_in_words
+from stream_rrvae.maps.results_geometry import descan_in_words, write_mean_pattern
 from stream_rrvae.messages import LevelChange, Snapshot
 from stream_rrvae.plain import to_plain
 
@@ -103,3 +103,5 @@ def _write_geometry(group: h5py.Group, snapshot: Snapshot) -> None:
     group["descan"] = descan_in_words(snapshot.descan_removed)
     if snapshot.descan_removed is not None:
         group["descan_removed"] = json.dumps(to_plain(snapshot.descan_removed))
+    if snapshot.mean_pattern is not None:
+        write_mean_pattern(group, snapshot.mean_frames, snapshot.mean_pattern)

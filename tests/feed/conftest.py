@@ -36,6 +36,8 @@ def make_snapshot() -> MakeSnapshot:
             metadata={"operator": "A", "dose": 30.0},
             shard_id=1,
             shard_count=2,
+            mean_pattern=np.full((5, 4), 2, np.float32),
+            mean_frames=7,
             shards=(ShardStatus(1, "running", Counters(2, 2, 0, 1, 1, refusals={"size": 1}), 0.5),),
         )
 

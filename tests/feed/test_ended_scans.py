@@ -96,6 +96,20 @@ def test_a_scan_that_goes_on_slowly_is_not_over(scans: EndedScans, tell: Tell) -
     assert ended.snapshot.state is ABORTED and ended.snapshot.counters.processed == 3
 
 
+def test_mean_patterns_are_put_together_by_their_frames(scans: EndedScans, tell: Tell) -> None:
+    pattern = np.ones((5, 4), np.float32)
+    for shard, frames in ((0, 3), (1, 1)):
+        own = replace(tell(shard, "a", COMPLETE), mean_pattern=pattern * 8 * shard, mean_frames=frames)
+        scans.take(shard, own, 0.0)
+    (ended,) = scans.due(0.1)
+    np.testing.assert_array_equal(ended.snapshot.mean_pattern, pattern * 2)
+    assert ended.snapshot.mean_frames == 4
+    for shard in (0, 1):
+        scans.take(shard, replace(tell(shard, "b", COMPLETE), mean_pattern=None, mean_frames=0), 1.0)
+    (without,) = scans.due(1.1)
+    assert without.snapshot.mean_pattern is None
+
+
 def test_what_is_held_is_bounded(scans: EndedScans, tell: Tell) -> None:
     for number in range(SCANS_HELD + 3):
         scans.take(0, tell(0, f"scan {number}", RUNNING, 1), 0.1 * number)

@@ -31,7 +31,7 @@ def test_round_trip_keeps_every_field(make_snapshot: MakeSnapshot) -> None:
     sent = make_snapshot(4, (3, 2))
     got = decode_snapshot(encode_snapshot(sent))
     for field in fields(Snapshot):
-        if field.name not in ("maps", "pattern", "health"):
+        if field.name not in ("maps", "pattern", "mean_pattern", "health"):
             assert getattr(got, field.name) == getattr(sent, field.name), field.name
     assert got.health.rate_fps == 7980.0
     assert np.isnan(got.health.latency_p50_s)
@@ -39,6 +39,8 @@ def test_round_trip_keeps_every_field(make_snapshot: MakeSnapshot) -> None:
         np.testing.assert_array_equal(got.maps[name], image)
     assert sent.pattern is not None and got.pattern is not None
     np.testing.assert_array_equal(got.pattern, sent.pattern)
+    assert sent.mean_pattern is not None and got.mean_pattern is not None
+    np.testing.assert_array_equal(got.mean_pattern, sent.mean_pattern)
 
 
 def test_idle_snapshot_without_images(make_snapshot: MakeSnapshot) -> None:
@@ -114,6 +116,13 @@ def _deep(levels: int) -> list[Any]:
         ("counters.missing", "none"),
         ("health.rate_fps", "fast"),
         ("instrument", b"bytes"),
+        ("shard_count", 0),
+        ("shard_id", 2),
+        ("shard_lines", -1),
+        ("path.passes", 0),
+        ("path.frame_flyback", 1 << 40),
+        ("path.within", [2, 2]),
+        ("mean_pattern.bytes", b"123"),
         ("metadata.deep", _deep(DEPTH_LIMIT + 1)),
         ("metadata.long", [0] * (ITEMS_LIMIT + 1)),
         ("metadata.ext", msgpack.ExtType(5, b"x")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from stream_rrvae.feed.codec import decode_snapshot, encode_snapshot
 from stream_rrvae.feed.snapshot import METADATA_LIMIT, build_snapshot, shown_metadata
@@ -39,6 +40,23 @@ def test_measured_positions_and_the_latest_pattern_are_shown(tmp_path: Path) -> 
     assert np.isnan(np.delete(magnitude.ravel(), 4)).all()
     assert {"com_direction", "rotation", "rotation_confidence", "latent_1", "latent_2"} <= set(got.maps)
     assert got.metadata == {"sample": "SrTiO3"}
+
+
+@pytest.mark.parametrize(
+    ("shards", "state"), [(2, ScanState.RUNNING), (1, ScanState.COMPLETE), (2, ScanState.COMPLETE)]
+)
+def test_a_shard_that_is_over_tells_its_mean_pattern(tmp_path: Path, shards: int, state: ScanState) -> None:
+    start = ScanStart("run 42", 1, (8, 8), "uint16", 6, scan_shape=(2, 3), shard_count=shards)
+    with ScanStore.create(start, StoreShape((2, 3), (8, 8), 1, 2), folder=tmp_path) as store:
+        store.write_mean(11, np.full((8, 8), 3.0, np.float32))
+        store.write_account(Account(state, Counters()))
+        sent = encode_snapshot(build_snapshot(store, "ARM200", 1, Health()))
+    got = decode_snapshot(sent)
+    if (shards, state) != (2, ScanState.COMPLETE):
+        assert got.mean_pattern is None and got.mean_frames == 0
+        return
+    assert got.mean_pattern is not None and got.mean_frames == 11
+    np.testing.assert_array_equal(got.mean_pattern, np.full((8, 8), 3.0))
 
 
 def test_only_short_single_values_of_the_metadata_are_shown() -> None:

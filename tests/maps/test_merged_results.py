@@ -28,6 +28,7 @@ def whole(filled_store: ScanStore, tmp_path: Path) -> Path:
     n = filled_store.shape.n_positions
     counters = Counters(expected=21, received=20, missing=1, processed=18, refused=2, refusals={"decode": 2})
     filled_store.write_account(Account(ScanState.COMPLETE, counters))
+    filled_store.write_mean(20, np.ones((8, 8), np.float32))
     status = ModelStatus(4, "ready", "apply", "", {"angle_error_deg": 0.7}, MODEL)
     ramp = np.arange(n, dtype=np.float32)
     filled_store.write_maps(
@@ -54,6 +55,9 @@ def shard(whole: Path, tmp_path: Path) -> Shard:
             for name, data in file["entry/quality"].items():
                 if name.startswith("frames_"):
                     data[()] = (int(data[()]) + number) // 2
+            mean = file["entry/geometry/mean_pattern"]
+            mean[()], mean.attrs["frames"] = 10.0 * number, 1 + 2 * number
+            mean[number, 0] = np.nan
             file["entry/quality/refused_by_reason/decode"][()] = 1
             for name, value in changes.items():
                 del file[name]
@@ -85,6 +89,9 @@ def test_the_file_is_that_of_the_whole_scan(shard: Shard, whole: Path, tmp_path:
         assert "angle_error_deg" not in merged["entry/quality"]
         assert merged["entry/state"][()] == b"complete"
         assert merged["entry/process/model/sha256"][()] == b"ab12"
+        mean = merged["entry/geometry/mean_pattern"]
+        assert (mean.attrs["frames"], mean.attrs["units"]) == (4, "counts")
+        np.testing.assert_array_equal(mean[:3, 0], [10.0, 0.0, 7.5], "by frames, where a shard has data")
 
 
 def test_maps_of_different_models_are_left_out_and_an_aborted_shard_is_said(shard: Shard, tmp_path: Path) -> None:
