@@ -20,6 +20,7 @@ from dashboards.pictures.wishes import Ring, Wishes
 from dashboards.views.pattern import LivePattern
 from dashboards.views.view import DetectorMap
 from stream_rrvae.errors import RequestError
+from stream_rrvae.feed.requests import ERROR_CHARS
 from stream_rrvae.messages import Plain, ScanState, Snapshot
 
 AGAIN_S = 1.0  # for a position that was not there yet
@@ -35,10 +36,11 @@ class _Question:
     waits: bool = False
     is_final: bool = False
     trouble: str = ""
+    note: str = ""  # what to know of the answer
 
     def forget(self) -> None:
         """Nothing is wished any more; an answer that is under way still has to arrive."""
-        self.wish, self.trouble, self.is_final = None, "", False
+        self.wish, self.trouble, self.note, self.is_final = None, "", "", False
 
 
 class ServiceAnswers:
@@ -56,8 +58,8 @@ class ServiceAnswers:
 
     @property
     def trouble(self) -> str:
-        """Why the page does not see what it wishes; "" = it does."""
-        return self._pattern.trouble or self._detector.trouble
+        """Why the page does not see what it wishes, or all of it; "" = it does."""
+        return self._pattern.trouble or self._detector.trouble or self._detector.note
 
     @property
     def unanswerable(self) -> str:
@@ -88,8 +90,8 @@ class ServiceAnswers:
         async def do() -> None:
             assert self._asking is not None
             try:
-                await self._asking.ask(self._feed, name, arguments, who=self._who)
-                self.notice = ""
+                answer = await self._asking.ask(self._feed, name, arguments, who=self._who)
+                self.notice = _note(answer)
             except RequestError as error:
                 self.notice = str(error)
             self._orders_waiting = False
@@ -132,18 +134,18 @@ class ServiceAnswers:
 
         async def ask() -> None:
             assert self._asking is not None
-            trouble, final = "", False
+            trouble, note, final = "", "", False
             try:
                 answer = await self._asking.ask(self._feed, name, arguments, who=self._who)
                 if question.wish == wish:
                     if answer.get("scan_id") != self._scan_id:
                         raise RequestError("frames of the scan shown are not kept any more")
-                    final = take(answer)
+                    final, note = take(answer), _note(answer)
             except RequestError as error:
                 trouble = str(error)
             question.waits = False
             if question.wish == wish:
-                question.trouble, question.is_final = trouble, final
+                question.trouble, question.note, question.is_final = trouble, note, final
             self._changed()
 
         self._begin(ask())
@@ -168,3 +170,8 @@ class ServiceAnswers:
             raise RequestError("the service's answer is not understood")
         self.detector_map = DetectorMap(values, float(coverage), ring)
         return False
+
+
+def _note(answer: Mapping[str, Any]) -> str:
+    """What a merged scan says of shards that are not there."""
+    return str(answer.get("note", ""))[:ERROR_CHARS]

@@ -23,7 +23,8 @@ from stream_rrvae.feed.ended_scans import EndedScan, EndedScans
 from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.feed.request_server import RequestServer
 from stream_rrvae.feed.shard_answers import ShardAnswers
-from stream_rrvae.feed.shards import Shards
+from stream_rrvae.feed.shard_asking import ShardAsking
+from stream_rrvae.feed.shards import Shards, Told
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.log import event
 from stream_rrvae.messages import ShardStatus, Snapshot
@@ -78,14 +79,15 @@ class Merger:
         self._told: dict[int, str] = {}  # state of each shard, as last said in the log
         self._options = options
         self._ended = None if options.out is None else EndedScans(len(options.feeds), options.instrument)
-        self._answers: ShardAnswers | None = None
+        self._asking: ShardAsking | None = None
         self._requests: RequestServer | None = None
         self.error: FileFormatError | None = None
         if options.requests is not None:
             key = make_key(options.requests_key)
-            self._answers = ShardAnswers(options.feeds, self._latest, key, keys)
+            self._asking = ShardAsking(options.feeds, self._told_by_feeds, key, keys)
+            answers = ShardAnswers(self._asking)
             self._requests = RequestServer(
-                options.requests, key, self._answers.quick(), self._answers.slow(), options.allow_remote, keys=own_keys
+                options.requests, key, answers.quick(), answers.slow(), options.allow_remote, keys=own_keys
             )
 
     def start(self) -> None:
@@ -119,8 +121,8 @@ class Merger:
         self._write(self._ended.rest() if self._ended else [])
         if self._requests is not None:
             self._requests.stop()
-        if self._answers is not None:
-            self._answers.close()
+        if self._asking is not None:
+            self._asking.close()
         self._publisher.stop()
 
     def _read(self, number: int, url: str) -> None:
@@ -142,9 +144,9 @@ class Merger:
             merged = self._shards.merged(time.monotonic())
         return replace(merged, requests_url=self._requests.url if self._requests else None)
 
-    def _latest(self) -> list[Snapshot | None]:
+    def _told_by_feeds(self) -> list[Told]:
         with self._lock:
-            return self._shards.latest()
+            return self._shards.told(time.monotonic())
 
     def _write(self, ended: Sequence[EndedScan]) -> None:
         from stream_rrvae.maps.results import free_name

@@ -17,6 +17,14 @@ SCANS_REMEMBERED = 64
 SILENT_S = 2.0  # a feed publishes many times a second while somebody looks
 
 
+class Told(NamedTuple):
+    """What a feed has told so far."""
+
+    latest: Snapshot | None  # of whichever scan
+    of_scan: Snapshot | None  # its latest of the scan that is shown
+    silent_s: float
+
+
 class _Heard(NamedTuple):
     snapshot: Snapshot
     at_s: float
@@ -62,9 +70,12 @@ class Shards:
         parts, absent = self._parts(now_s)
         return [*(part.status for part in parts), *absent]
 
-    def latest(self) -> list[Snapshot | None]:
-        """What each feed told last of the scan that is shown."""
-        return [feed.of_scan for feed in self._feeds]
+    def told(self, now_s: float) -> list[Told]:
+        """What each feed told last."""
+        heard = [feed.latest.snapshot if feed.latest else None for feed in self._feeds]
+        return [
+            Told(latest, feed.of_scan, _silent_s(feed, now_s)) for latest, feed in zip(heard, self._feeds, strict=True)
+        ]
 
     def _parts(self, now_s: float) -> tuple[list[Part], list[ShardStatus]]:
         told = [feed.of_scan for feed in self._feeds if feed.of_scan is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from dashboards.views.view import LiveView
 from stream_rrvae.arguments import Arguments
 from stream_rrvae.errors import RequestError
 from stream_rrvae.feed.request_server import RequestServer
-from stream_rrvae.messages import Snapshot
+from stream_rrvae.messages import ScanState, Snapshot
 
 MakeSnapshot = Callable[..., Snapshot]
 KEY = "a key that is long enough"
@@ -36,6 +36,7 @@ class Microscope:
     exact: bool = True
     scan_id: str = "run 42"
     refuses: str = ""
+    note: dict[str, str] = field(default_factory=dict)
 
     def pattern(self, arguments: Arguments) -> Mapping[str, Any]:
         y, x = arguments.whole("y", 0, 99), arguments.whole("x", 0, 99)
@@ -55,14 +56,14 @@ class Microscope:
 
     def detector(self, arguments: Arguments, _wanted: Callable[[], bool]) -> Mapping[str, Any]:
         self.asked.append(("virtual_detector", {"outer": arguments.number("outer")}))
-        return {"map": np.ones((4, 6), np.float32), "coverage": 0.5, "scan_id": self.scan_id}
+        return {"map": np.ones((4, 6), np.float32), "coverage": 0.5, "scan_id": self.scan_id, **self.note}
 
     def set_rotation(self, arguments: Arguments) -> Mapping[str, Any]:
         told = {"degrees": arguments.number("degrees"), "flip": arguments.flag("flip")}
         self.asked.append(("set_rotation", told))
         if self.refuses:
             raise RequestError(self.refuses)
-        return told
+        return {**told, **self.note}
 
 
 @pytest.fixture
@@ -128,6 +129,27 @@ def test_a_pinned_position_is_asked_for_once_and_dropped_with_the_pin(
         assert len(microscope.asked) == 1
         page.answers.want(Wishes(), page.snapshot, False)
         assert page.answers.pattern is None
+
+    run(session, check)
+
+
+def test_what_a_merged_scan_says_of_absent_shards_is_shown(
+    session: Callable[[], Session], microscope: Microscope
+) -> None:
+    async def check(page: Session) -> None:
+        microscope.note = {"note": "without shard 1"}
+        await page.want(Wishes(ring=RING))
+        assert page.answers.detector_map is not None and page.answers.trouble == "without shard 1"
+        over = replace(page.snapshot, state=ScanState.COMPLETE)
+        page.wait_s(10 * DETECTOR_AGAIN_S)
+        page.answers.want(Wishes(ring=RING), over, False)
+        assert len(microscope.asked) == 1, "it is no reason to ask for ever"
+        page.answers.want(Wishes(), over, False)
+        assert page.answers.trouble == ""
+        page.changed.clear()
+        page.answers.order("set_rotation", {"degrees": 1.0, "flip": False})
+        await asyncio.wait_for(page.changed.wait(), 20)
+        assert page.answers.notice == "without shard 1"
 
     run(session, check)
 

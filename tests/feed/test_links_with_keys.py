@@ -24,8 +24,9 @@ from stream_rrvae.feed.request_server import RequestServer
 from stream_rrvae.feed.subscriber import Subscriber
 from stream_rrvae.ingest.sockets import DetectorSockets
 from stream_rrvae.ingest.source import parse_source
-from stream_rrvae.messages import Snapshot
+from stream_rrvae.messages import ShardStatus, Snapshot
 from stream_rrvae.recording.replay_outlet import ReplayOutlet
+from stream_rrvae.security import make_key
 
 ANY_PORT = "tcp://127.0.0.1:*"
 PATIENCE_S = 20.0
@@ -144,10 +145,57 @@ def _merged(keys: Keys, make_snapshot: MakeSnapshot) -> Iterator[Link]:
         yield to, zmq.SUB, arrives
 
 
+@contextmanager
+def _merged_back_channel(keys: Keys, make_snapshot: MakeSnapshot) -> Iterator[Link]:
+    """Two services' feeds and back channels with keys, and a merger that asks them with its own."""
+    folder, shards = keys.server.clients.parent, (0, 1)
+    own, where, asking = folder / "service" / "service.key_secret", f"ipc://{folder}/ask", folder / "requests.key"
+    with ExitStack() as stack:
+        key = make_key(asking)
+        feeds = tuple(stack.enter_context(_shard(keys, make_snapshot, shard, key)) for shard in shards)
+        told = MergeOptions(
+            feeds, f"ipc://{folder}/merged", rate_hz=50.0, curve_key=own, curve_clients=keys.server.clients,
+            curve_servers=(own.with_suffix(".key"),), requests=where, requests_key=asking,
+        )  # fmt: skip
+        merger = Merger(told)
+        stack.callback(merger.stop)
+        merger.start()
+
+        def arrives(own: ClientKeys) -> bool:
+            with Subscriber(told.to, own) as viewer, closing(Asker(where, key, own)) as asker:
+                while (snapshot := viewer.receive(PATIENCE_S)) is not None and len(_told(snapshot)) < len(shards):
+                    pass
+                asked = [asker.ask("pattern", {"y": shard}, timeout_s=PATIENCE_S) for shard in shards]
+                return [each.result()["of"] for each in asked] == [*shards]
+
+        yield where, zmq.DEALER, arrives
+
+
+@contextmanager
+def _shard(keys: Keys, make_snapshot: MakeSnapshot, shard: int, key: str) -> Iterator[str]:
+    """A service's feed, which tells where it answers."""
+    server = RequestServer(
+        ANY_PORT, key, {"pattern": lambda _arguments: {"of": shard, "scan_id": "scan 7"}}, keys=keys.server
+    )
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        snapshot = replace(make_snapshot(1, (3, 2)), shard_id=shard, requests_url=server.url)
+        publisher = Publisher(ANY_PORT, "test", 50.0, lambda: snapshot, keys=keys.server)
+        stack.callback(publisher.stop)
+        publisher.start()
+        yield publisher.url
+
+
+def _told(snapshot: Snapshot) -> list[ShardStatus]:
+    return [shard for shard in snapshot.shards if shard.state == "running"]
+
+
 LINKS: dict[str, Callable[[Keys, MakeSnapshot], AbstractContextManager[Link]]] = {
     "feed": _feed,
     "merged feed": _merged,
     "back channel": _back_channel,
+    "merged back channel": _merged_back_channel,
     "frames, pushed": _pushed,
     "frames, published": _published,
     "frames, replayed": _replayed,
