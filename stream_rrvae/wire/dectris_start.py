@@ -16,7 +16,7 @@ from stream_rrvae.wire.dectris_fields import (
     usable_pixels,
 )
 from stream_rrvae.wire.fields import integer, required, text
-from stream_rrvae.wire.start_limits import check_channels, check_start, most_frames, sanitised_id
+from stream_rrvae.wire.start_limits import check_channels, check_frame_count, check_start, sanitised_id
 
 NEEDED = frozenset(
     {
@@ -52,7 +52,7 @@ def read_start(fields: Fields, wanted_channel: str | None, limit_bytes: int) -> 
         series=integer(fields, "series_id"),
         frame_shape=shape,
         pixel_type=limits.check_pixel_type(required(fields, "image_dtype")),
-        frames_expected=integer(fields, "number_of_images", 1, most_frames(appendix.path, appendix.scan_shape)),
+        frames_expected=check_frame_count(required(fields, "number_of_images"), appendix.path, appendix.scan_shape),
         scan_shape=appendix.scan_shape,
         saturation=positive(fields, "saturation_value", ignored),
         channels=channels,

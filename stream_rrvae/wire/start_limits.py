@@ -11,7 +11,6 @@ from typing import Any
 
 from stream_rrvae.errors import WireError
 from stream_rrvae.messages import Calibration, Plain, Refusal, ScanStart
-from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_path import ScanPath
 from stream_rrvae.wire import limits
 from stream_rrvae.wire.fields import MAX_INTEGER, integer
@@ -68,6 +67,17 @@ def sanitised_id(text: str) -> str:
 def most_frames(path: ScanPath, scan_shape: tuple[int, int] | None) -> int:
     """How many frames may be announced: more than one scan's only where the stream says how they part into scans."""
     return limits.MAX_SERIES_FRAMES if path.endless and scan_shape is not None else limits.MAX_POSITIONS
+
+
+def check_frame_count(frames: object, path: ScanPath, scan_shape: tuple[int, int] | None) -> int:
+    """`frames` when so many may be announced."""
+    count = integer({"frames": frames}, "frames", 1, limits.MAX_SERIES_FRAMES)
+    if count > most_frames(path, scan_shape):
+        told = '{"scan_shape": [y, x], "path": {"endless": true}}'
+        limit = f"{count} frames are announced, more than the {limits.MAX_POSITIONS} of the largest scan"
+        what = f"or, where it is scan after scan, put {told} into the start (header_appendix of DECTRIS detectors)"
+        raise WireError(Refusal.FIELD, f"{limit}: announce those of one scan, {what}")
+    return count
 
 
 def check_path(path: ScanPath, scan_shape: tuple[int, int] | None) -> ScanPath:
@@ -170,9 +180,8 @@ class _Budget:
 
 
 def _check_counts(start: ScanStart) -> None:
-    counts = to_plain({"series": start.series, "frames": start.frames_expected})
-    integer(counts, "series")
-    integer(counts, "frames", 1, most_frames(start.path, start.scan_shape))
+    integer({"series": start.series}, "series")
+    check_frame_count(start.frames_expected, start.path, start.scan_shape)
     check_shard(start.shard_id, start.shard_count, start.shard_lines)
 
 

@@ -86,3 +86,7 @@ def test_only_an_endless_series_has_more_frames_than_a_scan_can(encode: Any) -> 
         with pytest.raises(WireError) as refused:
             decoder.decode([memoryview(part) for part in encode(one)])
         assert refused.value.reason is Refusal.FIELD
+    with pytest.raises(
+        WireError, match=r'2000000000 frames .* put {"scan_shape": \[y, x\], "path": {"endless": true}}'
+    ):
+        decoder.decode([memoryview(part) for part in encode(replace(many, path=RASTER))])
