@@ -31,6 +31,10 @@ def open_scan(source: str | Path, scan_shape: tuple[int, int] | None, channel: s
     holder = input_.path / MASTER_NAME if input_.path.is_dir() else input_.path
     results = read_report_data(holder) if _holds(holder, "entry/maps/sum") else None
     if results is not None and _definition(holder) == DEFINITION:
+        if scan_shape is not None or channel is not None:
+            raise FileFormatError(
+                f"{source} is a results file and has no frames: leave scan_shape and channel out, or open the frames"
+            )
         return Opened(str(source), "results file", None, results, results.calibration, ExitStack())
     with ExitStack() as stack:
         frames = stack.enter_context(input_.open())

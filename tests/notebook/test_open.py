@@ -168,6 +168,12 @@ def test_frames_without_maps_say_how_to_make_them(npy: Path) -> None:
         _ = scan.quality
 
 
+@pytest.mark.parametrize("given", [{"scan_shape": (4, 5)}, {"channel": "threshold_1"}])
+def test_what_is_said_of_frames_is_refused_for_a_results_file(results: Path, given: dict[str, Any]) -> None:
+    with pytest.raises(FileFormatError, match="results file and has no frames: leave scan_shape and channel out"):
+        stream_rrvae.open(results, **given)
+
+
 def test_what_is_not_there_or_nothing_of_ours_is_said(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("text")
     for name in ("nowhere.h5", "text.h5"):
