@@ -65,6 +65,11 @@ class ScanPath:
         at = np.arange(due) % self.frames_in_pass(scan_shape) - self.frame_flyback
         return np.maximum(at // (scan_shape[1] + self.line_flyback), 0)
 
+    def frames_in_lines(self, scan_shape: Pair, lines: NDArray[np.int64]) -> int:
+        """How many of all frames belong to these scan lines, as `lines` deals them, without going through them."""
+        at_begin = self.frame_flyback * int(np.count_nonzero(lines == 0))
+        return self.passes * (at_begin + lines.size * (scan_shape[1] + self.line_flyback))
+
     def check(self, scan_shape: Pair | None) -> None:
         """Raises ValueError that says what cannot be."""
         if not (0 <= self.line_flyback <= MOST_FLYBACK and 0 <= self.frame_flyback <= MOST_FLYBACK):

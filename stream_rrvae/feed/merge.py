@@ -98,9 +98,8 @@ def _with_all_due(status: ShardStatus, scan: Snapshot) -> ShardStatus:
     counters = status.counters
     if status.state in (ScanState.COMPLETE, ScanState.ABORTED):
         return status
-    lines = scan.path.lines(scan.scan_shape, scan.path.frames_due(scan.scan_shape))
-    owners = shard_of_line(lines, scan.shard_count, scan.shard_lines)
-    due = int(np.count_nonzero(owners == status.shard_id))
+    owners = shard_of_line(np.arange(scan.scan_shape[0]), scan.shard_count, scan.shard_lines)
+    due = scan.path.frames_in_lines(scan.scan_shape, np.flatnonzero(owners == status.shard_id))
     missing = max(counters.missing, due - counters.processed - counters.refused - counters.skipped)
     return replace(status, counters=replace(counters, missing=missing, expected=counters.received + missing))
 

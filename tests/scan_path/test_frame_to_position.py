@@ -62,6 +62,9 @@ def test_lines_are_dealt_with_their_flyback(path: ScanPath, shape: tuple[int, in
     there = positions != NOWHERE
     assert (lines[there] == positions[there] // shape[1]).all()
     assert ((lines >= 0) & (lines < shape[0])).all()
+    of_lines = [path.frames_in_lines(shape, np.array([line])) for line in range(shape[0])]
+    assert of_lines == np.bincount(lines, minlength=shape[0]).tolist()
+    assert path.frames_in_lines(shape, np.arange(shape[0])) == due
 
 
 @settings(deadline=None)
