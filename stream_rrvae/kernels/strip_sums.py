@@ -14,7 +14,8 @@ from numba import types
 from numba.core import cgutils
 
 from stream_rrvae.kernels.byte_products import SUMS, add_products, summed
-from stream_rrvae.kernels.memory import ADDRESS, BYTE, WORD, instruction, load_at, store_at
+from stream_rrvae.kernels.fetch import fetch_at
+from stream_rrvae.kernels.memory import ADDRESS, WORD, instruction, load_at, store_at
 
 LANES, VECTOR_BYTES = 64, 64  # columns of a block; a vector has all of them or half
 ROWS_AT_ONCE = 4
@@ -123,7 +124,7 @@ def _add_vectors(
             bits = load_at(builder, address, ir.IntType(kind.pixels.count))
             return builder.bitcast(bits, ir.VectorType(ir.IntType(1), kind.pixels.count))
 
-        _fetch(builder, _plus(builder, place, BYTES_AHEAD))
+        fetch_at(builder, _plus(builder, place, BYTES_AHEAD))
         value = load_at(builder, place, kind.pixels)
         value = builder.select(mask(USABLE_MASK), value, zeros) if kind.masked else value
         so_far = builder.load(top)
@@ -163,13 +164,6 @@ def _start(builder: Any, given: Fields, block: Any) -> Any:
 def _room(builder: Any, given: Fields, vector: Any, name: int) -> Any:
     begin = builder.add(given[ROOM], builder.mul(vector, _number(ROOM_BYTES)))
     return _plus(builder, begin, VECTOR_BYTES * SUMMED.index(name))
-
-
-def _fetch(builder: Any, at: Any) -> None:
-    kind = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), INT, INT, INT])
-    fetch = cast(Any, cgutils).get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    for_reading, keep_near, data = (ir.Constant(INT, value) for value in (0, 3, 1))
-    builder.call(fetch, [builder.inttoptr(at, BYTE.as_pointer()), for_reading, keep_near, data])
 
 
 def _largest(builder: Any, vector: Any) -> Any:

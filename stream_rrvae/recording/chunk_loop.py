@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rrvae.kernels.compiled import compiled, compiled_entry, sources_stamp
+from stream_rrvae.kernels.fetch import fetch
 from stream_rrvae.kernels.memory import load_byte, load_int, load_word
 from stream_rrvae.recording.h5_calls import (
     ADDRESS,
@@ -32,6 +33,7 @@ from stream_rrvae.recording.h5_calls import (
 
 Sums = NDArray[np.uint64]  # [2]: a, b
 TOGETHER_BYTES = 512 << 10
+FETCHED_BYTES = 4096  # of each frame while HDF5 enters it in its index; the processor itself fetches what follows
 
 
 @compiled
@@ -118,6 +120,7 @@ def _entries(stamp: int) -> tuple[Callable[..., int], Callable[..., int], Callab
         done = 0
         while done < sizes.size:
             table[OFFSETS], table[SIZE], table[ADDRESS] = first + done, sizes[done], np.int64(addresses[done])
+            fetch(table[ADDRESS], min(table[SIZE], FETCHED_BYTES))
             if call_write_chunk(function, at) < 0:
                 break
             _add(table[ADDRESS], table[SIZE], sums)
