@@ -1,10 +1,14 @@
-"""`bench recording`: the recorder beside plain `write()`, and the service's rate with a recording and without."""
+"""`bench recording`: the recorder beside plain `write()`, and the service's rate with a recording and without.
+
+Maps are kept with a recording in any case: what it costs to record frames is told by a service that keeps its maps
+without.
+"""
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -18,11 +22,14 @@ from stream_rrvae.recording.layout import JOURNAL_NAME, is_complete
 from stream_rrvae.recording.start_json import start_from_json
 from stream_rrvae.wire.dectris_v2_encode import ImageEncoder
 
-TARGET = 0.9  # of the rate without a recording
+TARGET = 0.9  # of the rate without a recording, with what else is the same
 TARGET_BYTES = 1.02  # of what was received, maps and all
 SCAN_SHAPES = ((256, 256), (1024, 1024))  # short scans: more work behind each; long ones: no pause for it
 SIZED_SHAPE = SCAN_SHAPES[0]
 ALL_MEASURED = '[ladder]\nskip_frames = "never"\n'  # the sender is held back: all that is recorded is in the maps
+CASE = CASES[0]
+NOTHING, MAPS, FRAMES = "nothing", "maps", "frames and maps"
+KEPT: Mapping[str, Sequence[str]] = {NOTHING: (), MAPS: ("--out",), FRAMES: ("--out", "--record")}  # by what is told
 PARTS = {"record": "writing", "finish": "calibration, results, master file"}  # threads
 
 
@@ -37,39 +44,36 @@ def measure_recording(seconds: float, rounds: int, show: Callable[[str], None]) 
 
 
 def _beside_measuring(folder: Path, scan_shape: tuple[int, int], seconds: float, rounds: int) -> list[Row]:
-    """The rate at which frames are measured, in turn without a recording and with one; and what a recording takes."""
-    case = CASES[0]
-    recorded, plain = Standing(), Standing()
+    """The rate at which frames are measured, in turn when nothing is kept, maps are, and frames too."""
+    kept = {name: Standing() for name in KEPT}
     sizes: list[Row] = []
     settings = folder / "serve.toml"
     settings.write_text(ALL_MEASURED)
     told = ("--feed", FREE_PORT, "--config", str(settings))
-    with senders_of(case, scan_shape) as senders:
+    with senders_of(CASE, scan_shape) as senders:
         source = f"dectris-v2://{senders.main}"
         for _ in range(rounds):
-            plain.turns.append(service_turn(source, seconds, told))
-            with tempfile.TemporaryDirectory(dir=folder) as to:
-                recorded.turns.append(service_turn(source, seconds, (*told, "--record", to)))
-                if scan_shape == SIZED_SHAPE:
-                    sizes = _sizes(Path(to)) or sizes
-    return [*_rows(f"{case.name}, {scan_shape[0]}x{scan_shape[1]}", recorded, plain), *sizes]
+            for name, standing in kept.items():
+                with tempfile.TemporaryDirectory(dir=folder) as to:
+                    places = (f"{option}={to}/{option.strip('-')}" for option in KEPT[name])
+                    standing.turns.append(service_turn(source, seconds, (*told, *places)))
+                    if name == FRAMES and scan_shape == SIZED_SHAPE:
+                        sizes = _sizes(Path(to) / "record") or sizes
+    return [*_rows(f"{CASE.name}, {scan_shape[0]}x{scan_shape[1]}", kept), *sizes]
 
 
-def _rows(name: str, recorded: Standing, plain: Standing) -> list[Row]:
-    """Rates, CPU time of the service, and of that what the threads take that there are for a recording only."""
-    assert plain.fps is not None
-    rows = [
-        Row(
-            f"{name}: recorded",
-            recorded.fps,
-            "frames/s",
-            "not recorded",
-            plain.fps,
-            TARGET * plain.fps,
-            recorded.spread,
-        ),
-        Row(f"{name}: CPU recorded", recorded.cpu_us, "us/frame", "not recorded", plain.cpu_us),
-    ]
+def _rows(name: str, kept: Mapping[str, Standing]) -> list[Row]:
+    """Rates, CPU time of the service, and of that what the threads take that there are for what is kept only."""
+    recorded = kept[FRAMES]
+    rows = []
+    for reference in (MAPS, NOTHING):
+        fps, cpu_us = kept[reference].fps, kept[reference].cpu_us
+        assert fps is not None
+        target = TARGET * fps
+        rows += [
+            Row(f"{name}: recorded", recorded.fps, "frames/s", f"{reference} kept", fps, target, recorded.spread),
+            Row(f"{name}: CPU recorded", recorded.cpu_us, "us/frame", f"{reference} kept", cpu_us),
+        ]
     for thread, does in PARTS.items():
         taken_us = median(turn.threads_us.get(thread, 0.0) for turn in recorded.turns)
         rows.append(Row(f"{name}: {does}", taken_us, "us/frame", "all of the service", recorded.cpu_us))
