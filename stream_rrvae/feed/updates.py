@@ -14,10 +14,10 @@ WORTH_CHANGES = 0.75  # of all maps' bytes: above it all are sent, and whoever h
 
 
 class Updates:
-    """The updates of one publisher, numbered from 1; for one thread."""
+    """The updates of one publisher, numbered from 1; for one thread. `stream` tells it from all others."""
 
-    def __init__(self) -> None:
-        self._stream = secrets.token_hex(8)  # a service that starts again counts from 1 again
+    def __init__(self, stream: str = "") -> None:
+        self._stream = stream or secrets.token_hex(8)  # a service that starts again counts from 1 again
         self._number = 0
         self._sent: Mapping[str, Float32Array] | None = None
 

@@ -23,6 +23,7 @@ from typing import Any
 # Not all of the package: Numba cannot compile functions that are instrumented.
 GUIDING = (
     "stream_rrvae.wire",
+    "stream_rrvae.feed",
     "stream_rrvae.plain",
     "stream_rrvae.recording.journal",
     "stream_rrvae.recording.start_json",

@@ -1,7 +1,7 @@
 """What is fuzzed: bytes of anybody go in, and nothing but the errors that are meant for them may come out.
 
 An input is one message after the announcement of a scan: its parts, each behind two bytes of length (little-endian),
-the last one to the end. Of files it is the file.
+the last one to the end. Of the feed the parts are whole messages, of files it is the file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from detector_sim.encoding import encode_frame
 from detector_sim.launch import FORMATS
+from stream_rrvae.bench.trust.feed_target import feed_messages, feed_target
 from stream_rrvae.config import RecordingSettings
 from stream_rrvae.errors import FileFormatError, StreamRrvaeError, WireError
 from stream_rrvae.messages import Calibration, Encoding, Frame, ReceivedFrames, ScanStart, ScanState
@@ -182,13 +183,16 @@ def _quick_folder() -> str | None:
 
 
 def target_of(name: str) -> tuple[Target, list[bytes]]:
-    """What to call and what to begin with, by the name of a protocol, `journal` or `segment`."""
+    """What to call and what to begin with, by the name of a protocol, `feed`, `journal` or `segment`."""
     if name in FORMATS:
         return wire_target(name), wire_seeds(name)
+    if name == "feed":
+        first, *changes, last = feed_messages(announced())
+        return feed_target(first, split), [joined(parts) for parts in ([first], changes, [*changes, last], [last])]
     segment, journal = recorded()
     if name == "journal":
         return journal_target, [journal]
     return SegmentTarget(marks_of(journal)), [segment]
 
 
-TARGETS = (*FORMATS, "journal", "segment")
+TARGETS = (*FORMATS, "feed", "journal", "segment")
