@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from stream_rrvae.found import CalibrationFound
 from stream_rrvae.maps.com_field import ComField
 from stream_rrvae.maps.derived import DERIVED
 from stream_rrvae.maps.manifold_file import PLACE
-from stream_rrvae.maps.map_chunks import packed
+from stream_rrvae.maps.map_chunks import write_map
 from stream_rrvae.maps.merging import merged_maps, merged_mean
 from stream_rrvae.maps.products import COVERAGE
 from stream_rrvae.maps.results import write_not_made
 from stream_rrvae.maps.results_geometry import MEAN_PATTERN, write_mean_pattern
 from stream_rrvae.messages import Calibration, Float32Array, ScanState
 from stream_rrvae.plain import from_plain, to_plain
+from stream_rrvae.whole_file import whole_hdf5
 
 MAPS, QUALITY, PROCESS = "entry/maps", "entry/quality", "entry/process"
 GEOMETRY = "entry/geometry"
@@ -37,19 +38,14 @@ def merge_results(paths: Sequence[Path], out: Path) -> Path:
     """
     if out.exists():
         raise FileFormatError(f"{out} is there already: choose another --out")
-    part = out.with_name(f".{out.name}.part")
     try:
         with ExitStack() as stack:
             files = [stack.enter_context(h5py.File(path)) for path in paths]
             _check_alike(paths, files)
-            with h5py.File(part, "w") as whole:
+            with whole_hdf5(out) as whole:
                 _write_merged(whole, files)
-        part.replace(out)
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise FileFormatError(f"cannot merge {', '.join(map(str, paths))} into {out}: {error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
     return out
 
 
@@ -105,7 +101,7 @@ def _replace_maps(whole: h5py.File, files: Sequence[h5py.File], maps: Mapping[st
         del group[name]
     for name, values in maps.items():
         stored = values.astype(np.uint8) if name == COVERAGE else values
-        group.create_dataset(name, data=stored, **packed(stored)).attrs["units"] = units[name]
+        write_map(group, name, stored).attrs["units"] = units[name]
     group.attrs["auxiliary_signals"] = [name for name in maps if name != group.attrs["signal"]]
 
 
@@ -117,7 +113,7 @@ def _derive_again(whole: h5py.File, field: ComField) -> None:
         reasons[product.name] = field.missing(product.needs)
         if not reasons[product.name]:
             image = product.of(field).astype(np.float32)
-            data = group.create_dataset(product.name, data=image, **packed(image))
+            data = write_map(group, product.name, image)
             data.attrs["units"] = product.unit_of(field)
             if note := product.note_of(field):
                 data.attrs["note"] = note

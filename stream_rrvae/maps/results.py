@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,13 +27,14 @@ from stream_rrvae.errors import FileFormatError
 from stream_rrvae.found import CalibrationFound
 from stream_rrvae.maps.manifold import manifold_of
 from stream_rrvae.maps.manifold_file import write_manifold
-from stream_rrvae.maps.map_chunks import packed
+from stream_rrvae.maps.map_chunks import write_map
 from stream_rrvae.maps.products import ScanMaps, derived_products, scan_maps
 from stream_rrvae.maps.results_geometry import write_geometry
 from stream_rrvae.messages import Calibration, Counters, LevelChange, ModelStatus, ScanState
 from stream_rrvae.plain import to_plain
 from stream_rrvae.scan_path import ScanPath
 from stream_rrvae.scan_store import ScanStore
+from stream_rrvae.whole_file import whole_hdf5
 
 DEFINITION = "stream_rrvae_results"
 FORMAT_VERSION = 1
@@ -83,16 +84,12 @@ def write_results(path: Path, store: ScanStore, provenance: Provenance) -> Path:
 @contextmanager
 def new_results(path: Path, *faults: type[Exception]) -> Iterator[h5py.File]:
     """A file that appears at `path` whole or not at all. Raises FileFormatError for those of the disk and `faults`."""
-    part = path.with_name(f".{path.name}.part")
     refusals: tuple[type[Exception], ...] = (OSError, *faults)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(part, "w") as file:
+        with whole_hdf5(path) as file:
             yield file
-        part.replace(path)
     except refusals as error:
-        with suppress(OSError):
-            part.unlink()
         raise FileFormatError(f"cannot write {path}: {error}; free some space or choose another --out") from error
 
 
@@ -151,7 +148,7 @@ def write_maps(group: h5py.Group, maps: ScanMaps, calibration: Calibration, offs
     )
     for name, values in maps.maps.items():
         stored = values.astype(np.uint8) if name == "coverage" else values
-        data = group.create_dataset(name, data=stored, **packed(stored))
+        data = write_map(group, name, stored)
         data.attrs["units"] = maps.units[name]
         if name in maps.notes:
             data.attrs["note"] = maps.notes[name]

@@ -13,13 +13,14 @@ import numpy as np
 
 from stream_rrvae import __version__
 from stream_rrvae.maps.report_data import ReportData
+from stream_rrvae.whole_file import whole_hdf5
 
 SPACE = ("Ry", "Rx")  # py4DSTEM's names of the scan's axes
 
 
 def write_emd(data: ReportData, path: Path) -> None:
     """Every map as an array of its name. Raises OSError."""
-    with h5py.File(path, "w") as file:
+    with whole_hdf5(path) as file:
         file.attrs.update(
             {
                 "emd_group_type": "file", "version_major": 1, "version_minor": 0, "UUID": str(uuid.uuid4()),

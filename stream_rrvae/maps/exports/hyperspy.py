@@ -12,13 +12,14 @@ import numpy as np
 
 from stream_rrvae.maps.looks import look_of
 from stream_rrvae.maps.report_data import ReportData
+from stream_rrvae.whole_file import whole_hdf5
 
 FORMAT_VERSION = "3.3"
 
 
 def write_hspy(data: ReportData, path: Path) -> None:
     """Every map as an experiment of its name. Raises OSError."""
-    with h5py.File(path, "w") as file:
+    with whole_hdf5(path) as file:
         file.attrs.update({"file_format": "HyperSpy", "file_format_version": FORMAT_VERSION})
         for name in data.maps:
             _write_signal(file.create_group(f"Experiments/{name}"), data, name)
