@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
 
 from stream_rrvae.allocator import fetch_memory
 from stream_rrvae.back_channel import request_server
@@ -25,6 +20,7 @@ from stream_rrvae.degradation import Degradation
 from stream_rrvae.errors import FileFormatError
 from stream_rrvae.feed.publisher import Publisher
 from stream_rrvae.feed.snapshot import build_snapshot
+from stream_rrvae.finisher import Ended, Finisher, Stopping, Surroundings
 from stream_rrvae.found import CalibrationFound
 from stream_rrvae.ingest.acquisition import Acquisition
 from stream_rrvae.ingest.turning import Turning
@@ -34,7 +30,6 @@ from stream_rrvae.kernels.frame_pass import despite_full_disk
 from stream_rrvae.learner import PATIENCE_S, Learner
 from stream_rrvae.log import event
 from stream_rrvae.maps.live_maps import LiveMaps
-from stream_rrvae.maps.results import Provenance, free_name, write_results
 from stream_rrvae.messages import (
     BoolArray,
     Counters,
@@ -48,29 +43,14 @@ from stream_rrvae.messages import (
 )
 from stream_rrvae.metrics import Metrics, new_metrics
 from stream_rrvae.operations.health_server import HealthServer
-from stream_rrvae.private_folder import private_folder
-from stream_rrvae.recording import layout
 from stream_rrvae.recording.recorder import Recorder
 from stream_rrvae.scan_store import ScanStore, sweep
-from stream_rrvae.thread_names import show_name
 from stream_rrvae.wellbeing import Wellbeing
-from stream_rrvae.wire.shards import name_of_files
 
 STATUS_LOOK_S = 0.1
-LAST_WORD_S = 2.0  # for a scan that a newer one has followed
-STOP_WORD_S = 1.0  # when stopping
 DRAIN_S = 2.0  # to measure what was received, when stopping
 LOOK_PATIENCE_S = 0.5  # for a look at the calibration, whose word nobody waits for any more
-SCANS_TO_WAIT_FOR = 2
 FIRST_LOOKS_BYTES = 96 << 20  # what the first snapshots of 512x512 positions take: pages for it cost 0.1 s
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    store: ScanStore
-    started_unix_s: float
-    ended_unix_s: float
-    found: CalibrationFound | None = None
 
 
 class Service:
@@ -107,19 +87,13 @@ class Service:
         self._left: deque[ScanStore] = deque(maxlen=1)  # whose end the feed has not told; nobody else tells of a shard
         self._told_end_of: ScanStore | None = None
         self._opened_unix_s = 0.0
-        self._ended: queue.Queue[_Ended | None] = queue.Queue(maxsize=8)
-        self._finisher = threading.Thread(target=self._finish_all, name="finish", daemon=True)
-        self._stopping = threading.Event()
-        self._stop_asked_s = 0.0
-        self._no_more_come = False
-        self._hurrying = False
+        self._stopping = Stopping()
         self._degradation = Degradation(settings, self._acquisition, self._learner, self._recorder, self._metrics)
+        self._finisher = Finisher(settings, self._surroundings(), self._stopping)
         self._wellbeing = Wellbeing(settings, self._acquisition, self._learner, lambda: self._current)
         self._wellbeing.tell(self._metrics)
         self._health = None if settings.http is None else self._health_server(settings.http)
         self._serial = 0
-        self.scans_done = 0
-        self.error: FileFormatError | None = None
 
     @property
     def learner_pid(self) -> int | None:
@@ -141,6 +115,17 @@ class Service:
         """The account of the latest scan."""
         store = self._current
         return Counters() if store is None else store.read_account().counters
+
+    @property
+    def scans_done(self) -> int:
+        """Scans that are over, with all that is kept of them."""
+        return self._finisher.scans_done
+
+    @property
+    def error(self) -> FileFormatError | None:
+        """What kept results or a recording from being written."""
+        recorder = self._recorder
+        return self._finisher.error or (recorder.error if recorder else None)
 
     def check(self) -> None:
         """Raises the error that ended acquisition."""
@@ -168,36 +153,28 @@ class Service:
 
     def wait(self) -> None:
         """Until stopped, the wanted scans are done, or acquisition failed (its error is raised)."""
-        while not self._stopping.is_set() and not self._acquisition.join(STATUS_LOOK_S):
+        while not self._stopping.is_asked and not self._acquisition.join(STATUS_LOOK_S):
             pass
 
     def request_stop(self) -> None:
         """End `wait`; a second time, leave out of `stop` all but what was received. Safe in a signal handler."""
-        self._hurrying = self._stopping.is_set()
-        self._ask_to_stop()
-
-    def _ask_to_stop(self) -> None:
-        self._stop_asked_s = self._stop_asked_s or time.monotonic()
-        self._stopping.set()
+        self._stopping.ask_again()
 
     def stop(self) -> None:
         """End acquisition first, so that what was received is finished and written."""
-        self._ask_to_stop()
+        self._stopping.ask()
         self._wellbeing.stopping.set()
         self._degradation.stop()
         self._drain()
-        self._ended.put(None)
-        self._no_more_come = True  # but what waits in the queue, and the word that ends it
-        self._finisher.join()
+        self._finisher.stop()
         if self._recorder:
             self._recorder.stop()
-            self.error = self.error or self._recorder.error
         self._publisher.stop()
         self._calibrator.stop(LOOK_PATIENCE_S)
         if self._requests:
             self._requests.stop()
         if self._learner:
-            self._learner.stop(0.0 if self._hurrying else PATIENCE_S)
+            self._learner.stop(0.0 if self._stopping.is_hurried else PATIENCE_S)
         if self._current:
             self._current.close()
         if self._health:
@@ -205,9 +182,19 @@ class Service:
 
     def _drain(self) -> None:
         """Measure what was received, as far as there is time; recorded it is in any case."""
-        if not self._acquisition.stop(0.0 if self._hurrying else DRAIN_S):
+        if not self._acquisition.stop(0.0 if self._stopping.is_hurried else DRAIN_S):
             self._acquisition.leaving_out.reason = FrameSkip.STOPPING
             self._acquisition.stop()
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            self._rotation,
+            self._learner,
+            self._recorder,
+            self._last_calibration_of,
+            self._degradation.since,
+            lambda store: store is self._current,
+        )
 
     def _health_server(self, address: str) -> HealthServer:
         told = self._wellbeing
@@ -236,30 +223,7 @@ class Service:
         account = store.read_account()
         counts = {name: getattr(account.counters, name) for name in ("processed", "refused", "duplicate", "missing")}
         event("scan_closed", scan_id=store.start.scan_id, state=account.state, **counts)
-        self._ended.put(_Ended(store, self._opened_unix_s, time.time()))
-
-    def _finish_all(self) -> None:
-        show_name()
-        while (ended := self._ended.get()) is not None:
-            ended = self._with_last_words(ended)
-            results = self._write(ended)
-            if self._recorder:
-                self._complete_recording(self._recorder, ended, results)
-            self.scans_done += 1
-            if self._settings.scans and self.scans_done >= self._settings.scans:
-                self._ask_to_stop()
-
-    def _with_last_words(self, ended: _Ended) -> _Ended:
-        """What calibration and learner have to say at the end: the one is looked for while the other goes on."""
-        begun_s = time.monotonic()
-        if (self._settings.out is not None or self._recorder) and not self._hurrying:
-            # A look takes as long as a fifth of the fastest scans: only for what stays.
-            ended = replace(ended, found=self._last_calibration_of(ended.store))
-        if self._learner:
-            self._learner.last_word_on(ended.store, partial(self._patience_s, ended.store, begun_s))
-            if self._no_more_come and self._ended.qsize() == 1:
-                self._learner.let_go()  # it ends while files are written
-        return ended
+        self._finisher.give(Ended(store, self._opened_unix_s, time.time()))
 
     def _last_calibration_of(self, store: ScanStore) -> CalibrationFound | None:
         found = self._calibrator.last_word_on(store)
@@ -278,59 +242,6 @@ class Service:
             and self._rotation.suggest(rotation.rotation_rad, rotation.flip)
         ):
             event("rotation_found", scan_id=store.start.scan_id, rotation_rad=rotation.rotation_rad, flip=rotation.flip)
-
-    def _patience_s(self, store: ScanStore, begun_s: float) -> float | None:
-        """How long the learner may still take over a scan that something else waits behind; None = its time.
-
-        `begun_s` is when the scan had ended and its last words were asked for (monotonic).
-        """
-        if self._current is store and not self._stopping.is_set():
-            return None
-        if self._hurrying or self._ended.qsize() > SCANS_TO_WAIT_FOR:
-            return 0.0
-        if not self._stopping.is_set():
-            return LAST_WORD_S
-        return max(0.0, max(begun_s, self._stop_asked_s) + STOP_WORD_S - time.monotonic())
-
-    def _write(self, ended: _Ended) -> Path | None:
-        """The results file where one is wanted, and could be written."""
-        if self._settings.out is None:
-            return None
-        path = free_name(self._settings.out, name_of_files(ended.store.start))
-        try:
-            self._write_results(path, ended)
-        except FileFormatError as error:
-            self.error = error
-            event("results_not_written", logging.ERROR, path=str(path), reason=str(error))
-            return None
-        event("results_written", path=str(path))
-        return path
-
-    def _write_results(self, path: Path, ended: _Ended) -> None:
-        start = ended.store.start
-        provenance = Provenance(
-            ended.started_unix_s,
-            ended.ended_unix_s,
-            self._settings.model_dump(mode="json"),
-            self._rotation.of(start),
-            self._rotation.origin_of(start),
-            ended.found,
-            self._degradation.since(ended.started_unix_s),
-        )
-        write_results(path, ended.store, provenance)
-
-    def _complete_recording(self, recorder: Recorder, ended: _Ended, results: Path | None) -> None:
-        """The recording gets the scan's maps as well, by way of a results file."""
-        start = ended.store.start
-        with private_folder("maps") as folder:
-            if results is None:
-                results = folder / layout.RESULTS_NAME
-                try:
-                    self._write_results(results, ended)
-                except FileFormatError as error:
-                    event("recording_without_maps", logging.ERROR, scan_id=start.scan_id, reason=str(error))
-                    results = None
-            recorder.complete(start, self._rotation.of(start), results)
 
     def _counted_snapshot(self) -> Snapshot:
         try:
