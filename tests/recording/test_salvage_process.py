@@ -34,16 +34,19 @@ def test_it_ends_when_its_parent_is_killed_and_holds_none_of_its_pipes(tmp_path:
     (tmp_path / "hangs.py").write_text("import time; time.sleep(1000)")
     command = [sys.executable, "-c", PARENT, str(tmp_path / "hangs.py")]
     with subprocess.Popen(command, stdout=PIPE, stderr=PIPE) as parent:
-        assert parent.stdout is not None
-        assert parent.stderr is not None
-        while not (children := psutil.Process(parent.pid).children()):
-            assert parent.poll() is None
-            time.sleep(0.01)
-        while "hangs.py" not in " ".join(children[0].cmdline()):  # it is still being started
-            time.sleep(0.01)
-        ours = {str(Path(f"/proc/self/fd/{stream.fileno()}").readlink()) for stream in (parent.stdout, parent.stderr)}
-        held = _pipes_of(children[0].pid)
-        parent.kill()
+        try:
+            assert parent.stdout is not None
+            assert parent.stderr is not None
+            while not (children := psutil.Process(parent.pid).children()):
+                assert parent.poll() is None
+                time.sleep(0.01)
+            while not any("tethered" in part for part in children[0].cmdline()):  # until then it is the parent's copy
+                time.sleep(0.01)
+            streams = (parent.stdout, parent.stderr)
+            ours = {str(Path(f"/proc/self/fd/{stream.fileno()}").readlink()) for stream in streams}
+            held = _pipes_of(children[0].pid)
+        finally:
+            parent.kill()
     assert len(ours) == 2
     assert not ours & held
     assert not psutil.wait_procs(children, timeout=30)[1]
