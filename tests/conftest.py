@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -29,6 +30,8 @@ REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data" / "graphene_
 
 StoreMaker = Callable[..., ScanStore]
 Recording = Callable[..., Path]
+MountDisk = Callable[[int], Path]
+RoomFor = Callable[[int], AbstractContextManager[None]]
 MEASURING = {"batch", "bench", "browser", "commands", "ingest", "integration", "kernels", "service"}
 
 
@@ -140,3 +143,36 @@ def filled_store(make_store: StoreMaker) -> ScanStore:
     store.bright_field[: n - 1] = 90
     store.annular_dark_field[: n - 1] = 10
     return store
+
+
+@pytest.fixture
+def mount_disk(tmp_path: Path) -> Iterator[MountDisk]:
+    """Makes a file system of so many MiB, where this user may mount one."""
+    with ExitStack() as stack:
+
+        def mounted(size_mib: int) -> Path:
+            disk = tmp_path / "disk"
+            disk.mkdir()
+            command = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(disk)]
+            if subprocess.run(command, capture_output=True).returncode:
+                pytest.skip("NOT CHECKED on a full disk: this user may not mount one")
+            stack.callback(subprocess.run, ["umount", str(disk)], check=True)
+            return disk
+
+        yield mounted
+
+
+@pytest.fixture
+def room_for() -> RoomFor:
+    """While it is entered files become no larger than so many bytes: to who writes them it looks like a full disk."""
+
+    @contextmanager
+    def limited(size_bytes: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,23 +12,18 @@ import pytest
 from stream_rrvae.commands.children import Child
 
 if TYPE_CHECKING:
+    from tests.conftest import MountDisk
     from tests.integration.conftest import Detector, Specimen
 
 APPENDIX = {"scan_shape": [16, 16], "calibration": {"semiangle_mrad": 27.0, "detector_rotation_rad": 0.0}}
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB with a file `ballast` in it that takes all but a page, where this user may mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("NOT CHECKED on a full disk: this user may not mount one")
-    try:
-        (disk / "ballast").write_bytes(bytes((2 << 20) - 4096))
-        yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+def full_disk(mount_disk: MountDisk) -> Path:
+    """A file system of 2 MiB with a file `ballast` in it that takes all but a page."""
+    disk = mount_disk(2)
+    (disk / "ballast").write_bytes(bytes((2 << 20) - 4096))
+    return disk
 
 
 def send(detector: Detector, specimen: Specimen) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -17,21 +15,13 @@ from stream_rrvae.maps.map_chunks import write_map
 from stream_rrvae.maps.results import new_results
 from stream_rrvae.whole_file import whole_hdf5
 
+if TYPE_CHECKING:
+    from tests.conftest import RoomFor
+
 NOISE = np.random.default_rng(0).normal(0.0, 1.0, (1024, 1024)).astype(np.float32)  # 4 MiB that cannot be packed
 
 
-@contextmanager
-def room_for(size_bytes: int) -> Iterator[None]:
-    """Files become no larger: to a program that writes it looks like a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_where_there_is_no_room_it_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+def test_where_there_is_no_room_it_is_said_and_nothing_is_left(tmp_path: Path, room_for: RoomFor) -> None:
     def written() -> None:
         with new_results(tmp_path / "results.h5") as file:
             write_map(file, "map", NOISE)
@@ -45,7 +35,7 @@ def test_where_there_is_no_room_it_is_said_and_nothing_is_left(tmp_path: Path) -
         np.testing.assert_array_equal(file["map"][()], NOISE)
 
 
-def test_what_was_there_stays_where_a_new_file_fails(tmp_path: Path) -> None:
+def test_what_was_there_stays_where_a_new_file_fails(tmp_path: Path, room_for: RoomFor) -> None:
     path = tmp_path / "it.h5"
     path.write_text("before")
     with pytest.raises(KeyError), whole_hdf5(path) as file:

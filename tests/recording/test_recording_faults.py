@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
-import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -23,26 +19,14 @@ from stream_rrvae.metrics import new_metrics
 from stream_rrvae.recording.recorder import Recorder
 from stream_rrvae.recording.recover import recover
 
+if TYPE_CHECKING:
+    from tests.conftest import MountDisk, RoomFor
+
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB, where this user may mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("NOT CHECKED on a full disk: this user may not mount one")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-@contextmanager
-def _file_size_limit(limit_bytes: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def small_disk(mount_disk: MountDisk) -> Path:
+    """A file system of 1 MiB."""
+    return mount_disk(1)
 
 
 def test_a_disk_with_too_little_space_ends_the_recording_and_not_the_scan(
@@ -103,13 +87,15 @@ def test_a_disk_that_is_full_all_at_once_leaves_what_was_acknowledged(
         assert np.array_equal(file["entry/frames/data"][()], np.resize(frames, (n, 20, 24)))
 
 
-def test_the_next_scan_is_recorded_again_after_one_that_failed(recorded_scans: ModuleType, tmp_path: Path) -> None:
+def test_the_next_scan_is_recorded_again_after_one_that_failed(
+    recorded_scans: ModuleType, tmp_path: Path, room_for: RoomFor
+) -> None:
     frames = recorded_scans.make_frames()
     recorder = Recorder(tmp_path, RecordingSettings(keep_free_bytes=0), new_metrics())
     recorder.start()
     for scan_id, limit_bytes in (("failed", 20_000), ("good", 1 << 40)):
         start = recorded_scans.make_start(frames, scan_id)
-        with _file_size_limit(limit_bytes):
+        with room_for(limit_bytes):
             recorder.opened(start, (5, 6))
             recorded_scans.Giver(recorder, frames).give(range(30), Encoding.NONE)
             recorder.closed(ScanState.COMPLETE)
